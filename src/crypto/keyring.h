@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PN_CRYPTO_KEYRING_H
+#define PN_CRYPTO_KEYRING_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/secret.h"
+#include "base/uuid.h"
+
+/*
+ * The only holder of keys: root key → scope keys (organisation, project) → sealed columns. It wraps
+ * and unwraps; keys never leave it. Scope keys are random, stored wrapped by the caller
+ * (pn_keyring_new_scope gives the wrapped bytes to store, pn_keyring_load brings them back).
+ * Thread-safe.
+ */
+struct pn_keyring;
+
+/* Root key from its 32 bytes (or 64 hex digits, or base64). */
+bool pn_keyring_new(struct pn_str root, struct pn_keyring **out, struct pn_err *err) PN_CHECKED;
+void pn_keyring_free(struct pn_keyring *keyring);
+
+/* A fresh random key for `scope`, wrapped by the root key with the scope as associated data. */
+bool pn_keyring_new_scope(struct pn_keyring *keyring, struct pn_uuid scope, struct pn_buf *wrapped,
+                          struct pn_err *err) PN_CHECKED;
+/* Makes `scope` usable; PN_INTERNAL when `wrapped` was not made for it by this root. */
+bool pn_keyring_load(struct pn_keyring *keyring, struct pn_uuid scope, struct pn_str wrapped,
+                     struct pn_err *err) PN_CHECKED;
+bool pn_keyring_has(struct pn_keyring *keyring, struct pn_uuid scope);
+
+/* Where a sealed value lives: becomes the associated data, so that it opens nowhere else. */
+struct pn_seal_place {
+    const char *table, *column;
+    struct pn_uuid row;
+};
+
+bool pn_keyring_seal(struct pn_keyring *keyring, struct pn_uuid scope, struct pn_seal_place place,
+                     struct pn_str plain, struct pn_buf *out, struct pn_err *err) PN_CHECKED;
+bool pn_keyring_open(struct pn_keyring *keyring, struct pn_uuid scope, struct pn_seal_place place,
+                     struct pn_str sealed, struct pn_secret **out, struct pn_err *err) PN_CHECKED;
+
+/* HS256 tokens under a key derived from the root (the instance's AUTH_SECRET). */
+bool pn_keyring_sign(struct pn_keyring *keyring, struct pn_str claims_json, struct pn_buf *token,
+                     struct pn_err *err) PN_CHECKED;
+/*
+ * Checks form, algorithm (HS256 only) and signature in constant time; appends the claims' JSON.
+ * Times are the caller's to check. Errors: PN_TOKEN.
+ */
+bool pn_keyring_verify(struct pn_keyring *keyring, struct pn_str token, struct pn_buf *claims_json,
+                       struct pn_err *err) PN_CHECKED;
+/* HMAC of `bytes` under a key derived for `purpose`: salted lookup hashes. */
+void pn_keyring_mac(struct pn_keyring *keyring, const char *purpose, struct pn_str bytes, uint8_t out[32]);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PN_SYS_SYS_H
+#define PN_SYS_SYS_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Files and processes: what belongs to the operating system. */
+
+/* The whole file, at most max_bytes (PN_TOO_LARGE); "-" is standard input. PN_NOT_FOUND, PN_IO. */
+bool pn_file_read(const char *path, size_t max_bytes, struct pn_buf *out, struct pn_err *err) PN_CHECKED;
+/* Whole or not at all: temporary file beside it, fsync, rename; `mode` as given (0600). */
+bool pn_file_write(const char *path, struct pn_str bytes, unsigned mode, struct pn_err *err) PN_CHECKED;
+bool pn_file_exists(const char *path);
+bool pn_file_remove(const char *path, struct pn_err *err) PN_CHECKED; /* absent is fine */
+/* mkdir -p with `mode` for what it makes. */
+bool pn_dir_make(const char *path, unsigned mode, struct pn_err *err) PN_CHECKED;
+/* An exclusive advisory lock (flock) on a file it makes; waits at most wait_ms; -1 and err else. */
+int pn_file_lock(const char *path, int64_t wait_ms, struct pn_err *err) PN_CHECKED;
+void pn_file_unlock(int fd);
+/* Is anybody but the owner allowed to read it? Secrets must not be read from such files silently. */
+bool pn_file_is_private(const char *path);
+
+/* Raises the descriptor limit to the hard limit; no core dumps, no ptrace (daemons). */
+void pn_process_harden(void);
+void pn_process_raise_files(void);
+/* Resident memory in bytes and open descriptors of this process, for metrics. */
+int64_t pn_process_resident_bytes(void);
+int64_t pn_process_open_files(void);
+
+/*
+ * Runs argv with `environment` ("NAME=value"… added to ours) in the foreground and waits; signals
+ * that reach us while waiting are passed on. Returns its exit code (128 + signal when killed);
+ * 127 when it does not exist, 126 when it cannot be run.
+ */
+int pn_process_run(char *const argv[], char *const environment[]);
+/* The same without waiting: the child's pid, or -1. */
+int pn_process_spawn(char *const argv[], char *const environment[], struct pn_err *err) PN_CHECKED;
+
+/* Reads a password from the terminal without echo; PN_USAGE when there is no terminal. */
+bool pn_terminal_password(const char *prompt, struct pn_buf *out, struct pn_err *err) PN_CHECKED;
+bool pn_terminal_is_tty(int fd);
+
+/* XDG directories with "/postern" added; into the arena. */
+const char *pn_dir_config(struct pn_arena *arena);
+const char *pn_dir_cache(struct pn_arena *arena);
+const char *pn_dir_runtime(struct pn_arena *arena); /* $XDG_RUNTIME_DIR, else a 0700 directory below the temporary one */
+
+#endif
