@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PN_NET_DIAL_H
+#define PN_NET_DIAL_H
+
+#include "net/stream.h"
+
+struct pn_arena;
+
+/* "host:port", "[v6]:port"; `host` without brackets. Port 1..65535, host a DNS name or IP literal. */
+struct pn_endpoint {
+    char host[256];
+    uint16_t port;
+};
+bool pn_endpoint_parse(struct pn_str text, uint16_t default_port, struct pn_endpoint *out, struct pn_err *err) PN_CHECKED;
+/* "https://host[:port][/prefix]"; no user info, query or fragment. prefix has no trailing slash. */
+struct pn_url {
+    struct pn_endpoint endpoint;
+    bool is_tls;
+    struct pn_str prefix; /* into the text */
+};
+bool pn_url_parse(struct pn_str text, struct pn_url *out, struct pn_err *err) PN_CHECKED;
+
+/*
+ * Connects from a loop: names are resolved on the resolver lane (one small process-wide lane, the
+ * only caller of getaddrinfo), addresses tried in turn until deadline_ms from now. `done` gets the
+ * socket stream or the failure (PN_UNREACHABLE, PN_TIMEOUT), once, never from inside pn_dial.
+ */
+struct pn_dial;
+typedef void pn_dial_fn(void *owner, struct pn_stream *socket, const struct pn_err *err);
+struct pn_dial *pn_dial(struct pn_loop *loop, const struct pn_endpoint *to, int64_t deadline_ms, pn_dial_fn *done, void *owner);
+void pn_dial_cancel(struct pn_dial *dial); /* `done` will not be called */
+
+/* Blocking: a connected, non-blocking descriptor, or -1. `deadline_ms` is monotonic. Threads: worker. */
+int pn_dial_blocking(const struct pn_endpoint *to, int64_t deadline_ms, struct pn_err *err);
+
+/* A listening socket on a loop; accept runs until `max_open` connections are open (then it pauses). */
+struct pn_listener;
+typedef void pn_accept_fn(void *owner, int fd, struct pn_str peer_ip);
+bool pn_listen(struct pn_loop *loop, const struct pn_endpoint *at, pn_accept_fn *accepted, void *owner,
+               struct pn_listener **out, struct pn_err *err) PN_CHECKED;
+uint16_t pn_listener_port(const struct pn_listener *listener);
+/* Running out of descriptors pauses accepting for 100 ms: clean refusal by the backlog, then recovery. */
+void pn_listener_close(struct pn_listener *listener);
+
+#endif
