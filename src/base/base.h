@@ -9,7 +9,7 @@
 /* What every file may rely on: attributes, scoped cleanup, asserts and checked arithmetic. */
 
 #define PN_CHECKED __attribute__((warn_unused_result))
-#define PN_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define PN_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #define PN_UNUSED __attribute__((unused))
 #define PN_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
