@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PN_CORE_ORG_PERMISSION_H
+#define PN_CORE_ORG_PERMISSION_H
+
+#include "base/call.h"
+#include "db/db.h"
+
+/*
+ * What a role may do: one table (permission.c) of built-in roles, subjects and actions (platform.md
+ * §8.2–§8.4). Checks raise PN_PERMISSION with details [{action, subject, …}]; objects of another
+ * organisation look as if they did not exist (PN_NOT_FOUND) or, where §2.2 says so, 403.
+ */
+/* In the actor's own organisation: "gateway", "create-gateways". */
+bool pn_permit_org(const struct pn_call *call, const char *subject, const char *action, struct pn_err *err) PN_CHECKED;
+/*
+ * In a project: looks up the actor's memberships (users and identities alike). Errors: PN_NOT_FOUND
+ * (no such project in the actor's organisation), PN_PERMISSION ("You are not a member of this project"
+ * or names action and subject).
+ */
+bool pn_permit_project(struct pn_call *call, struct pn_uuid project_id, const char *subject, const char *action,
+                       struct pn_err *err) PN_CHECKED;
+bool pn_permit_role_exists(const char *scope, struct pn_str slug); /* scope "org" or "project" */
+
+#endif
