@@ -18,5 +18,7 @@ size_t pn_map_count(const struct pn_map *map);
 bool pn_map_next(const struct pn_map *map, size_t *at, struct pn_str *key, void **value);
 /* In main, from crypto/random: the hash key. Before that a fixed key is used (tests). */
 void pn_map_seed(const uint8_t key[16]);
+/* The hash itself, SipHash-2-4. */
+uint64_t pn_map_hash(const uint8_t key[16], struct pn_str text);
 
 #endif

@@ -51,6 +51,8 @@ bool pn_str_i64(struct pn_str s, int64_t *out) PN_CHECKED; /* one leading '-' al
 
 /* Valid UTF-8 (no surrogates, no overlong forms). */
 bool pn_str_is_utf8(struct pn_str s);
+/* Length (1..4) of the well-formed sequence that `s` begins with, or 0. */
+size_t pn_str_utf8_step(struct pn_str s);
 /* Every byte printable ASCII (0x20..0x7e). */
 bool pn_str_is_printable(struct pn_str s);
 
