@@ -19,10 +19,15 @@ CREATE TABLE users (
     password_hash TEXT,
     is_super_admin BIGINT NOT NULL,
     is_email_verified BIGINT NOT NULL,
-    failed_logins BIGINT NOT NULL DEFAULT 0,
-    locked_until_ms BIGINT NOT NULL DEFAULT 0,
     created_ms BIGINT NOT NULL,
     updated_ms BIGINT NOT NULL
+);
+-- Failed password logins by keyed hash of the address typed: unknown people lock like known ones.
+CREATE TABLE login_failures (
+    email_mac BYTES PRIMARY KEY,
+    failures BIGINT NOT NULL,
+    locked_until_ms BIGINT NOT NULL,
+    expires_ms BIGINT NOT NULL
 );
 CREATE TABLE login_sessions (
     id ID PRIMARY KEY,
