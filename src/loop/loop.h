@@ -11,8 +11,13 @@
  */
 struct pn_loop;
 
+/*
+ * A loop belongs to the thread that made it, until it runs: then to the one that runs it, and after
+ * pn_loop_join to the one that joined. What lives on it may be made and freed by its thread only.
+ */
 bool pn_loop_new(struct pn_loop **out, struct pn_err *err) PN_CHECKED;
-void pn_loop_free(struct pn_loop *loop); /* after it has stopped */
+/* After it has stopped; everything that lived on it has been closed. Runs what was still posted. */
+void pn_loop_free(struct pn_loop *loop);
 /* Runs in the calling thread until pn_loop_stop. */
 void pn_loop_run(struct pn_loop *loop);
 /* Runs in a thread of its own; pn_loop_join waits for its end after pn_loop_stop. */
@@ -30,6 +35,13 @@ int64_t pn_loop_now_ms(const struct pn_loop *loop);
 /* Memory shared by everything on the loop for the length of one callback: 64 KiB + one page. */
 #define PN_LOOP_SCRATCH_BYTES ((size_t)(64 * 1024))
 char *pn_loop_scratch(struct pn_loop *loop);
+/*
+ * A block for bytes that wait: taken only while they wait, so that idle connections hold none. The
+ * loop keeps a few for the next who asks. Room for four full TLS records.
+ */
+#define PN_LOOP_LEASE_BYTES ((size_t)(68 * 1024))
+char *pn_loop_lease(struct pn_loop *loop);
+void pn_loop_unlease(struct pn_loop *loop, char *block); /* NULL is fine */
 
 /*
  * A piece of work on a loop; embedded in its owner, owned by the owner. Posting (any thread) or
@@ -66,7 +78,7 @@ void pn_poll_want(struct pn_poll *poll, unsigned events); /* 0 = sleep; cheap wh
 /* Stops at once; closes `fd_to_close` (or -1) when the loop has let go of it. */
 void pn_poll_close(struct pn_poll *poll, int fd_to_close);
 
-/* Signals, delivered on the loop. */
+/* Signals, delivered on the loop; until pn_loop_free. */
 bool pn_loop_on_signal(struct pn_loop *loop, int signal_number, void (*run)(void *owner, int signal_number),
                        void *owner, struct pn_err *err) PN_CHECKED;
 

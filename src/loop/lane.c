@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "loop/lane.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+
+struct pn_lane {
+    struct pn_lane_config config;
+    pthread_mutex_t mutex;
+    pthread_cond_t more;
+    struct pn_job *first, **end;
+    size_t queued;
+    bool is_stopping;
+    unsigned started;
+    pthread_t threads[];
+};
+
+static struct pn_job *next_job(struct pn_lane *lane)
+{
+    pthread_mutex_lock(&lane->mutex);
+    while (lane->first == NULL && !lane->is_stopping)
+        pthread_cond_wait(&lane->more, &lane->mutex);
+
+    struct pn_job *job = lane->first;
+
+    if (job != NULL) {
+        lane->first = job->next;
+        if (lane->first == NULL)
+            lane->end = &lane->first;
+        lane->queued--;
+    }
+    pthread_mutex_unlock(&lane->mutex);
+    return job;
+}
+
+static void *work(void *lane_)
+{
+    struct pn_lane *lane = lane_;
+    void *worker =
+        lane->config.worker_new != NULL ? lane->config.worker_new(lane->config.context) : NULL;
+    char name[16];
+
+    snprintf(name, sizeof(name), "%s", lane->config.name);
+    pthread_setname_np(pthread_self(), name);
+    for (struct pn_job *job; (job = next_job(lane)) != NULL;)
+        job->run(job, worker);
+    if (lane->config.worker_free != NULL)
+        lane->config.worker_free(worker);
+    return NULL;
+}
+
+bool pn_lane_new(const struct pn_lane_config *config, struct pn_lane **out, struct pn_err *err)
+{
+    struct pn_lane *lane = pn_heap_new(sizeof(*lane) + config->threads * sizeof(pthread_t));
+    sigset_t all, before;
+    int code = 0;
+
+    lane->config = *config;
+    lane->end = &lane->first;
+    pthread_mutex_init(&lane->mutex, NULL);
+    pthread_cond_init(&lane->more, NULL);
+    sigfillset(&all); /* signals are for the loop that watches them */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (lane->started < config->threads &&
+           (code = pthread_create(&lane->threads[lane->started], NULL, work, lane)) == 0)
+        lane->started++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (code != 0) {
+        pn_lane_free(lane);
+        return pn_fail_cause(err, PN_IO, code, "no threads for the %s lane", config->name);
+    }
+    *out = lane;
+    return true;
+}
+
+bool pn_lane_submit(struct pn_lane *lane, struct pn_job *job)
+{
+    pthread_mutex_lock(&lane->mutex);
+
+    bool is_taken = !lane->is_stopping && lane->queued < lane->config.queue_max;
+
+    if (is_taken) {
+        job->next = NULL;
+        *lane->end = job;
+        lane->end = &job->next;
+        lane->queued++;
+        pthread_cond_signal(&lane->more);
+    }
+    pthread_mutex_unlock(&lane->mutex);
+    return is_taken;
+}
+
+void pn_lane_free(struct pn_lane *lane)
+{
+    if (lane == NULL)
+        return;
+    pthread_mutex_lock(&lane->mutex);
+    lane->is_stopping = true;
+    pthread_cond_broadcast(&lane->more);
+    pthread_mutex_unlock(&lane->mutex);
+    for (unsigned i = 0; i < lane->started; i++)
+        pthread_join(lane->threads[i], NULL);
+    pthread_cond_destroy(&lane->more);
+    pthread_mutex_destroy(&lane->mutex);
+    pn_heap_free(lane);
+}
+
+size_t pn_lane_queued(struct pn_lane *lane)
+{
+    pthread_mutex_lock(&lane->mutex);
+
+    size_t queued = lane->queued;
+
+    pthread_mutex_unlock(&lane->mutex);
+    return queued;
+}
