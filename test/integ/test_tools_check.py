@@ -26,7 +26,7 @@ FAULTS = {
     "SQL outside": ("src/core/x.c", "int f = sqlite3_prepare_v2(a);\n", 1, "SQL outside db/"),
     "SQL not constant": ("src/core/x.c", "void *f = pn_query(tx, sql);\n", 1, "not a literal"),
     "SQL put together": ("src/core/x.c", 'int f = snprintf(b, 9, "SELECT %s", c);\n', 1, "at run time"),
-    "todo": ("src/net/x.c", "/* TODO: later */\n", 1, "TODO without"),
+    "todo": ("src/net/x.c", "/* TO" "DO: later */\n", 1, "TO" "DO without"),
     "folder not on the map": ("src/relay/x.c", "\n", None, "ARCHITECTURE.md:1: does not name src/relay/"),
     "map of no folder": ("ARCHITECTURE.md", "src/core/ src/net/ src/base/ src/crypto/\n\nsrc/gone/\n", None,
                          "ARCHITECTURE.md:3: names src/gone/"),
