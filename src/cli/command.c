@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "sys/sys.h"
+
+#define MAX_OPTIONS 24
+#define MAX_ARGS 16
+#define MAX_SECRET_BYTES ((size_t)64 * 1024)
+
+static const struct pn_option global_options[] = {
+    { "output", "FORMAT", "json, yaml or table (-o; default table)" },
+    { "domain", "URL", "the server (POSTERN_DOMAIN)" },
+    { "project", "ID", "the project (POSTERN_PROJECT_ID)" },
+    { "help", NULL, "this text (-h)" },
+    { 0 },
+};
+
+struct given {
+    const struct pn_option *option;
+    const char *value;
+};
+
+struct pn_cli {
+    struct pn_arena *arena;
+    const struct pn_command *command;
+    const char *args[MAX_ARGS];
+    size_t arg_count;
+    struct given options[MAX_OPTIONS];
+    size_t option_count;
+    char **rest;
+    enum pn_output output;
+    bool has_config;
+    struct pn_client_config config;
+    struct pn_rest *client;
+};
+
+/* ---- finding ---- */
+
+/* How many of argv's words are the command's, 0 when it is another. */
+static int words_matched(const struct pn_command *command, int argc, char **argv)
+{
+    struct pn_str rest = pn_str_from(command->words), word;
+    int count = 0;
+
+    while (pn_str_cut(&rest, ' ', &word)) {
+        if (count >= argc || !pn_str_is(word, argv[count]))
+            return 0;
+        count++;
+    }
+    return count;
+}
+
+static const struct pn_command *find(int argc, char **argv, int *words)
+{
+    const struct pn_command *best = NULL;
+
+    *words = 0;
+    for (size_t t = 0; pn_command_tables[t] != NULL; t++) {
+        for (const struct pn_command *c = pn_command_tables[t]; c->words != NULL; c++) {
+            int count = words_matched(c, argc, argv);
+
+            if (count > *words) {
+                *words = count;
+                best = c;
+            }
+        }
+    }
+    return best;
+}
+
+static const struct pn_option *find_option(const struct pn_option *options, struct pn_str name)
+{
+    for (; options != NULL && options->name != NULL; options++) {
+        if (pn_str_is(name, options->name))
+            return options;
+    }
+    return NULL;
+}
+
+/* ---- help ---- */
+
+static void print_options(FILE *out, const struct pn_option *options)
+{
+    for (; options != NULL && options->name != NULL; options++) {
+        char left[40];
+
+        snprintf(left, sizeof left, "--%s%s%s", options->name, options->value != NULL ? " " : "",
+                 options->value != NULL ? options->value : "");
+        fprintf(out, "  %-26s %s\n", left, options->help);
+    }
+}
+
+static void print_help(FILE *out, const struct pn_command *command)
+{
+    fprintf(out, "postern %s %s\n\n%s\n", command->words, command->arguments, command->summary);
+    if (command->options != NULL && command->options->name != NULL) {
+        fprintf(out, "\nOptions:\n");
+        print_options(out, command->options);
+    }
+    fprintf(out, "\nEverywhere:\n");
+    print_options(out, global_options);
+    if (command->examples != NULL)
+        fprintf(out, "\nExamples:\n%s", command->examples);
+}
+
+/* Commands that begin with what was typed; all of them when nothing was. */
+static int print_overview(FILE *out, int argc, char **argv)
+{
+    int shown = 0;
+
+    if (argc == 0)
+        fprintf(out, "postern: Kubernetes access and secrets\n\nUsage: postern COMMAND [OPTIONS]\n\n");
+    for (size_t t = 0; pn_command_tables[t] != NULL; t++) {
+        for (const struct pn_command *c = pn_command_tables[t]; c->words != NULL; c++) {
+            size_t typed = argc > 0 ? strlen(argv[0]) : 0;
+
+            if (argc > 0 && (strncmp(c->words, argv[0], typed) != 0 || c->words[typed] != ' '))
+                continue;
+            fprintf(out, "  %-26s %s\n", c->words, c->summary);
+            shown++;
+        }
+    }
+    if (shown > 0)
+        fprintf(out, "\n`postern COMMAND --help` tells more.\n");
+    return shown;
+}
+
+/* ---- parsing ---- */
+
+static bool add_option(struct pn_cli *cli, const struct pn_option *option, const char *value, struct pn_err *err)
+{
+    if (cli->option_count == MAX_OPTIONS)
+        return pn_fail(err, PN_USAGE, "too many options");
+    cli->options[cli->option_count++] = (struct given){ option, value };
+    return true;
+}
+
+static bool parse_long(struct pn_cli *cli, const char *word, const char *next, bool *took_next, struct pn_err *err)
+{
+    struct pn_str rest = pn_str_from(word + 2), name;
+    const char *equals = strchr(word, '=');
+    const struct pn_option *option;
+
+    if (!pn_str_cut(&rest, '=', &name))
+        return pn_fail(err, PN_USAGE, "unknown option %s", word);
+    option = find_option(cli->command->options, name);
+    if (option == NULL)
+        option = find_option(global_options, name);
+    if (option == NULL)
+        return pn_fail(err, PN_USAGE, "unknown option --%.*s: see `postern %s --help`", PN_ARG(name), cli->command->words);
+    if (option->value == NULL) {
+        if (equals != NULL)
+            return pn_fail(err, PN_USAGE, "--%s takes no value", option->name);
+        return add_option(cli, option, "", err);
+    }
+    if (equals == NULL && next == NULL)
+        return pn_fail(err, PN_USAGE, "--%s needs a value: --%s %s", option->name, option->name, option->value);
+    *took_next = equals == NULL;
+    return add_option(cli, option, equals != NULL ? equals + 1 : next, err);
+}
+
+static bool parse_words(struct pn_cli *cli, int argc, char **argv, struct pn_err *err)
+{
+    for (int i = 0; i < argc; i++) {
+        const char *word = argv[i];
+        bool took_next = false;
+
+        if (strcmp(word, "--") == 0) {
+            if (!cli->command->takes_command)
+                return pn_fail(err, PN_USAGE, "`postern %s` runs no command", cli->command->words);
+            cli->rest = argv + i + 1;
+            if (cli->rest[0] == NULL)
+                return pn_fail(err, PN_USAGE, "a command must follow --");
+            return true;
+        }
+        if (strcmp(word, "-o") == 0)
+            word = "--output";
+        if (strcmp(word, "-h") == 0)
+            word = "--help";
+        if (strncmp(word, "--", 2) == 0) {
+            if (!parse_long(cli, word, argv[i + 1], &took_next, err))
+                return false;
+            i += took_next;
+            continue;
+        }
+        if (word[0] == '-' && word[1] != '\0')
+            return pn_fail(err, PN_USAGE, "unknown option %s: see `postern %s --help`", word, cli->command->words);
+        if (cli->arg_count == MAX_ARGS)
+            return pn_fail(err, PN_USAGE, "too many arguments");
+        cli->args[cli->arg_count++] = word;
+    }
+    return true;
+}
+
+static bool check_args(struct pn_cli *cli, struct pn_err *err)
+{
+    const struct pn_command *command = cli->command;
+    struct pn_str format = pn_cli_option(cli, "output");
+
+    if (cli->arg_count < (size_t)command->min_args || cli->arg_count > (size_t)command->max_args)
+        return pn_fail(err, PN_USAGE, "usage: postern %s %s", command->words, command->arguments);
+    if (format.ptr == NULL || pn_str_is(format, "table"))
+        return true;
+    if (!pn_str_is(format, "json") && !pn_str_is(format, "yaml"))
+        return pn_fail(err, PN_USAGE, "-o is json, yaml or table, not %.*s", PN_ARG(format));
+    cli->output = pn_str_is(format, "json") ? PN_OUTPUT_JSON : PN_OUTPUT_YAML;
+    return true;
+}
+
+/* ---- running ---- */
+
+static int fail(const struct pn_cli *cli, const struct pn_err *err)
+{
+    if (cli->output == PN_OUTPUT_JSON)
+        fprintf(stderr, "{\"error\":\"%s\",\"message\":", err->name[0] != '\0' ? err->name : pn_code_name(err->code));
+    if (cli->output == PN_OUTPUT_JSON) {
+        pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init(4096);
+
+        pn_buf_add_byte(&text, '"');
+        for (const char *c = err->message; *c != '\0'; c++) {
+            if (*c == '"' || *c == '\\')
+                pn_buf_add_byte(&text, '\\');
+            pn_buf_add_byte(&text, (unsigned char)*c < 0x20 ? ' ' : *c);
+        }
+        fprintf(stderr, "%.*s\"}\n", PN_ARG(pn_buf_str(&text)));
+    } else {
+        fprintf(stderr, "postern: %s\n", err->message);
+        if (getenv("POSTERN_DEBUG") != NULL)
+            fprintf(stderr, "  at %s: %s\n", err->at != NULL ? err->at : "?", err->trace);
+    }
+    return pn_code_exit(err->code);
+}
+
+static int run(struct pn_cli *cli, int argc, char **argv)
+{
+    struct pn_err err = { 0 };
+    int exit_code = 0;
+    bool done = parse_words(cli, argc, argv, &err);
+
+    if (done && pn_cli_has(cli, "help")) {
+        print_help(stdout, cli->command);
+        return 0;
+    }
+    done = done && check_args(cli, &err) && cli->command->run(cli, &exit_code, &err);
+    return done ? exit_code : fail(cli, &err);
+}
+
+static bool wants_help(const char *word)
+{
+    return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static int not_found(int argc, char **argv)
+{
+    bool is_help = argc == 0 || wants_help(argv[argc - 1]);
+    FILE *out = is_help ? stdout : stderr;
+
+    if (argc > 0 && wants_help(argv[0]))
+        argc = 0;
+    if (print_overview(out, argc, argv) == 0)
+        fprintf(stderr, "postern: there is no command \"%s\": see `postern help`\n", argv[0]);
+    return is_help ? 0 : pn_code_exit(PN_USAGE);
+}
+
+int pn_command_main(int argc, char **argv)
+{
+    struct pn_cli cli = { 0 };
+    int words, exit_code;
+
+    cli.command = find(argc - 1, argv + 1, &words);
+    if (cli.command == NULL)
+        return not_found(argc - 1, argv + 1);
+    cli.arena = pn_arena_new((size_t)16 * 1024 * 1024);
+    exit_code = run(&cli, argc - 1 - words, argv + 1 + words);
+    pn_rest_free(cli.client);
+    pn_client_config_drop(&cli.config);
+    pn_arena_free(cli.arena);
+    if (fflush(stdout) != 0 && exit_code == 0)
+        exit_code = pn_code_exit(PN_IO);
+    return exit_code;
+}
+
+/* ---- for commands ---- */
+
+struct pn_arena *pn_cli_arena(struct pn_cli *cli)
+{
+    return cli->arena;
+}
+
+struct pn_str pn_cli_arg(const struct pn_cli *cli, size_t index)
+{
+    return index < cli->arg_count ? pn_str_from(cli->args[index]) : PN_NONE;
+}
+
+size_t pn_cli_arg_count(const struct pn_cli *cli)
+{
+    return cli->arg_count;
+}
+
+const char *pn_cli_option_text(const struct pn_cli *cli, const char *name)
+{
+    const char *value = NULL;
+
+    for (size_t i = 0; i < cli->option_count; i++) {
+        if (strcmp(cli->options[i].option->name, name) == 0)
+            value = cli->options[i].value;
+    }
+    return value;
+}
+
+struct pn_str pn_cli_option(const struct pn_cli *cli, const char *name)
+{
+    return pn_str_from(pn_cli_option_text(cli, name));
+}
+
+bool pn_cli_has(const struct pn_cli *cli, const char *flag)
+{
+    return pn_cli_option_text(cli, flag) != NULL;
+}
+
+char **pn_cli_rest(const struct pn_cli *cli)
+{
+    return cli->rest;
+}
+
+enum pn_output pn_cli_output(const struct pn_cli *cli)
+{
+    return cli->output;
+}
+
+bool pn_cli_config(struct pn_cli *cli, struct pn_client_config **out, struct pn_err *err)
+{
+    struct pn_str domain = pn_cli_option(cli, "domain"), project = pn_cli_option(cli, "project");
+
+    *out = &cli->config;
+    if (cli->has_config)
+        return true;
+    if (!pn_client_config_load(cli->arena, &cli->config, err))
+        return false;
+    if (domain.len > 0)
+        cli->config.domain = pn_client_domain(domain);
+    if (project.len > 0)
+        cli->config.project_id = project;
+    cli->has_config = true;
+    return true;
+}
+
+bool pn_cli_rest_client(struct pn_cli *cli, struct pn_rest **out, struct pn_err *err)
+{
+    struct pn_client_config *config;
+
+    if (cli->client == NULL && (!pn_cli_config(cli, &config, err) || !pn_rest_new(config, &cli->client, err)))
+        return false;
+    *out = cli->client;
+    return true;
+}
+
+bool pn_cli_project(struct pn_cli *cli, struct pn_str *out, struct pn_err *err)
+{
+    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
+    struct pn_client_config *config;
+    struct pn_rest *rest;
+    const struct pn_value *projects;
+
+    if (!pn_cli_rest_client(cli, &rest, err) || !pn_cli_config(cli, &config, err))
+        return false;
+    *out = config->project_id;
+    if (out->len > 0)
+        return true;
+    if (!pn_rest_call(rest, cli->arena, "GET", PN_LIT("/v1/projects"), PN_NONE, &reply, err))
+        return false;
+    projects = pn_value_get(reply, "projects");
+    if (pn_value_count(projects) != 1)
+        return pn_fail(err, PN_USAGE, "you are a member of %zu projects: say which with --project ID or POSTERN_PROJECT_ID",
+                       pn_value_count(projects));
+    config->project_id = pn_arena_copy(cli->arena, pn_value_str(pn_value_at(projects, "0.id")));
+    *out = config->project_id;
+    return true;
+}
+
+bool pn_cli_secret_file(const char *path, struct pn_secret **out, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init_wiped(MAX_SECRET_BYTES);
+    struct pn_str secret;
+
+    if (!pn_file_read(path, MAX_SECRET_BYTES, &text, err))
+        return pn_recast(err, PN_USAGE, "cannot read %s", path);
+    secret = pn_str_trim(pn_buf_str(&text));
+    if (secret.len == 0)
+        return pn_fail(err, PN_USAGE, "%s is empty", path);
+    *out = pn_secret_new(secret, err);
+    return *out != NULL;
+}

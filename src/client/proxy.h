@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PN_CLIENT_PROXY_H
+#define PN_CLIENT_PROXY_H
+
+#include "client/access.h"
+
+/*
+ * The local proxy of `pam access`: TLS on 127.0.0.1 with a certificate of its own per run, one
+ * bearer per session, a Host check against DNS rebinding, and on the other side one HTTP/2
+ * connection to the gateway for the ordinary requests of all kubectl processes and an HTTP/1.1
+ * connection for each upgrade. Runs on a loop thread of its own.
+ */
+struct pn_proxy;
+
+struct pn_proxy_config {
+    const struct pn_access *access; /* borrowed until pn_proxy_stop */
+    uint16_t port;                  /* 0: a free one */
+};
+
+/*
+ * Errors: PN_CONFLICT (the port is taken), PN_IO. The road to the gateway is tried before it
+ * returns: PN_UNREACHABLE and PN_FORBIDDEN say why it is not open.
+ */
+bool pn_proxy_start(const struct pn_proxy_config *config, struct pn_proxy **out, struct pn_err *err) PN_CHECKED;
+/* Aborts what is open, ends the thread. */
+void pn_proxy_stop(struct pn_proxy *proxy);
+
+uint16_t pn_proxy_port(const struct pn_proxy *proxy);
+struct pn_str pn_proxy_ca_pem(const struct pn_proxy *proxy);
+const struct pn_secret *pn_proxy_bearer(const struct pn_proxy *proxy);
+
+#endif
