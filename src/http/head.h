@@ -23,13 +23,15 @@ struct pn_http_head {
     struct pn_str target;              /* request: origin-form "/path?query"; CONNECT: authority */
     struct pn_str scheme, authority;   /* request: authority = Host or :authority */
     int status;                        /* response; 0 in requests */
-    struct pn_http_field *fields;      /* without pseudo fields, Host, and framing (below) */
+    struct pn_http_field *fields;      /* without pseudo fields, Host, and framing (below); hop-by-hop
+                                          ones are left in when parsed and never printed */
     size_t count;
     int64_t content_length;            /* -1: none */
     bool is_chunked;                   /* HTTP/1: Transfer-Encoding: chunked */
     bool is_last;                      /* no body follows (HTTP/2 END_STREAM; HTTP/1 derived) */
     bool wants_close;                  /* HTTP/1: the connection ends after this message */
     bool expects_continue;
+    bool is_http10;                    /* HTTP/1.0 peer: no chunks towards it, no keep-alive */
     struct pn_str upgrade;             /* HTTP/1: value of Upgrade when Connection lists it; else PN_NONE */
 };
 
@@ -41,8 +43,16 @@ bool pn_http_field_has_token(const struct pn_http_head *head, const char *name, 
 /* RFC 9110 token and field value (no CR, LF, NUL). */
 bool pn_http_is_token(struct pn_str name);
 bool pn_http_is_value(struct pn_str value);
+/* Origin-form: "/" and then visible ASCII without "#", at most PN_HTTP_MAX_TARGET_BYTES. */
+bool pn_http_is_target(struct pn_str target);
+/* Characters of a Host or :authority: no user info, no path, not empty. */
+bool pn_http_is_authority(struct pn_str authority);
 /* Connection, Keep-Alive, Proxy-*, TE, Trailer, Transfer-Encoding, Upgrade, … (RFC 9110 §7.6.1). */
 bool pn_http_is_hop_by_hop(struct pn_str name);
 const char *pn_http_reason(int status);
+/* Has a response of that status to that method no body, whatever its fields say (RFC 9112 §6.3)? */
+bool pn_http_is_bodiless(int status, struct pn_str method);
+/* A copy whose every byte lives in `arena`. */
+struct pn_http_head *pn_http_head_copy(struct pn_arena *arena, const struct pn_http_head *head);
 
 #endif
