@@ -21,7 +21,7 @@
 enum pn_kind {
     PN_KIND_STRING,  /* struct pn_str; min/max in bytes of UTF-8; NUL refused; absent = ptr NULL */
     PN_KIND_SECRET,  /* struct pn_secret *; input only; absent = NULL; freed by pn_shape_drop */
-    PN_KIND_INT,     /* int64_t; min/max are the value's range */
+    PN_KIND_INT,     /* int64_t; min/max are the value's range; negative only where min is */
     PN_KIND_BOOL,    /* bool */
     PN_KIND_UUID,    /* struct pn_uuid; absent or null = zero; printed as null when zero */
     PN_KIND_TIME,    /* int64_t Unix ms, ISO 8601 on the wire; absent or null = 0; 0 prints null */
@@ -52,7 +52,8 @@ struct pn_field {
     size_t offset;
     size_t has_offset;       /* of a bool that tells whether the member was there; 0 = none */
     bool required;
-    bool is_nullable;        /* input: null counts as absent (otherwise null is ill-typed) */
+    bool is_nullable;        /* input: null is let in and reads as absent, though `has` says it was
+                                there and `required` is content (otherwise null is ill-typed) */
     bool lower, trim;        /* STRING input: fold ASCII case / strip spaces before the limits */
     bool omit_empty;         /* output: leave the member out when absent instead of printing null */
     int64_t min, max;        /* see pn_kind; max 0 = the kind's default limit */
@@ -81,6 +82,14 @@ struct pn_shape {
 
 /* Limits of any JSON that comes from outside. */
 #define PN_JSON_MAX_DEPTH 32
+
+/* The default limits: what `max` and `item_max` mean when they are 0. */
+#define PN_SHAPE_STRING_BYTES 4096 /* also of one item of STRINGS and of one value of MAP */
+#define PN_SHAPE_SECRET_BYTES 65536
+#define PN_SHAPE_RAW_BYTES 65536
+#define PN_SHAPE_ITEMS 1000   /* STRINGS, OBJECTS, MAP */
+#define PN_SHAPE_NAME_BYTES 256 /* of a name in a MAP */
+#define PN_SHAPE_MAX_ISSUES 32  /* the list of issues ends there */
 
 /*
  * Parses `text` into `out` (zeroed first), whose memory comes from `arena`. Strict JSON: duplicate
