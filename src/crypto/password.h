@@ -13,6 +13,7 @@
 bool pn_password_hash(struct pn_arena *arena, const struct pn_secret *password, struct pn_str *out,
                       struct pn_err *err) PN_CHECKED;
 /* True when it matches. `hash` PN_NONE costs the same time and says no: unknown users look alike. */
-bool pn_password_verify(struct pn_arena *arena, const struct pn_secret *password, struct pn_str hash);
+bool pn_password_verify(struct pn_arena *arena, const struct pn_secret *password,
+                        struct pn_str hash);
 
 #endif

@@ -9,7 +9,7 @@
 /* Certificates of our own tree (ECDSA P-256, SHA-256; contract pam-gateway.md §7). */
 enum pn_cert_kind {
     PN_CERT_ROOT,         /* self-signed CA, pathlen none */
-    PN_CERT_INTERMEDIATE, /* CA, pathlen 0 */
+    PN_CERT_INTERMEDIATE, /* CA, pathlen as asked: 0 signs leaves only */
     PN_CERT_SERVER,       /* EKU serverAuth */
     PN_CERT_GATEWAY,      /* EKU serverAuth and clientAuth: a gateway is both */
     PN_CERT_CLIENT,       /* EKU clientAuth */
@@ -27,19 +27,34 @@ struct pn_cert_request {
     size_t dns_count, ip_count, uri_count;
     const struct pn_cert_extension *extensions;
     size_t extension_count;
-    int64_t not_before_ms, not_after_ms;
+    int64_t not_before_ms, not_after_ms; /* whole seconds reach the certificate */
+    unsigned path_len;                   /* CAs that may stand below an intermediate */
 };
+
+#define PN_CERT_NAME_MAX 255 /* bytes of each part of the subject and each alternative name */
 
 struct pn_cert {
-    struct pn_str pem;       /* one certificate; arena */
-    struct pn_secret *key;   /* PKCS#8 PEM; the caller frees */
+    struct pn_str pem;     /* one certificate; arena */
+    struct pn_secret *key; /* PKCS#8 PEM; the caller frees */
 };
 
-/* A fresh P-256 key and its certificate, signed by `issuer` (NULL for a root). */
+/*
+ * A fresh P-256 key and its certificate, signed by `issuer` (NULL for a root and only then).
+ *
+ * Errors:  PN_BAD_REQUEST  a name that is empty, too long or of the wrong form, a validity that ends
+ *                          before it begins
+ *          PN_INTERNAL     `issuer` cannot be read, is no CA, or holds another certificate's key
+ * Threads: worker (about 0.5 ms).
+ */
 bool pn_x509_issue(struct pn_arena *arena, const struct pn_cert_request *request,
-                   const struct pn_cert *issuer, struct pn_cert *out, struct pn_err *err) PN_CHECKED;
+                   const struct pn_cert *issuer, struct pn_cert *out, struct pn_err *err)
+    PN_CHECKED;
 
-/* What we read from a certificate. `extension` is the value of `oid` or PN_NONE. */
+/*
+ * What we read from a certificate; names that are absent are PN_NONE. Nothing is verified here:
+ * that is TLS's business. Errors: PN_BAD_REQUEST when it is not exactly one certificate, or when it
+ * names two subjects (two CNs, a NUL inside), because identities are taken from them.
+ */
 struct pn_cert_info {
     struct pn_str common_name, organization;
     struct pn_str serial_hex;
@@ -48,9 +63,13 @@ struct pn_cert_info {
 };
 bool pn_x509_read(struct pn_arena *arena, struct pn_str pem_or_der, struct pn_cert_info *out,
                   struct pn_err *err) PN_CHECKED;
+/* `out` is the content of the extension `oid`, or PN_NONE without one; twice is PN_BAD_REQUEST. */
 bool pn_x509_extension(struct pn_arena *arena, struct pn_str pem_or_der, const char *oid,
                        struct pn_str *out, struct pn_err *err) PN_CHECKED;
-/* One or more PEM certificates and nothing else: for fields where users paste a CA bundle. */
+/*
+ * One or more PEM certificates and nothing else: for fields where users paste a CA bundle.
+ * Errors: PN_BAD_REQUEST with a sentence that says which block is wrong and how.
+ */
 bool pn_x509_check_bundle(struct pn_str pem, size_t *count, struct pn_err *err) PN_CHECKED;
 
 #endif
