@@ -1,0 +1,89 @@
+"""Fixtures of the integration tests. Everything is real; what is started here ends here, and its log shows in failures."""
+import uuid
+
+import pytest
+
+from harness import process
+from harness.cluster import Cluster
+from harness.kubectl import NEWEST, VERSIONS, Kubectl
+from harness.postern import BINARY, Dev, Split
+
+GREETER = "#!/bin/sh\necho \"I am greeter of $*\"\nexec sleep infinity\n"
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """One cluster for the whole session: keep to a namespace of your own."""
+    folder = tmp_path_factory.mktemp("cluster")
+    greeter = folder / "greeter"
+    greeter.write_text(GREETER)
+    greeter.chmod(0o755)
+    images = {"greeter": greeter} | ({"postern": BINARY} if BINARY.exists() else {})
+    cluster = Cluster(folder, images)
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def namespace(cluster):
+    """The name of a namespace that only this test has."""
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(params=VERSIONS)
+def kubectl(request, tmp_path):
+    """Each kubectl in turn, without a kubeconfig yet: kubectl.using(…)."""
+    return Kubectl(request.param, tmp_path)
+
+
+@pytest.fixture
+def newest_kubectl(tmp_path):
+    return Kubectl(NEWEST, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def postern_dev(tmp_path_factory):
+    """`postern server --dev`: server, relay and gateway in one process."""
+    instance = Dev(tmp_path_factory.mktemp("dev"))
+    yield instance
+    instance.stop()
+
+
+@pytest.fixture(scope="session")
+def postern_split(tmp_path_factory):
+    """Server, relay and gateway, each as a process of its own."""
+    instance = Split(tmp_path_factory.mktemp("split"))
+    yield instance
+    instance.stop()
+
+
+@pytest.fixture(params=["dev", "split"])
+def postern(request):
+    """Postern in both forms: what works must work in each."""
+    return request.getfixturevalue(f"postern_{request.param}")
+
+
+@pytest.fixture
+def new_dev(tmp_path):
+    """Makes instances that a test may break."""
+    made = []
+
+    def make(*options):
+        made.append(Dev(tmp_path / f"dev{len(made)}", *options))
+        return made[-1]
+    yield make
+    for instance in made:
+        instance.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed:
+        for started in process.STARTED:
+            if started.log.exists():
+                report.sections.append((f"log of {started.name}: {started.log}", started.text()[-4000:]))
+    return report

@@ -1,0 +1,204 @@
+"""Postern in each of its forms (Dev: one process; Split: three), its API and its command line."""
+import json
+import os
+import secrets
+import signal
+import socket
+import ssl
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import SimpleNamespace
+
+from harness import TOP
+from harness.poll import until
+from harness.process import Process
+
+BINARY = Path(os.environ.get("POSTERN") or TOP / "build/postern")
+ANY_PORT = "127.0.0.1:0"
+
+
+def clean_env(**extra):
+    """Our own environment without what would tell a client where to go or who it is."""
+    foreign = ("POSTERN_", "INFISICAL_", "KUBECONFIG", "XDG_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | extra
+
+
+def secret_file(path, text):
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+class Cli:
+    """A person or job with a home of its own: cli("pam", "access", …)."""
+
+    def __init__(self, instance, home, token=None):
+        self.instance, self.home = instance, Path(home)
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.config = self.home / "config"
+        self.token = token
+        self.started = 0
+
+    def env(self, extra=None):
+        env = clean_env(HOME=str(self.home), XDG_CONFIG_HOME=str(self.config), POSTERN_DOMAIN=self.instance.url,
+                        POSTERN_CA_FILE=self.instance.ca_file, POSTERN_PROJECT_ID=self.instance.project_id)
+        if self.token:
+            env["POSTERN_TOKEN"] = self.token
+        return env | (extra or {})
+
+    def __call__(self, *words, stdin="", exit_code=0, timeout=60, env=None):
+        """Runs to the end; another exit code than the expected one (None: any) is a failure that shows the output."""
+        words = [str(word) for word in words]
+        done = subprocess.run([str(BINARY), *words], input=stdin, capture_output=True, text=True, timeout=timeout, env=self.env(env),
+                              check=False)
+        if exit_code is not None and done.returncode != exit_code:
+            raise AssertionError(f"postern {' '.join(words)}: exit code {done.returncode}, not {exit_code}\n{done.stdout}{done.stderr}")
+        return done
+
+    def json(self, *words, **options):
+        return json.loads(self(*words, "-o", "json", **options).stdout)
+
+    def start(self, *words, env=None):
+        """Runs in the background (pam access without a command)."""
+        self.started += 1
+        return Process(f"postern {words[0]}", [BINARY, *words], self.home / f"{words[0]}-{self.started}.log", env=self.env(env))
+
+
+class Instance:
+    """What both forms have: an API, an administrator, and a gateway to be reached through a relay."""
+
+    folder: Path
+    url = relay = ca_file = project_id = token = None
+    password = "correct horse battery staple"
+
+    def api(self, method, path, body=None, token=None, headers=None):
+        """One call; token None is the administrator's, "" is nobody's. Answers: .status, .headers, .text, .json."""
+        token = self.token if token is None else token
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {}) | (headers or {})
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data=data, method=method, headers=headers)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
+                                             urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=self.ca_file)))
+        try:
+            answer = opener.open(request, timeout=30)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            text = answer.read().decode()
+            is_json = "json" in answer.headers.get("Content-Type", "")
+            return SimpleNamespace(status=answer.status, headers=answer.headers, text=text, json=json.loads(text) if is_json else None)
+
+    def ok(self, method, path, body=None, **options):
+        """The JSON of a call that must succeed."""
+        answer = self.api(method, path, body, **options)
+        assert answer.status == 200, f"{method} {path}: {answer.status} {answer.text}"
+        return answer.json
+
+    @property
+    def admin(self):
+        return Cli(self, self.folder / "admin", self.token)
+
+    def user(self, role="member"):
+        """A new user of the project, logged in."""
+        email = f"{secrets.token_hex(4)}@example.org"
+        cli = Cli(self, self.folder / email)
+        password = secret_file(cli.home / "password", self.password)
+        self.admin("user", "create", email, "--password-file", password, *(["--project-role", role] if role else []))
+        cli("login", "--email", email, "--password-file", password)
+        return cli
+
+    def connect(self, cluster, token, name=None):
+        """Makes a resource of the cluster and an account with the token; its name for `pam access`."""
+        name = name or f"r-{secrets.token_hex(4)}"
+        self.admin("pam", "resource", "create", name, "--url", cluster.url, "--ca-file", cluster.ca_file)
+        self.admin("pam", "account", "create", f"{name}/account", "--token-file", "-", stdin=token)
+        return f"{name}/account"
+
+    def logs(self):
+        """Everything that its processes have said."""
+        return "".join(process.text() for process in self.processes())
+
+    def processes(self):
+        raise NotImplementedError
+
+    def stop(self):
+        for process in reversed(self.processes()):
+            code = process.stop()
+            assert code in (0, -signal.SIGKILL), f"{process.name} ended with {code}:\n{process.text()[-4000:]}"
+
+
+def start_server(folder, *options, name="server"):
+    """A server, and what its ready file says."""
+    if not BINARY.exists():
+        raise FileNotFoundError(f"{BINARY}: build it first (./check integ does)")
+    ready = folder / "ready.json"
+    ready.unlink(missing_ok=True)
+    server = Process(name, [BINARY, "server", *options, "--ready", ready], folder / f"{name}.log", env=clean_env(HOME=str(folder)))
+    server.wait_for(ready.exists, "server ready")
+    return server, json.loads(ready.read_text())
+
+
+class Dev(Instance):
+    """`postern server --dev`."""
+
+    def __init__(self, folder, *options):
+        self.folder, self.data, self.options = Path(folder), Path(folder) / "data", options
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.start()
+
+    def start(self):
+        self.server, self.ready = start_server(self.folder, "--dev", "--data", self.data, "--listen", ANY_PORT,
+                                               "--relay-listen", ANY_PORT, *self.options)
+        self.url, self.relay, self.ca_file = self.ready["url"], self.ready["relay"], self.ready["caFile"]
+        self.first = json.loads((self.data / "dev/admin.json").read_text())
+        self.project_id, self.token = self.first["projectId"], self.first["token"]
+
+    def restart(self, kill=False):
+        """With kill: as after a power cut."""
+        if kill:
+            self.server.kill()
+        else:
+            self.server.stop()
+        self.start()
+
+    def processes(self):
+        return [self.server]
+
+
+class Split(Instance):
+    """`postern server`, `postern relay start` and `postern gateway start`."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        config = self.folder / "postern.json"  # JSON is YAML
+        config.write_text(json.dumps({"data": str(self.folder / "data"), "listen": ANY_PORT}))
+        self.server, self.ready = start_server(self.folder, "--config", config)
+        self.url, self.ca_file = self.ready["url"], self.ready["caFile"]
+        first = self.ok("POST", "/api/v1/admin/bootstrap", {"email": "admin@example.org", "password": self.password,
+                                                            "organization": "Split"}, token="")
+        self.token = first["identity"]["credentials"]["token"]
+        self.project_id = self.ok("POST", "/api/v1/projects", {"projectName": "split"})["project"]["id"]
+        self.relay = f"127.0.0.1:{free_port()}"
+        self.relay_process = self._join("relay", "--host", self.relay)
+        self.gateway_process = self._join("gateway")
+        until(self._is_healthy, "the gateway's tunnel")
+
+    def _join(self, kind, *options):
+        made = self.admin.json(kind, "create", f"{kind}-1", *options)
+        token = secret_file(self.folder / f"{kind}.token", made["token"])
+        return Cli(self, self.folder / kind).start(kind, "start", made["name"], "--token-file", token, "--state", self.folder / kind / "state")
+
+    def _is_healthy(self):
+        return any(gateway.get("lastHealthCheckStatus") == "healthy" for gateway in self.admin.json("gateway", "list"))
+
+    def processes(self):
+        return [self.server, self.relay_process, self.gateway_process]
+
+
+def free_port():
+    """A port that was free a moment ago, for those that must be told one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,68 @@
+"""Processes in the background: each has a log, and none outlives the tests."""
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from harness.poll import until
+
+STARTED = []  # for conftest.py: whose logs to show when a test fails
+
+
+class Process:
+    """A command in a session of its own, so that its end is the end of all that it started."""
+
+    def __init__(self, name, argv, log, env=None, cwd=None):
+        self.name, self.argv, self.log = name, [str(word) for word in argv], Path(log)
+        with open(self.log, "ab") as out:
+            self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, cwd=cwd,
+                                          start_new_session=True)
+        STARTED.append(self)
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    def is_running(self):
+        return self.popen.poll() is None
+
+    def text(self):
+        return self.log.read_text(errors="replace")
+
+    def wait_for(self, check, what, timeout=20.0):
+        """Like until(), but gives up at once when the process has ended."""
+        def alive_and_checked():
+            value = check()
+            if not value and not self.is_running():
+                return ChildProcessError(f"{self.name} ended with {self.popen.returncode}:\n{self.text()[-4000:]}")
+            return value
+        value = until(alive_and_checked, what, timeout)
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    def stop(self, timeout=15.0):
+        """Asks it to end, and returns its exit code; one that does not listen is killed, which is an error."""
+        if self.is_running():
+            self.popen.terminate()
+            try:
+                self.popen.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+        self._kill_session()
+        return self.popen.returncode
+
+    def kill(self):
+        """kill -9, as the fault tests want it."""
+        self.popen.kill()
+        self.popen.wait()
+        self._kill_session()
+
+    def _kill_session(self):
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        if self in STARTED:
+            STARTED.remove(self)
