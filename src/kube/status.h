@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PN_KUBE_STATUS_H
+#define PN_KUBE_STATUS_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "http/head.h"
+
+/* The sentence an error of our own is: a metav1.Status, which kubectl prints as "Error from server (reason)". */
+struct pn_str pn_kube_status(struct pn_arena *arena, int code, struct pn_str message);
+/* The reason that belongs to a code; "" for one that has none. */
+const char *pn_kube_reason(int code);
+
+/*
+ * A whole answer: head (Content-Type, Cache-Control, content length; Retry-After when
+ * retry_after_s > 0, only where trying again can help) in the arena, and the body.
+ */
+struct pn_http_head pn_kube_status_head(struct pn_arena *arena, int code, int retry_after_s,
+                                        struct pn_str body);
+
+/* The HTTP status an error of the gateway is answered with. */
+int pn_kube_code(const struct pn_err *err);
+
+#endif
