@@ -115,7 +115,8 @@ static int print_overview(FILE *out, int argc, char **argv)
     int shown = 0;
 
     if (argc == 0)
-        fprintf(out, "postern: Kubernetes access and secrets\n\nUsage: postern COMMAND [OPTIONS]\n\n");
+        fprintf(out,
+                "postern: Kubernetes access and secrets\n\nUsage: postern COMMAND [OPTIONS]\n\n");
     for (size_t t = 0; pn_command_tables[t] != NULL; t++) {
         for (const struct pn_command *c = pn_command_tables[t]; c->words != NULL; c++) {
             size_t typed = argc > 0 ? strlen(argv[0]) : 0;
@@ -133,7 +134,8 @@ static int print_overview(FILE *out, int argc, char **argv)
 
 /* ---- parsing ---- */
 
-static bool add_option(struct pn_cli *cli, const struct pn_option *option, const char *value, struct pn_err *err)
+static bool add_option(struct pn_cli *cli, const struct pn_option *option, const char *value,
+                       struct pn_err *err)
 {
     if (cli->option_count == MAX_OPTIONS)
         return pn_fail(err, PN_USAGE, "too many options");
@@ -141,7 +143,8 @@ static bool add_option(struct pn_cli *cli, const struct pn_option *option, const
     return true;
 }
 
-static bool parse_long(struct pn_cli *cli, const char *word, const char *next, bool *took_next, struct pn_err *err)
+static bool parse_long(struct pn_cli *cli, const char *word, const char *next, bool *took_next,
+                       struct pn_err *err)
 {
     struct pn_str rest = pn_str_from(word + 2), name;
     const char *equals = strchr(word, '=');
@@ -153,14 +156,16 @@ static bool parse_long(struct pn_cli *cli, const char *word, const char *next, b
     if (option == NULL)
         option = find_option(global_options, name);
     if (option == NULL)
-        return pn_fail(err, PN_USAGE, "unknown option --%.*s: see `postern %s --help`", PN_ARG(name), cli->command->words);
+        return pn_fail(err, PN_USAGE, "unknown option --%.*s: see `postern %s --help`",
+                       PN_ARG(name), cli->command->words);
     if (option->value == NULL) {
         if (equals != NULL)
             return pn_fail(err, PN_USAGE, "--%s takes no value", option->name);
         return add_option(cli, option, "", err);
     }
     if (equals == NULL && next == NULL)
-        return pn_fail(err, PN_USAGE, "--%s needs a value: --%s %s", option->name, option->name, option->value);
+        return pn_fail(err, PN_USAGE, "--%s needs a value: --%s %s", option->name, option->name,
+                       option->value);
     *took_next = equals == NULL;
     return add_option(cli, option, equals != NULL ? equals + 1 : next, err);
 }
@@ -190,7 +195,8 @@ static bool parse_words(struct pn_cli *cli, int argc, char **argv, struct pn_err
             continue;
         }
         if (word[0] == '-' && word[1] != '\0')
-            return pn_fail(err, PN_USAGE, "unknown option %s: see `postern %s --help`", word, cli->command->words);
+            return pn_fail(err, PN_USAGE, "unknown option %s: see `postern %s --help`", word,
+                           cli->command->words);
         if (cli->arg_count == MAX_ARGS)
             return pn_fail(err, PN_USAGE, "too many arguments");
         cli->args[cli->arg_count++] = word;
@@ -218,7 +224,8 @@ static bool check_args(struct pn_cli *cli, struct pn_err *err)
 static int fail(const struct pn_cli *cli, const struct pn_err *err)
 {
     if (cli->output == PN_OUTPUT_JSON)
-        fprintf(stderr, "{\"error\":\"%s\",\"message\":", err->name[0] != '\0' ? err->name : pn_code_name(err->code));
+        fprintf(stderr, "{\"error\":\"%s\",\"message\":",
+                err->name[0] != '\0' ? err->name : pn_code_name(err->code));
     if (cli->output == PN_OUTPUT_JSON) {
         pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init(4096);
 
@@ -355,7 +362,8 @@ bool pn_cli_rest_client(struct pn_cli *cli, struct pn_rest **out, struct pn_err 
 {
     struct pn_client_config *config;
 
-    if (cli->client == NULL && (!pn_cli_config(cli, &config, err) || !pn_rest_new(config, &cli->client, err)))
+    if (cli->client == NULL &&
+        (!pn_cli_config(cli, &config, err) || !pn_rest_new(config, &cli->client, err)))
         return false;
     *out = cli->client;
     return true;
@@ -377,8 +385,10 @@ bool pn_cli_project(struct pn_cli *cli, struct pn_str *out, struct pn_err *err)
         return false;
     projects = pn_value_get(reply, "projects");
     if (pn_value_count(projects) != 1)
-        return pn_fail(err, PN_USAGE, "you are a member of %zu projects: say which with --project ID or POSTERN_PROJECT_ID",
-                       pn_value_count(projects));
+        return pn_fail(
+            err, PN_USAGE,
+            "you are a member of %zu projects: say which with --project ID or POSTERN_PROJECT_ID",
+            pn_value_count(projects));
     config->project_id = pn_arena_copy(cli->arena, pn_value_str(pn_value_at(projects, "0.id")));
     *out = config->project_id;
     return true;

@@ -15,8 +15,8 @@
 struct pn_cli;
 
 struct pn_option {
-    const char *name;    /* without dashes */
-    const char *value;   /* "URL": takes one; NULL: a flag */
+    const char *name;  /* without dashes */
+    const char *value; /* "URL": takes one; NULL: a flag */
     const char *help;
 };
 
@@ -24,10 +24,10 @@ struct pn_command {
     const char *words;     /* "pam resource create" */
     const char *arguments; /* "NAME --url URL [--ca-file F]" */
     const char *summary;
-    const char *examples;  /* indented lines, or NULL */
+    const char *examples;            /* indented lines, or NULL */
     const struct pn_option *options; /* ends with { 0 } */
     int min_args, max_args;
-    bool takes_command;    /* "-- COMMAND …" may follow */
+    bool takes_command; /* "-- COMMAND …" may follow */
     /* True: exit with *exit_code (0 unless set). False: err is printed and decides the code. */
     bool (*run)(struct pn_cli *cli, int *exit_code, struct pn_err *err);
 };
@@ -40,20 +40,22 @@ int pn_command_main(int argc, char **argv);
 
 /* ---- for commands ---- */
 
-struct pn_arena *pn_cli_arena(struct pn_cli *cli); /* of the whole run */
+struct pn_arena *pn_cli_arena(struct pn_cli *cli);                /* of the whole run */
 struct pn_str pn_cli_arg(const struct pn_cli *cli, size_t index); /* PN_NONE when absent */
 size_t pn_cli_arg_count(const struct pn_cli *cli);
 struct pn_str pn_cli_option(const struct pn_cli *cli, const char *name); /* PN_NONE when absent */
 const char *pn_cli_option_text(const struct pn_cli *cli, const char *name); /* NULL when absent */
 bool pn_cli_has(const struct pn_cli *cli, const char *flag);
-char **pn_cli_rest(const struct pn_cli *cli);      /* words after "--", NULL-terminated; NULL when none */
+char **
+pn_cli_rest(const struct pn_cli *cli); /* words after "--", NULL-terminated; NULL when none */
 
 /* Global options: -o json|yaml|table, --domain URL, --project ID. */
 enum pn_output { PN_OUTPUT_TABLE, PN_OUTPUT_JSON, PN_OUTPUT_YAML };
 enum pn_output pn_cli_output(const struct pn_cli *cli);
 
 /* The settings of the client and a REST client with them; made once, freed with the cli. */
-bool pn_cli_config(struct pn_cli *cli, struct pn_client_config **out, struct pn_err *err) PN_CHECKED;
+bool pn_cli_config(struct pn_cli *cli, struct pn_client_config **out, struct pn_err *err)
+    PN_CHECKED;
 bool pn_cli_rest_client(struct pn_cli *cli, struct pn_rest **out, struct pn_err *err) PN_CHECKED;
 /* The project: --project, environment, stored, or the only one there is; PN_USAGE otherwise. */
 bool pn_cli_project(struct pn_cli *cli, struct pn_str *out, struct pn_err *err) PN_CHECKED;
@@ -63,9 +65,11 @@ struct pn_column {
     const char *title, *path;
 };
 /* Prints `rows` (an array) or one object, as -o says. For json and yaml the value itself is printed. */
-void pn_cli_print(const struct pn_cli *cli, const struct pn_value *value, const struct pn_column *columns);
+void pn_cli_print(const struct pn_cli *cli, const struct pn_value *value,
+                  const struct pn_column *columns);
 /* The same for JSON text that the command composed. */
-bool pn_cli_print_json(const struct pn_cli *cli, struct pn_str json, const struct pn_column *columns, struct pn_err *err) PN_CHECKED;
+bool pn_cli_print_json(const struct pn_cli *cli, struct pn_str json,
+                       const struct pn_column *columns, struct pn_err *err) PN_CHECKED;
 
 /* A secret from a file, "-" is standard input; a trailing newline is not part of it. */
 bool pn_cli_secret_file(const char *path, struct pn_secret **out, struct pn_err *err) PN_CHECKED;

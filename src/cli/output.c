@@ -39,10 +39,13 @@ static void print_table(const struct pn_value *value, const struct pn_column *co
         count++;
     cells = pn_new(arena, struct pn_str, (rows + 1) * count);
     for (size_t r = 0; r <= rows; r++) {
-        const struct pn_value *row = r == 0 ? NULL : pn_value_is_array(value) ? pn_value_item(value, r - 1) : value;
+        const struct pn_value *row = r == 0                     ? NULL
+                                     : pn_value_is_array(value) ? pn_value_item(value, r - 1)
+                                                                : value;
 
         for (size_t c = 0; c < count; c++) {
-            struct pn_str text = r == 0 ? pn_str_from(columns[c].title) : cell(arena, row, columns[c].path);
+            struct pn_str text =
+                r == 0 ? pn_str_from(columns[c].title) : cell(arena, row, columns[c].path);
 
             cells[r * count + c] = text;
             width[c] = text.len > width[c] ? text.len : width[c];
@@ -50,30 +53,29 @@ static void print_table(const struct pn_value *value, const struct pn_column *co
     }
     for (size_t r = 0; r <= rows; r++) {
         for (size_t c = 0; c < count; c++)
-            printf("%-*.*s%s", c + 1 < count ? (int)width[c] : 0, PN_ARG(cells[r * count + c]), c + 1 < count ? "  " : "\n");
+            printf("%-*.*s%s", c + 1 < count ? (int)width[c] : 0, PN_ARG(cells[r * count + c]),
+                   c + 1 < count ? "  " : "\n");
     }
 }
 
-void pn_cli_print(const struct pn_cli *cli, const struct pn_value *value, const struct pn_column *columns)
+void pn_cli_print(const struct pn_cli *cli, const struct pn_value *value,
+                  const struct pn_column *columns)
 {
     pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init(MAX_OUTPUT_BYTES);
 
     switch (pn_cli_output(cli)) {
-    case PN_OUTPUT_TABLE:
-        print_table(value, columns);
-        return;
+    case PN_OUTPUT_TABLE: print_table(value, columns); return;
     case PN_OUTPUT_JSON:
         pn_value_print(value, true, &text);
         pn_buf_add_byte(&text, '\n');
         break;
-    case PN_OUTPUT_YAML:
-        pn_value_print_yaml(value, &text);
-        break;
+    case PN_OUTPUT_YAML: pn_value_print_yaml(value, &text); break;
     }
     fwrite(text.ptr, 1, text.len, stdout);
 }
 
-bool pn_cli_print_json(const struct pn_cli *cli, struct pn_str json, const struct pn_column *columns, struct pn_err *err)
+bool pn_cli_print_json(const struct pn_cli *cli, struct pn_str json,
+                       const struct pn_column *columns, struct pn_err *err)
 {
     pn_auto(pn_value_freep) struct pn_value *value = NULL;
 

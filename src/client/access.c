@@ -8,7 +8,8 @@
 
 #define MAX_ANSWER_BYTES ((size_t)64 * 1024)
 
-static struct pn_str text_of(struct pn_arena *arena, const struct pn_value *answer, const char *path)
+static struct pn_str text_of(struct pn_arena *arena, const struct pn_value *answer,
+                             const char *path)
 {
     struct pn_str text = pn_value_str(pn_value_at(answer, path));
 
@@ -41,8 +42,11 @@ static bool fill(const struct pn_value *answer, struct pn_access *out, struct pn
         out->certificate_pem.len == 0 || out->trust_pem.len == 0 ||
         (out->relays.count == 0 && out->direct_address.len == 0) ||
         !pn_clock_parse_iso(pn_value_str(pn_value_get(answer, "expiresAt")), &out->expires_ms))
-        return pn_fail(err, PN_UPSTREAM, "the server's answer lacks what a session needs: is it older than this program?");
-    out->key_pem = pn_secret_new(pn_value_str(pn_value_get(answer, "gatewayClientPrivateKey")), err);
+        return pn_fail(
+            err, PN_UPSTREAM,
+            "the server's answer lacks what a session needs: is it older than this program?");
+    out->key_pem =
+        pn_secret_new(pn_value_str(pn_value_get(answer, "gatewayClientPrivateKey")), err);
     return out->key_pem != NULL;
 }
 
@@ -94,7 +98,8 @@ static bool print_wish(const struct pn_access_wish *wish, struct pn_buf *body, s
     while (pn_str_starts(rest, PN_LIT("/")))
         rest = pn_str_slice(rest, 1, rest.len);
     if (!pn_str_cut(&rest, '/', &resource) || resource.len == 0 || rest.len == 0)
-        return pn_fail(err, PN_USAGE, "an account is named RESOURCE/ACCOUNT, not \"%.*s\"", PN_ARG(wish->path));
+        return pn_fail(err, PN_USAGE, "an account is named RESOURCE/ACCOUNT, not \"%.*s\"",
+                       PN_ARG(wish->path));
     pn_write_object(&w, NULL);
     if (wish->project_id.len > 0) {
         pn_write_str(&w, "resourceName", resource);
@@ -111,14 +116,16 @@ static bool print_wish(const struct pn_access_wish *wish, struct pn_buf *body, s
     return true;
 }
 
-bool pn_access_open(struct pn_rest *rest, const struct pn_access_wish *wish, struct pn_access *out, struct pn_err *err)
+bool pn_access_open(struct pn_rest *rest, const struct pn_access_wish *wish, struct pn_access *out,
+                    struct pn_err *err)
 {
     pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(4 * MAX_ANSWER_BYTES);
     pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init(MAX_ANSWER_BYTES);
     pn_auto(pn_value_freep) struct pn_value *answer = NULL;
 
     return print_wish(wish, &body, err) &&
-           pn_rest_call(rest, arena, "POST", PN_LIT("/v1/pam/accounts/access"), pn_buf_str(&body), &answer, err) &&
+           pn_rest_call(rest, arena, "POST", PN_LIT("/v1/pam/accounts/access"), pn_buf_str(&body),
+                        &answer, err) &&
            pn_access_read(answer, out, err);
 }
 
@@ -126,7 +133,8 @@ bool pn_access_end(struct pn_rest *rest, struct pn_str session_id, struct pn_err
 {
     pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(MAX_ANSWER_BYTES);
 
-    return pn_rest_call(rest, arena, "POST", pn_arena_printf(arena, "/v1/pam/sessions/%.*s/end", PN_ARG(session_id)),
+    return pn_rest_call(rest, arena, "POST",
+                        pn_arena_printf(arena, "/v1/pam/sessions/%.*s/end", PN_ARG(session_id)),
                         PN_LIT("{}"), NULL, err);
 }
 
@@ -139,12 +147,14 @@ static void copy_text(char *out, size_t size, const struct pn_value *from)
     out[text.len] = '\0';
 }
 
-bool pn_access_state(struct pn_rest *rest, struct pn_str session_id, struct pn_session_state *out, struct pn_err *err)
+bool pn_access_state(struct pn_rest *rest, struct pn_str session_id, struct pn_session_state *out,
+                     struct pn_err *err)
 {
     pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(MAX_ANSWER_BYTES);
     pn_auto(pn_value_freep) struct pn_value *answer = NULL;
 
-    if (!pn_rest_call(rest, arena, "GET", pn_arena_printf(arena, "/v1/pam/sessions/%.*s", PN_ARG(session_id)), PN_NONE,
+    if (!pn_rest_call(rest, arena, "GET",
+                      pn_arena_printf(arena, "/v1/pam/sessions/%.*s", PN_ARG(session_id)), PN_NONE,
                       &answer, err))
         return false;
     copy_text(out->status, sizeof out->status, pn_value_at(answer, "session.status"));

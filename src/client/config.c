@@ -11,7 +11,8 @@
 #define MAX_CONFIG_BYTES ((size_t)64 * 1024)
 #define MAX_CA_BYTES ((size_t)1024 * 1024)
 
-static const char *const domain_names[] = { "POSTERN_DOMAIN", "INFISICAL_DOMAIN", "INFISICAL_API_URL", NULL };
+static const char *const domain_names[] = { "POSTERN_DOMAIN", "INFISICAL_DOMAIN",
+                                            "INFISICAL_API_URL", NULL };
 static const char *const token_names[] = { "POSTERN_TOKEN", "INFISICAL_TOKEN", NULL };
 static const char *const ca_names[] = { "POSTERN_CA_FILE", "INFISICAL_CA_FILE", NULL };
 static const char *const project_names[] = { "POSTERN_PROJECT_ID", "INFISICAL_PROJECT_ID", NULL };
@@ -68,7 +69,8 @@ static struct pn_str either(struct pn_str first, struct pn_str second)
     return first.len > 0 ? first : second;
 }
 
-static bool load_ca(struct pn_arena *arena, struct pn_str path, struct pn_str *pem, struct pn_err *err)
+static bool load_ca(struct pn_arena *arena, struct pn_str path, struct pn_str *pem,
+                    struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init(MAX_CA_BYTES);
     const char *name = pn_cstr(arena, path);
@@ -77,7 +79,9 @@ static bool load_ca(struct pn_arena *arena, struct pn_str path, struct pn_str *p
     if (path.len == 0)
         return true;
     if (name == NULL || !pn_file_read(name, MAX_CA_BYTES, &text, err))
-        return pn_recast(err, PN_USAGE, "cannot read the CA file %.*s (POSTERN_CA_FILE or --ca-file)", PN_ARG(path));
+        return pn_recast(err, PN_USAGE,
+                         "cannot read the CA file %.*s (POSTERN_CA_FILE or --ca-file)",
+                         PN_ARG(path));
     *pem = pn_arena_copy(arena, pn_buf_str(&text));
     return true;
 }
@@ -95,7 +99,8 @@ bool pn_client_config_load(struct pn_arena *arena, struct pn_client_config *out,
     out->domain = pn_client_domain(either(from_environment(domain_names), stored_domain));
     out->project_id = either(from_environment(project_names), member(arena, file, "projectId"));
     out->email = member(arena, file, "email");
-    if (!load_ca(arena, either(from_environment(ca_names), member(arena, file, "caFile")), &out->ca_pem, err))
+    if (!load_ca(arena, either(from_environment(ca_names), member(arena, file, "caFile")),
+                 &out->ca_pem, err))
         return false;
     token = from_environment(token_names);
     /* A stored token belongs to the server it came from and goes nowhere else. */
@@ -112,7 +117,8 @@ void pn_client_config_drop(struct pn_client_config *config)
     pn_secret_freep(&config->token);
 }
 
-static bool store_credentials(struct pn_arena *arena, const struct pn_client_config *config, struct pn_err *err)
+static bool store_credentials(struct pn_arena *arena, const struct pn_client_config *config,
+                              struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init_wiped(MAX_CONFIG_BYTES);
     struct pn_writer w = pn_writer_of(&text);
@@ -123,7 +129,8 @@ static bool store_credentials(struct pn_arena *arena, const struct pn_client_con
     return pn_file_write(file_path(arena, "credentials.json"), pn_buf_str(&text), 0600, err);
 }
 
-bool pn_client_config_store(struct pn_arena *arena, const struct pn_client_config *config, struct pn_err *err)
+bool pn_client_config_store(struct pn_arena *arena, const struct pn_client_config *config,
+                            struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init(MAX_CONFIG_BYTES);
     struct pn_writer w = pn_writer_of(&text);

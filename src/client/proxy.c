@@ -9,7 +9,9 @@
 #include "crypto/random.h"
 #include "crypto/x509.h"
 #include "kube/status.h"
+#include "net/dial.h"
 #include "net/forward.h"
+#include "net/tls.h"
 
 #define BEARER_BYTES 32
 #define HANDSHAKE_MS 10000
@@ -24,8 +26,8 @@ struct pn_proxy {
     struct pn_loop *loop;
     struct pn_arena *arena;
     struct pn_secret *bearer;
-    struct pn_cert local;            /* of 127.0.0.1, its own root */
-    struct pn_str prefix;            /* "/ACCOUNT_ID" */
+    struct pn_cert local; /* of 127.0.0.1, its own root */
+    struct pn_str prefix; /* "/ACCOUNT_ID" */
     uint16_t port;
 
     /* On the loop. */
@@ -71,12 +73,12 @@ struct passage {
     bool is_refused;
 };
 
-static void answer_status(struct pn_exchange *exchange, int status, const char *reason, const char *message)
+static void answer_status(struct pn_exchange *exchange, int status, const char *message)
 {
-    struct pn_http_field fields[] = { { PN_LIT("content-type"), PN_LIT("application/json") } };
-    const struct pn_http_head head = { .status = status, .fields = fields, .count = PN_COUNT(fields) };
+    struct pn_str body = pn_kube_status(exchange->arena, status, pn_str_from(message));
+    struct pn_http_head head = pn_kube_status_head(exchange->arena, status, 0, body);
 
-    pn_exchange_answer(exchange, &head, pn_kube_status(exchange->arena, status, reason, message));
+    pn_exchange_answer(exchange, &head, body);
 }
 
 static bool is_own_host(const struct pn_proxy *proxy, struct pn_str authority)
@@ -92,18 +94,21 @@ static bool has_bearer(const struct pn_proxy *proxy, const struct pn_http_head *
 {
     struct pn_str value = pn_http_field_get(request, "authorization");
 
-    return pn_http_field_count(request, "authorization") == 1 && pn_str_istarts(value, PN_LIT("Bearer ")) &&
+    return pn_http_field_count(request, "authorization") == 1 &&
+           pn_str_istarts(value, PN_LIT("Bearer ")) &&
            pn_secret_eq(proxy->bearer, pn_str_slice(value, 7, value.len));
 }
 
 static bool is_below(struct pn_str target, struct pn_str prefix)
 {
     return pn_str_starts(target, prefix) &&
-           (target.len == prefix.len || target.ptr[prefix.len] == '/' || target.ptr[prefix.len] == '?');
+           (target.len == prefix.len || target.ptr[prefix.len] == '/' ||
+            target.ptr[prefix.len] == '?');
 }
 
 /* Who may not pass: another program or user of this machine, a web page, a foreign kubeconfig. */
-static const char *objection(const struct pn_proxy *proxy, const struct pn_http_head *request, int *status)
+static const char *objection(const struct pn_proxy *proxy, const struct pn_http_head *request,
+                             int *status)
 {
     *status = 403;
     if (!is_own_host(proxy, request->authority))
@@ -146,7 +151,7 @@ static struct pn_http_head upstream_head(const struct pn_proxy *proxy, struct pn
 static void on_refused(void *owner, struct pn_exchange *exchange, const struct pn_err *err)
 {
     (void)owner;
-    answer_status(exchange, pn_code_status(err->code), "ServiceUnavailable", err->message);
+    answer_status(exchange, pn_kube_code(err), err->message);
 }
 
 static void on_done(void *owner, const struct pn_forward_result *result)
@@ -173,7 +178,7 @@ static void on_request(void *context, struct pn_exchange *exchange)
     const char *sentence = objection(proxy, exchange->request, &status);
 
     if (sentence != NULL) {
-        answer_status(exchange, status, status == 401 ? "Unauthorized" : "Forbidden", sentence);
+        answer_status(exchange, status, sentence);
         return;
     }
     passage = pn_heap_new(sizeof *passage);
@@ -184,7 +189,7 @@ static void on_request(void *context, struct pn_exchange *exchange)
 
 static struct pn_str error_body(struct pn_arena *arena, int status, const char *message)
 {
-    return pn_kube_status(arena, status, "BadRequest", message);
+    return pn_kube_status(arena, status, pn_str_from(message));
 }
 
 /* ---- connections ---- */
@@ -205,7 +210,8 @@ static void on_handshake(void *owner, struct pn_stream *tls, const struct pn_err
         proxy->open--;
         return;
     }
-    pn_http_serve(proxy->server, tls, pn_str_is(pn_str_from(pn_tls_alpn(tls)), "h2"), PN_LIT("127.0.0.1"), NULL);
+    pn_http_serve(proxy->server, tls, pn_str_is(pn_str_from(pn_tls_alpn(tls)), "h2"),
+                  PN_LIT("127.0.0.1"), NULL);
 }
 
 static void on_accept(void *owner, int fd, struct pn_str peer_ip)
@@ -249,7 +255,8 @@ static void probe_response(void *owner, struct pn_request *request, const struct
         probe_over(proxy, NULL);
         return;
     }
-    pn_fail(&err, pn_code_of_status(head->status), "the gateway refused the session (%d)", head->status);
+    pn_fail(&err, pn_code_of_status(head->status), "the gateway refused the session (%d)",
+            head->status);
     probe_over(proxy, &err);
 }
 
@@ -289,12 +296,19 @@ static void probe_start(struct pn_proxy *proxy)
 
 static bool open_local(struct pn_proxy *proxy, struct pn_err *err)
 {
-    const struct pn_tls_settings settings = { .is_server = true, .chain_pem = proxy->local.pem,
-                                              .key_pem = proxy->local.key, .alpn = local_alpn,
-                                              .alpn_may_be_absent = true, .has_tickets = true };
-    const struct pn_http_server_config http = { .request = on_request, .closed = on_closed, .error_body = error_body,
-                                                .context = proxy, .head_timeout_ms = 32000,
-                                                .idle_timeout_ms = 90000, .max_streams = 250 };
+    const struct pn_tls_settings settings = { .is_server = true,
+                                              .chain_pem = proxy->local.pem,
+                                              .key_pem = proxy->local.key,
+                                              .alpn = local_alpn,
+                                              .alpn_may_be_absent = true,
+                                              .has_tickets = true };
+    const struct pn_http_server_config http = { .request = on_request,
+                                                .closed = on_closed,
+                                                .error_body = error_body,
+                                                .context = proxy,
+                                                .head_timeout_ms = 32000,
+                                                .idle_timeout_ms = 90000,
+                                                .max_streams = 250 };
     struct pn_endpoint at = { .host = "127.0.0.1", .port = proxy->port };
 
     if (!pn_tls_context_new(&settings, &proxy->tls, err) ||
@@ -336,12 +350,19 @@ static bool mint(struct pn_proxy *proxy, struct pn_err *err)
 {
     const struct pn_str ip = PN_LIT("127.0.0.1"), name = PN_LIT("localhost");
     const int64_t now = pn_clock_wall_ms();
-    const struct pn_cert_request root = { .kind = PN_CERT_ROOT, .common_name = PN_LIT("Postern local proxy"),
-                                          .organization = PN_LIT("this machine"), .not_before_ms = now - 60000,
+    const struct pn_cert_request root = { .kind = PN_CERT_ROOT,
+                                          .common_name = PN_LIT("Postern local proxy"),
+                                          .organization = PN_LIT("this machine"),
+                                          .not_before_ms = now - 60000,
                                           .not_after_ms = now + CERTIFICATE_MS };
-    const struct pn_cert_request leaf = { .kind = PN_CERT_SERVER, .common_name = PN_LIT("127.0.0.1"),
-                                          .organization = PN_LIT("this machine"), .dns = &name, .dns_count = 1,
-                                          .ips = &ip, .ip_count = 1, .not_before_ms = now - 60000,
+    const struct pn_cert_request leaf = { .kind = PN_CERT_SERVER,
+                                          .common_name = PN_LIT("127.0.0.1"),
+                                          .organization = PN_LIT("this machine"),
+                                          .dns = &name,
+                                          .dns_count = 1,
+                                          .ips = &ip,
+                                          .ip_count = 1,
+                                          .not_before_ms = now - 60000,
                                           .not_after_ms = now + CERTIFICATE_MS };
     struct pn_cert authority = { 0 };
     bool done = pn_x509_issue(proxy->arena, &root, NULL, &authority, err) &&
@@ -350,7 +371,8 @@ static bool mint(struct pn_proxy *proxy, struct pn_err *err)
     /* The authority's key is gone at once: nothing else can be signed for this machine. */
     pn_secret_free(authority.key);
     if (done)
-        proxy->local.pem = pn_arena_printf(proxy->arena, "%.*s%.*s", PN_ARG(proxy->local.pem), PN_ARG(authority.pem));
+        proxy->local.pem = pn_arena_printf(proxy->arena, "%.*s%.*s", PN_ARG(proxy->local.pem),
+                                           PN_ARG(authority.pem));
     return done;
 }
 

@@ -21,7 +21,8 @@ struct pn_proxy_config {
  * Errors: PN_CONFLICT (the port is taken), PN_IO. The road to the gateway is tried before it
  * returns: PN_UNREACHABLE and PN_FORBIDDEN say why it is not open.
  */
-bool pn_proxy_start(const struct pn_proxy_config *config, struct pn_proxy **out, struct pn_err *err) PN_CHECKED;
+bool pn_proxy_start(const struct pn_proxy_config *config, struct pn_proxy **out, struct pn_err *err)
+    PN_CHECKED;
 /* Aborts what is open, ends the thread. */
 void pn_proxy_stop(struct pn_proxy *proxy);
 

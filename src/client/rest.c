@@ -19,10 +19,13 @@ struct pn_rest {
 bool pn_rest_new(const struct pn_client_config *config, struct pn_rest **out, struct pn_err *err)
 {
     pn_auto(pn_rest_freep) struct pn_rest *rest = pn_heap_new(sizeof *rest);
-    struct pn_fetcher_config fetcher = { .trust_pem = config->ca_pem, .user_agent = "postern-cli/" PN_VERSION };
+    struct pn_fetcher_config fetcher = { .trust_pem = config->ca_pem,
+                                         .user_agent = "postern-cli/" PN_VERSION };
 
     if (config->domain.len == 0)
-        return pn_fail(err, PN_USAGE, "no server is known: run `postern login --domain https://…` or set POSTERN_DOMAIN");
+        return pn_fail(
+            err, PN_USAGE,
+            "no server is known: run `postern login --domain https://…` or set POSTERN_DOMAIN");
     rest->arena = pn_arena_new(4096);
     rest->domain = pn_arena_copy(rest->arena, config->domain);
     if (!pn_url_parse(rest->domain, &fetcher.url, err))
@@ -67,15 +70,17 @@ static struct pn_str first_issue(struct pn_arena *arena, const struct pn_value *
 {
     const struct pn_value *issue = pn_value_item(issues, 0);
 
-    return pn_arena_printf(arena, "%.*s: %.*s", PN_ARG(pn_value_str(pn_value_item(pn_value_get(issue, "path"), 0))),
+    return pn_arena_printf(arena, "%.*s: %.*s",
+                           PN_ARG(pn_value_str(pn_value_item(pn_value_get(issue, "path"), 0))),
                            PN_ARG(pn_value_str(pn_value_get(issue, "message"))));
 }
 
-static bool refused(const struct pn_rest *rest, struct pn_arena *arena, int status, const struct pn_value *reply,
-                    struct pn_err *err)
+static bool refused(const struct pn_rest *rest, struct pn_arena *arena, int status,
+                    const struct pn_value *reply, struct pn_err *err)
 {
     const struct pn_value *message = pn_value_get(reply, "message");
-    struct pn_str text = pn_value_is_array(message) ? first_issue(arena, message) : pn_value_str(message);
+    struct pn_str text =
+        pn_value_is_array(message) ? first_issue(arena, message) : pn_value_str(message);
     struct pn_str name = pn_value_str(pn_value_get(reply, "error"));
     enum pn_code code = pn_code_of_status(status);
     const struct pn_value *details = pn_value_get(reply, "details");
@@ -99,8 +104,9 @@ static bool refused(const struct pn_rest *rest, struct pn_arena *arena, int stat
     return pn_within(err, "request %.*s", PN_ARG(pn_value_str(pn_value_get(reply, "reqId"))));
 }
 
-bool pn_rest_call(struct pn_rest *rest, struct pn_arena *arena, const char *method, struct pn_str path,
-                  struct pn_str body, struct pn_value **reply, struct pn_err *err)
+bool pn_rest_call(struct pn_rest *rest, struct pn_arena *arena, const char *method,
+                  struct pn_str path, struct pn_str body, struct pn_value **reply,
+                  struct pn_err *err)
 {
     pn_auto(pn_value_freep) struct pn_value *value = NULL;
     struct pn_err parse = { 0 };
@@ -116,7 +122,8 @@ bool pn_rest_call(struct pn_rest *rest, struct pn_arena *arena, const char *meth
     if (!pn_fetch(rest->fetcher, &request, arena, &answer, err))
         return pn_within(err, "%s %.*s%.*s", method, PN_ARG(rest->domain), PN_ARG(request.path));
     if (!pn_value_parse(answer.body, &value, &parse) && answer.status < 400)
-        return pn_fail(err, PN_UPSTREAM, "%.*s did not answer with JSON: is it a Postern server?", PN_ARG(rest->domain));
+        return pn_fail(err, PN_UPSTREAM, "%.*s did not answer with JSON: is it a Postern server?",
+                       PN_ARG(rest->domain));
     if (answer.status >= 400)
         return refused(rest, arena, answer.status, value, err);
     if (reply != NULL)

@@ -13,19 +13,22 @@
  */
 struct pn_rest;
 
-bool pn_rest_new(const struct pn_client_config *config, struct pn_rest **out, struct pn_err *err) PN_CHECKED;
+bool pn_rest_new(const struct pn_client_config *config, struct pn_rest **out, struct pn_err *err)
+    PN_CHECKED;
 void pn_rest_free(struct pn_rest *rest);
 void pn_rest_freep(struct pn_rest **rest);
 /* From now on as this bearer (copied); NULL: none. */
-bool pn_rest_set_token(struct pn_rest *rest, const struct pn_secret *token, struct pn_err *err) PN_CHECKED;
+bool pn_rest_set_token(struct pn_rest *rest, const struct pn_secret *token, struct pn_err *err)
+    PN_CHECKED;
 
 /*
  * `path` below "/api" ("/v1/projects"), `body` JSON or PN_NONE. *reply (may be NULL) is the parsed
  * answer, the caller's to free. Errors: the server's kinds; PN_UNREACHABLE with what to check;
  * PN_UNAUTHENTICATED also for a token that has expired (the message then says `postern login`).
  */
-bool pn_rest_call(struct pn_rest *rest, struct pn_arena *arena, const char *method, struct pn_str path,
-                  struct pn_str body, struct pn_value **reply, struct pn_err *err) PN_CHECKED;
+bool pn_rest_call(struct pn_rest *rest, struct pn_arena *arena, const char *method,
+                  struct pn_str path, struct pn_str body, struct pn_value **reply,
+                  struct pn_err *err) PN_CHECKED;
 
 /* Appends "?name=value" or "&name=value", percent-encoded; an empty value adds nothing. */
 void pn_rest_query(struct pn_buf *path, const char *name, struct pn_str value);

@@ -80,8 +80,9 @@ static void on_dialed(void *owner, struct pn_stream *socket, const struct pn_err
         return;
     }
     pn_err_clear(&attempt->last);
-    if (!pn_tls_start(attempt->is_upgrade ? road->upgrade : road->ordinary, socket, road->server_name, HANDSHAKE_MS,
-                      on_secured, attempt, &attempt->tls, &attempt->last))
+    if (!pn_tls_start(attempt->is_upgrade ? road->upgrade : road->ordinary, socket,
+                      road->server_name, HANDSHAKE_MS, on_secured, attempt, &attempt->tls,
+                      &attempt->last))
         attempt_next(attempt);
 }
 
@@ -102,7 +103,8 @@ static void attempt_next(struct attempt *attempt)
     }
     if (attempt->last.code == PN_OK)
         pn_fail(&attempt->last, PN_UNREACHABLE, "no relay leads to the gateway");
-    pn_recast(&attempt->last, PN_UNREACHABLE, "the gateway cannot be reached: is it running, and is its relay?");
+    pn_recast(&attempt->last, PN_UNREACHABLE,
+              "the gateway cannot be reached: is it running, and is its relay?");
     pn_connect_failed(attempt->connect, &attempt->last);
     attempt_end(attempt);
 }
@@ -123,20 +125,26 @@ static void on_connect(void *context, struct pn_connect *connect, bool wants_h1)
     attempt_next(attempt);
 }
 
-static bool make_context(const struct pn_access *access, const char *const *alpn, struct pn_tls_context **out,
-                         struct pn_err *err)
+static bool make_context(const struct pn_access *access, const char *const *alpn,
+                         struct pn_tls_context **out, struct pn_err *err)
 {
-    const struct pn_tls_settings settings = { .chain_pem = access->certificate_pem, .key_pem = access->key_pem,
-                                              .trust_pem = access->trust_pem, .alpn = alpn };
+    const struct pn_tls_settings settings = { .chain_pem = access->certificate_pem,
+                                              .key_pem = access->key_pem,
+                                              .trust_pem = access->trust_pem,
+                                              .alpn = alpn };
 
     return pn_tls_context_new(&settings, out, err);
 }
 
-bool pn_road_new(struct pn_loop *loop, const struct pn_access *access, struct pn_road **out, struct pn_err *err)
+bool pn_road_new(struct pn_loop *loop, const struct pn_access *access, struct pn_road **out,
+                 struct pn_err *err)
 {
     struct pn_road *road = pn_heap_new(sizeof *road);
-    const struct pn_origin_config origin = { .connect = on_connect, .context = road, .max_connections = 8,
-                                             .streams_per_connection = 200, .max_waiting = 1000,
+    const struct pn_origin_config origin = { .connect = on_connect,
+                                             .context = road,
+                                             .max_connections = 8,
+                                             .streams_per_connection = 200,
+                                             .max_waiting = 1000,
                                              .idle_timeout_ms = (int64_t)10 * 60 * 1000 };
 
     road->loop = loop;

@@ -17,7 +17,8 @@ struct pn_road;
 #define PN_ROAD_READY_PATH "/.well-known/postern-ready"
 
 /* `access` is borrowed until pn_road_free. */
-bool pn_road_new(struct pn_loop *loop, const struct pn_access *access, struct pn_road **out, struct pn_err *err) PN_CHECKED;
+bool pn_road_new(struct pn_loop *loop, const struct pn_access *access, struct pn_road **out,
+                 struct pn_err *err) PN_CHECKED;
 void pn_road_free(struct pn_road *road);
 struct pn_origin *pn_road_origin(struct pn_road *road);
 

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/applets.h"
+#include "client/credential.h"
+#include "client/kubeconfig.h"
+#include "json/writer.h"
+#include "sys/sys.h"
+
+#define MAX_OUTPUT_BYTES ((size_t)256 * 1024)
+/* kubectl asks again this long before the certificate ends. */
+#define EARLY_MS 5000
+
+static struct pn_str own_path(struct pn_arena *arena)
+{
+    char path[4096];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof path);
+
+    return len > 0 ? pn_arena_copy(arena, pn_str_of(path, (size_t)len)) : PN_LIT("postern");
+}
+
+static bool write_kubeconfig(struct pn_cli *cli, const struct pn_access *access, const char *path,
+                             struct pn_err *err)
+{
+    struct pn_arena *arena = pn_cli_arena(cli);
+    pn_auto(pn_buf_drop) struct pn_buf yaml = pn_buf_init(MAX_OUTPUT_BYTES);
+    struct pn_str args[] = { PN_LIT("kube"), PN_LIT("credential"), access->account_id };
+    struct pn_str road =
+        access->relays.count > 0 ? access->relays.items[0] : access->direct_address;
+    const struct pn_kubeconfig config = {
+        .name = pn_arena_printf(arena, "postern/%.*s", PN_ARG(access->account_path)),
+        .server =
+            pn_arena_printf(arena, "https://%.*s/%.*s", PN_ARG(road), PN_ARG(access->account_id)),
+        .tls_server_name = access->server_name,
+        .ca_pem = access->trust_pem,
+        .command = own_path(arena),
+        .args = { args, PN_COUNT(args) },
+    };
+
+    pn_kubeconfig_print(&config, &yaml);
+    return pn_file_write(path, pn_buf_str(&yaml), 0600, err);
+}
+
+static bool kube_login(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    struct pn_client_config *settings;
+    struct pn_access_wish wish = { .path = pn_cli_arg(cli, 0),
+                                   .duration = pn_cli_option(cli, "duration"),
+                                   .reason = pn_cli_option(cli, "reason") };
+    const char *path = pn_cli_option_text(cli, "kubeconfig");
+    struct pn_access access;
+    struct pn_rest *rest;
+    bool done;
+
+    (void)exit_code;
+    if (!pn_cli_rest_client(cli, &rest, err) || !pn_cli_config(cli, &settings, err))
+        return false;
+    wish.project_id = settings->project_id;
+    if (!pn_credential_login(rest, &wish, &access, err))
+        return false;
+    if (path == NULL)
+        path = pn_credential_kubeconfig(pn_cli_arena(cli), access.account_id);
+    done = write_kubeconfig(cli, &access, path, err);
+    if (done)
+        printf("Logged in to %.*s.\n\n    export KUBECONFIG=%s\n    kubectl get pods\n\n"
+               "`postern kube logout %.*s` ends the session.\n",
+               PN_ARG(access.account_path), path, PN_ARG(access.account_path));
+    pn_access_drop(&access);
+    return done;
+}
+
+static bool rest_of(void *context, struct pn_rest **out, struct pn_err *err)
+{
+    return pn_cli_rest_client(context, out, err);
+}
+
+/* An ExecCredential (client.authentication.k8s.io/v1) on stdout and nothing else. */
+static void print_credential(const struct pn_access *access)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init_wiped(MAX_OUTPUT_BYTES);
+    struct pn_writer w = pn_writer_of(&json);
+
+    pn_write_object(&w, NULL);
+    pn_write_text(&w, "apiVersion", "client.authentication.k8s.io/v1");
+    pn_write_text(&w, "kind", "ExecCredential");
+    pn_write_object(&w, "status");
+    pn_write_time(&w, "expirationTimestamp", access->expires_ms - EARLY_MS);
+    pn_write_str(&w, "clientCertificateData", access->certificate_pem);
+    pn_write_str(&w, "clientKeyData", pn_secret_reveal(access->key_pem));
+    pn_write_end(&w);
+    pn_write_end(&w);
+    pn_buf_add_byte(&json, '\n');
+    fwrite(json.ptr, 1, json.len, stdout);
+}
+
+static bool kube_credential(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    struct pn_access access;
+
+    (void)exit_code;
+    if (!pn_credential_get(pn_cli_arg(cli, 0), rest_of, cli, &access, err))
+        return false;
+    print_credential(&access);
+    pn_access_drop(&access);
+    return true;
+}
+
+/* The account whose login has that path; the only one when no path was given. */
+static bool find_login(struct pn_cli *cli, struct pn_str *account_id, struct pn_err *err)
+{
+    struct pn_str wanted = pn_cli_arg(cli, 0);
+    struct pn_strs ids;
+
+    if (!pn_credential_list(pn_cli_arena(cli), &ids, err))
+        return false;
+    if (wanted.len == 0 && ids.count > 1)
+        return pn_fail(err, PN_USAGE,
+                       "you are logged in to %zu clusters: say which, as RESOURCE/ACCOUNT",
+                       ids.count);
+    for (size_t i = 0; i < ids.count; i++) {
+        struct pn_str path;
+
+        if (!pn_credential_path(pn_cli_arena(cli), ids.items[i], &path, err))
+            return false;
+        if (wanted.len == 0 || pn_str_eq(path, wanted) || pn_str_eq(ids.items[i], wanted)) {
+            *account_id = ids.items[i];
+            return true;
+        }
+    }
+    return pn_fail(err, PN_NOT_FOUND, "not logged in to %.*s",
+                   PN_ARG(wanted.len > 0 ? wanted : PN_LIT("any cluster")));
+}
+
+static bool kube_logout(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    struct pn_str account_id;
+    struct pn_rest *rest;
+
+    (void)exit_code;
+    if (!find_login(cli, &account_id, err) || !pn_cli_rest_client(cli, &rest, err) ||
+        !pn_credential_logout(rest, account_id, err))
+        return false;
+    printf("Logged out; the session has ended.\n");
+    return true;
+}
+
+static const struct pn_option login_options[] = {
+    { "duration", "TIME", "how long each session is (default: the account's)" },
+    { "reason", "TEXT", "why; on record with the session" },
+    { "kubeconfig", "FILE", "write the kubeconfig there (default: below XDG_CONFIG_HOME)" },
+    { 0 },
+};
+static const struct pn_option no_options[] = { { 0 } };
+
+const struct pn_command pn_kube_commands[] = {
+    { .words = "kube login",
+      .arguments = "RESOURCE/ACCOUNT [--duration 8h] [--kubeconfig FILE]",
+      .summary =
+          "A kubeconfig that needs no local process: kubectl asks this program for certificates",
+      .examples =
+          "  postern kube login prod/viewer && export KUBECONFIG=~/.config/postern/kube/….yaml\n",
+      .options = login_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = kube_login },
+    { .words = "kube logout",
+      .arguments = "[RESOURCE/ACCOUNT]",
+      .summary = "End that session and remove its files",
+      .options = no_options,
+      .max_args = 1,
+      .run = kube_logout },
+    { .words = "kube credential",
+      .arguments = "ACCOUNT_ID",
+      .options = no_options,
+      .min_args = 1,
+      .max_args = 1,
+      .summary = "For kubectl: the exec plugin that its kubeconfig names",
+      .run = kube_credential },
+    { 0 },
+};

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/applets.h"
+#include "json/writer.h"
+#include "sys/sys.h"
+
+#define MAX_PASSWORD_BYTES 1024
+#define MAX_CA_BYTES ((size_t)1024 * 1024)
+
+static bool ask_password(struct pn_cli *cli, struct pn_secret **out, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init_wiped(MAX_PASSWORD_BYTES);
+    const char *file = pn_cli_option_text(cli, "password-file");
+
+    if (file != NULL)
+        return pn_cli_secret_file(file, out, err);
+    if (!pn_terminal_password("Password: ", &text, err))
+        return pn_recast(err, PN_USAGE,
+                         "there is no terminal to ask for the password: use --password-file F (- "
+                         "is standard input)");
+    *out = pn_secret_new(pn_buf_str(&text), err);
+    return *out != NULL;
+}
+
+static bool ask_email(struct pn_cli *cli, struct pn_str *out, struct pn_err *err)
+{
+    char line[256];
+
+    *out = pn_cli_option(cli, "email");
+    if (out->len > 0)
+        return true;
+    if (!pn_terminal_is_tty(STDIN_FILENO))
+        return pn_fail(err, PN_USAGE, "--email is needed");
+    fprintf(stderr, "E-mail: ");
+    if (fgets(line, sizeof line, stdin) == NULL)
+        return pn_fail(err, PN_USAGE, "--email is needed");
+    *out = pn_arena_copy(pn_cli_arena(cli), pn_str_trim(pn_str_from(line)));
+    return true;
+}
+
+/* Posts `body` (wiped afterwards by its owner) and makes the token of the reply the client's. */
+static bool take_token(struct pn_cli *cli, struct pn_rest *rest, const char *path,
+                       const struct pn_buf *body, const char *member, struct pn_secret **out,
+                       struct pn_err *err)
+{
+    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
+    struct pn_str token;
+
+    if (!pn_rest_call(rest, pn_cli_arena(cli), "POST", pn_str_from(path), pn_buf_str(body), &reply,
+                      err))
+        return false;
+    token = pn_value_str(pn_value_get(reply, member));
+    if (token.len == 0)
+        return pn_fail(err, PN_UPSTREAM, "the server's answer has no token");
+    pn_secret_freep(out);
+    *out = pn_secret_new(token, err);
+    return *out != NULL && pn_rest_set_token(rest, *out, err);
+}
+
+static bool log_in(struct pn_cli *cli, struct pn_rest *rest, struct pn_str email,
+                   struct pn_secret **token, struct pn_err *err)
+{
+    pn_auto(pn_secret_freep) struct pn_secret *password = NULL;
+    pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init_wiped(4096);
+    struct pn_writer w = pn_writer_of(&body);
+
+    if (!ask_password(cli, &password, err) || !pn_rest_set_token(rest, NULL, err))
+        return false;
+    pn_write_object(&w, NULL);
+    pn_write_str(&w, "email", email);
+    pn_write_str(&w, "password", pn_secret_reveal(password));
+    pn_write_end(&w);
+    return take_token(cli, rest, "/v3/auth/login", &body, "accessToken", token, err);
+}
+
+static bool choose_organization(struct pn_cli *cli, struct pn_rest *rest, struct pn_str *out,
+                                struct pn_err *err)
+{
+    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
+    const struct pn_value *list;
+
+    *out = pn_cli_option(cli, "organization");
+    if (out->len > 0)
+        return true;
+    if (!pn_rest_call(rest, pn_cli_arena(cli), "GET", PN_LIT("/v1/organization"), PN_NONE, &reply,
+                      err))
+        return false;
+    list = pn_value_get(reply, "organizations");
+    if (pn_value_count(list) == 0)
+        return pn_fail(err, PN_FORBIDDEN,
+                       "you are not a member of an organisation yet: ask for an invitation");
+    if (pn_value_count(list) > 1)
+        return pn_fail(err, PN_USAGE,
+                       "you are in %zu organisations: say which with --organization ID",
+                       pn_value_count(list));
+    *out = pn_arena_copy(pn_cli_arena(cli), pn_value_str(pn_value_at(list, "0.id")));
+    return true;
+}
+
+static bool select_organization(struct pn_cli *cli, struct pn_rest *rest, struct pn_secret **token,
+                                struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init(1024);
+    struct pn_writer w = pn_writer_of(&body);
+    struct pn_str organization;
+
+    if (!choose_organization(cli, rest, &organization, err))
+        return false;
+    pn_write_object(&w, NULL);
+    pn_write_str(&w, "organizationId", organization);
+    pn_write_text(&w, "userAgent", "cli");
+    pn_write_end(&w);
+    return take_token(cli, rest, "/v3/auth/select-organization", &body, "token", token, err);
+}
+
+static bool read_ca(struct pn_cli *cli, struct pn_str *pem, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init(MAX_CA_BYTES);
+    const char *file = pn_cli_option_text(cli, "ca-file");
+
+    if (file == NULL)
+        return true;
+    if (!pn_file_read(file, MAX_CA_BYTES, &text, err))
+        return pn_recast(err, PN_USAGE, "cannot read the CA file %s", file);
+    *pem = pn_arena_copy(pn_cli_arena(cli), pn_buf_str(&text));
+    return true;
+}
+
+static bool login(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    struct pn_client_config *config, stored;
+    struct pn_rest *rest;
+    struct pn_str email;
+    bool done;
+
+    (void)exit_code;
+    if (!pn_cli_config(cli, &config, err) || !read_ca(cli, &config->ca_pem, err))
+        return false;
+    if (!pn_cli_rest_client(cli, &rest, err) || !ask_email(cli, &email, err))
+        return false;
+    stored = *config;
+    stored.email = email;
+    stored.token = NULL;
+    done = log_in(cli, rest, email, &stored.token, err) &&
+           select_organization(cli, rest, &stored.token, err) &&
+           pn_client_config_store(pn_cli_arena(cli), &stored, err);
+    pn_secret_free(stored.token);
+    if (done)
+        printf("Logged in to %.*s as %.*s\n", PN_ARG(config->domain), PN_ARG(email));
+    return done;
+}
+
+static bool logout(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    struct pn_client_config *config;
+    struct pn_err remote = { 0 };
+    struct pn_rest *rest;
+
+    (void)exit_code;
+    if (!pn_cli_config(cli, &config, err))
+        return false;
+    /* The local token goes in any case; the server may be away. */
+    if (config->token != NULL && pn_cli_rest_client(cli, &rest, &remote) &&
+        !pn_rest_call(rest, pn_cli_arena(cli), "POST", PN_LIT("/v1/auth/logout"), PN_LIT("{}"),
+                      NULL, &remote))
+        fprintf(stderr, "postern: the server was not told: %s\n", remote.message);
+    if (!pn_client_config_forget(pn_cli_arena(cli), err))
+        return false;
+    printf("Logged out\n");
+    return true;
+}
+
+static const struct pn_option login_options[] = {
+    { "email", "EMAIL", "who you are" },
+    { "password-file", "F", "the password, for scripts (- is standard input)" },
+    { "ca-file", "F", "CA of the server's certificate; kept for later commands" },
+    { "organization", "ID", "when you are in several" },
+    { 0 },
+};
+static const struct pn_option no_options[] = { { 0 } };
+
+const struct pn_command pn_login_commands[] = {
+    { .words = "login",
+      .arguments = "[--domain URL] [--email EMAIL] [--password-file F]",
+      .summary = "Log in; the token is kept in a private file below XDG_CONFIG_HOME",
+      .examples = "  postern login --domain https://postern.example.com --email ada@example.com\n"
+                  "  postern login --domain https://localhost:8080 --ca-file ca.pem --email "
+                  "ada@example.com --password-file -\n",
+      .options = login_options,
+      .run = login },
+    { .words = "logout",
+      .arguments = "",
+      .summary = "Forget the token, here and at the server",
+      .options = no_options,
+      .run = logout },
+    { 0 },
+};

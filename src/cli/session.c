@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli/applets.h"
+#include "cli/session_log.h"
+#include "client/kubeconfig.h"
+#include "client/proxy.h"
+#include "sys/sys.h"
+
+#define STATE_POLL_MS 15000
+#define MAX_KUBECONFIG_BYTES ((size_t)256 * 1024)
+
+/* ---- pam access ---- */
+
+struct visit {
+    struct pn_cli *cli;
+    struct pn_rest *rest;
+    struct pn_access access;
+    struct pn_proxy *proxy;
+    const char *kubeconfig; /* NULL until written */
+};
+
+/* The port of last time, so that kubectl's discovery cache stays warm; 0 when there is none. */
+static uint16_t remembered_port(struct pn_arena *arena)
+{
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init(64);
+    struct pn_err err = { 0 };
+    uint64_t port;
+
+    if (!pn_file_read(pn_cstr(arena, pn_arena_printf(arena, "%s/port", pn_dir_config(arena))), 64,
+                      &text, &err) ||
+        !pn_str_u64(pn_str_trim(pn_buf_str(&text)), &port) || port > UINT16_MAX)
+        return 0;
+    return (uint16_t)port;
+}
+
+static void remember_port(struct pn_arena *arena, uint16_t port)
+{
+    struct pn_err err = { 0 };
+
+    if (!pn_dir_make(pn_dir_config(arena), 0700, &err) ||
+        !pn_file_write(pn_cstr(arena, pn_arena_printf(arena, "%s/port", pn_dir_config(arena))),
+                       pn_arena_printf(arena, "%u\n", port), 0600, &err))
+        fprintf(stderr, "postern: the port is not remembered: %s\n", err.message);
+}
+
+static bool wanted_port(struct pn_cli *cli, bool *is_remembered, uint16_t *port, struct pn_err *err)
+{
+    struct pn_str text = pn_cli_option(cli, "port");
+    uint64_t number;
+
+    *is_remembered = text.ptr == NULL;
+    if (*is_remembered) {
+        *port = remembered_port(pn_cli_arena(cli));
+        return true;
+    }
+    if (!pn_str_u64(text, &number) || number > UINT16_MAX)
+        return pn_fail(err, PN_USAGE, "--port is a number from 0 to 65535");
+    *port = (uint16_t)number;
+    return true;
+}
+
+/* A remembered port that somebody holds gives way to a free one, and says so; a demanded one does not. */
+static bool open_proxy(struct visit *visit, struct pn_err *err)
+{
+    struct pn_arena *arena = pn_cli_arena(visit->cli);
+    struct pn_proxy_config config = { .access = &visit->access };
+    bool is_remembered;
+
+    if (!wanted_port(visit->cli, &is_remembered, &config.port, err))
+        return false;
+    if (pn_proxy_start(&config, &visit->proxy, err)) {
+        if (is_remembered && config.port == 0)
+            remember_port(arena, pn_proxy_port(visit->proxy));
+        return true;
+    }
+    if (err->code != PN_CONFLICT || !is_remembered)
+        return false;
+    pn_err_clear(err);
+    fprintf(stderr, "postern: port %u is taken (another `pam access`?): using a free one\n",
+            config.port);
+    config.port = 0;
+    return pn_proxy_start(&config, &visit->proxy, err);
+}
+
+static const char *kubeconfig_path(struct visit *visit)
+{
+    struct pn_arena *arena = pn_cli_arena(visit->cli);
+    const char *wanted = pn_cli_option_text(visit->cli, "kubeconfig");
+
+    if (wanted != NULL)
+        return wanted;
+    return pn_cstr(arena, pn_arena_printf(arena, "%s/%.*s.yaml", pn_dir_runtime(arena),
+                                          PN_ARG(visit->access.session_id)));
+}
+
+static bool write_kubeconfig(struct visit *visit, struct pn_err *err)
+{
+    struct pn_arena *arena = pn_cli_arena(visit->cli);
+    pn_auto(pn_buf_drop) struct pn_buf yaml = pn_buf_init_wiped(MAX_KUBECONFIG_BYTES);
+    const char *path = kubeconfig_path(visit);
+    const struct pn_kubeconfig config = {
+        .name = pn_arena_printf(arena, "postern/%.*s", PN_ARG(visit->access.account_path)),
+        .server = pn_arena_printf(arena, "https://127.0.0.1:%u/%.*s", pn_proxy_port(visit->proxy),
+                                  PN_ARG(visit->access.account_id)),
+        .ca_pem = pn_proxy_ca_pem(visit->proxy),
+        .token = pn_proxy_bearer(visit->proxy),
+    };
+
+    pn_kubeconfig_print(&config, &yaml);
+    if (path == NULL || !pn_dir_make(pn_dir_runtime(arena), 0700, err) ||
+        !pn_file_write(path, pn_buf_str(&yaml), 0600, err))
+        return false;
+    visit->kubeconfig = path;
+    return true;
+}
+
+static void print_time_left(const struct pn_access *access)
+{
+    int64_t left_s = (access->expires_ms - pn_clock_wall_ms()) / 1000;
+
+    printf("Time left: %lld h %02lld min\n", (long long)(left_s / 3600),
+           (long long)(left_s / 60 % 60));
+}
+
+/* Has the session been ended elsewhere? A server that is away says nothing about it. */
+static bool is_over(struct visit *visit, struct pn_err *err)
+{
+    struct pn_session_state state;
+    struct pn_err away = { 0 };
+
+    if (pn_clock_wall_ms() >= visit->access.expires_ms)
+        return !pn_fail(err, PN_FORBIDDEN,
+                        "the session has expired: run `postern pam access` again");
+    if (!pn_access_state(visit->rest, visit->access.session_id, &state, &away))
+        return false;
+    if (strcmp(state.status, "ended") != 0 && strcmp(state.status, "terminated") != 0)
+        return false;
+    return !pn_fail(err, PN_FORBIDDEN, "the session was %s%s%s", state.status,
+                    state.ended_by[0] != '\0' ? " by " : "", state.ended_by);
+}
+
+/* Until Ctrl-C, or until the session is over: then with its reason as a failure. */
+static bool wait_for_end(struct visit *visit, const sigset_t *signals, struct pn_err *err)
+{
+    for (;;) {
+        int64_t left_ms = visit->access.expires_ms - pn_clock_wall_ms();
+        int64_t wait_ms = left_ms < STATE_POLL_MS ? left_ms : STATE_POLL_MS;
+        struct timespec wait = { .tv_sec = wait_ms > 0 ? wait_ms / 1000 : 0,
+                                 .tv_nsec = wait_ms > 0 ? wait_ms % 1000 * 1000000 : 0 };
+
+        if (sigtimedwait(signals, NULL, &wait) > 0)
+            return true;
+        if (is_over(visit, err))
+            return false;
+    }
+}
+
+static bool stay(struct visit *visit, struct pn_err *err)
+{
+    sigset_t signals;
+
+    printf("\nThe road to %.*s is open. In another terminal:\n\n    export KUBECONFIG=%s\n    "
+           "kubectl get pods\n\n",
+           PN_ARG(visit->access.account_path), visit->kubeconfig);
+    print_time_left(&visit->access);
+    printf("Ctrl-C ends the session.\n");
+    fflush(stdout);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    return wait_for_end(visit, &signals, err);
+}
+
+static int run_command(struct visit *visit)
+{
+    char setting[4200];
+    char *environment[] = { setting, NULL };
+
+    snprintf(setting, sizeof setting, "KUBECONFIG=%s", visit->kubeconfig);
+    return pn_process_run(pn_cli_rest(visit->cli), environment);
+}
+
+static void leave(struct visit *visit)
+{
+    struct pn_err err = { 0 };
+
+    pn_proxy_stop(visit->proxy);
+    if (visit->kubeconfig != NULL && !pn_file_remove(visit->kubeconfig, &err))
+        fprintf(stderr, "postern: %s stays behind: %s\n", visit->kubeconfig, err.message);
+    pn_err_clear(&err);
+    if (!pn_access_end(visit->rest, visit->access.session_id, &err))
+        fprintf(stderr,
+                "postern: the server was not told of the end, the session ends by itself: %s\n",
+                err.message);
+    pn_access_drop(&visit->access);
+}
+
+/* Before any thread exists: only the waiting of stay() may take these. */
+static void hold_signals(void)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+static void release_signals(void)
+{
+    sigset_t none;
+
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
+
+static bool pam_access(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    struct visit visit = { .cli = cli };
+    struct pn_client_config *settings;
+    struct pn_access_wish wish = { .path = pn_cli_arg(cli, 0),
+                                   .duration = pn_cli_option(cli, "duration"),
+                                   .reason = pn_cli_option(cli, "reason") };
+    bool done;
+
+    hold_signals();
+    if (!pn_cli_rest_client(cli, &visit.rest, err) || !pn_cli_config(cli, &settings, err))
+        return false;
+    wish.project_id = settings->project_id;
+    if (!pn_access_open(visit.rest, &wish, &visit.access, err))
+        return false;
+    done = open_proxy(&visit, err) && write_kubeconfig(&visit, err);
+    if (done && pn_cli_rest(cli) != NULL) {
+        release_signals();
+        *exit_code = run_command(&visit);
+        hold_signals();
+    } else if (done) {
+        done = stay(&visit, err);
+    }
+    leave(&visit);
+    return done;
+}
+
+/* ---- pam session … ---- */
+
+static const struct pn_column session_columns[] = {
+    { "ID", "id" },
+    { "ACCOUNT", "accountPath" },
+    { "WHO", "actorName" },
+    { "STATUS", "status" },
+    { "STARTED", "startedAt" },
+    { "ENDED", "endedAt" },
+    { "WHY", "endReason" },
+    { 0 },
+};
+
+static bool session_list(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(4096);
+    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
+    struct pn_rest *rest;
+    struct pn_str project;
+
+    (void)exit_code;
+    if (!pn_cli_rest_client(cli, &rest, err) || !pn_cli_project(cli, &project, err))
+        return false;
+    pn_buf_add_text(&path, "/v1/pam/sessions");
+    pn_rest_query(&path, "projectId", project);
+    pn_rest_query(&path, "status", pn_cli_option(cli, "status"));
+    pn_rest_query(&path, "limit",
+                  pn_cli_has(cli, "limit") ? pn_cli_option(cli, "limit") : PN_LIT("100"));
+    if (!pn_rest_call(rest, pn_cli_arena(cli), "GET", pn_buf_str(&path), PN_NONE, &reply, err))
+        return false;
+    pn_cli_print(cli, pn_value_get(reply, "sessions"), session_columns);
+    return true;
+}
+
+static bool session_call(struct pn_cli *cli, const char *method, const char *after,
+                         struct pn_value **reply, struct pn_err *err)
+{
+    struct pn_arena *arena = pn_cli_arena(cli);
+    struct pn_uuid id;
+    struct pn_rest *rest;
+
+    if (!pn_uuid_parse(pn_cli_arg(cli, 0), &id))
+        return pn_fail(err, PN_USAGE, "\"%.*s\" is not the id of a session",
+                       PN_ARG(pn_cli_arg(cli, 0)));
+    return pn_cli_rest_client(cli, &rest, err) &&
+           pn_rest_call(
+               rest, arena, method,
+               pn_arena_printf(arena, "/v1/pam/sessions/%.*s%s", PN_ARG(pn_cli_arg(cli, 0)), after),
+               strcmp(method, "POST") == 0 ? PN_LIT("{}") : PN_NONE, reply, err);
+}
+
+static bool session_show(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
+
+    (void)exit_code;
+    if (!session_call(cli, "GET", "", &reply, err))
+        return false;
+    pn_cli_print(cli, pn_value_get(reply, "session"), session_columns);
+    return true;
+}
+
+static bool session_end(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
+
+    (void)exit_code;
+    if (!session_call(cli, "POST", "/end", &reply, err))
+        return false;
+    if (pn_cli_output(cli) == PN_OUTPUT_TABLE)
+        printf("The session has ended.\n");
+    else
+        pn_cli_print(cli, pn_value_get(reply, "session"), session_columns);
+    return true;
+}
+
+static bool session_logs(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    (void)exit_code;
+    return pn_session_log_print(cli, pn_cli_arg(cli, 0), pn_cli_has(cli, "requests"), err);
+}
+
+static const struct pn_option access_options[] = {
+    { "duration", "TIME", "how long, as 30m or 2h (default: the account's)" },
+    { "reason", "TEXT", "why; on record with the session" },
+    { "port", "N", "local port; 0 picks a free one (default: the remembered one)" },
+    { "kubeconfig", "FILE", "write the session's kubeconfig there" },
+    { 0 },
+};
+static const struct pn_option list_options[] = {
+    { "status", "STATE", "only starting, active, ended or terminated ones" },
+    { "limit", "N", "at most so many (default 100)" },
+    { 0 },
+};
+static const struct pn_option logs_options[] = {
+    { "requests", NULL, "every request as it was, nothing folded" },
+    { 0 },
+};
+static const struct pn_option no_options[] = { { 0 } };
+
+const struct pn_command pn_session_commands[] = {
+    { .words = "pam access",
+      .arguments = "RESOURCE/ACCOUNT [--duration 1h] [--reason TEXT] [--port N] [--kubeconfig "
+                   "FILE] [-- COMMAND…]",
+      .summary = "Open a session with a cluster: for one command, or until Ctrl-C",
+      .examples = "  postern pam access prod/viewer -- kubectl get pods\n"
+                  "  postern pam access prod/admin --duration 30m --reason 'ticket 4711'\n",
+      .options = access_options,
+      .min_args = 1,
+      .max_args = 1,
+      .takes_command = true,
+      .run = pam_access },
+    { .words = "pam session list",
+      .arguments = "[--status STATE]",
+      .summary = "Sessions, newest first",
+      .options = list_options,
+      .run = session_list },
+    { .words = "pam session show",
+      .arguments = "ID",
+      .summary = "One session",
+      .options = no_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = session_show },
+    { .words = "pam session logs",
+      .arguments = "ID [--requests]",
+      .summary = "What was done in a session",
+      .options = logs_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = session_logs,
+      .examples = "  postern pam session logs 0199… --requests -o json\n" },
+    { .words = "pam session end",
+      .arguments = "ID",
+      .summary = "End a session of yours now",
+      .options = no_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = session_end },
+    { 0 },
+};

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/credential.h"
+
+#include <dirent.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/uuid.h"
+#include "json/writer.h"
+#include "sys/sys.h"
+
+#define MAX_FILE_BYTES ((size_t)128 * 1024)
+#define LOCK_WAIT_MS 30000
+/* A credential this close to its end is not handed out: the request would meet the expiry. */
+#define EARLY_MS 5000
+
+struct stored {
+    struct pn_access access;
+    struct pn_str path, project_id, duration, reason; /* in access.arena */
+};
+
+static const char *directory(struct pn_arena *arena)
+{
+    return pn_cstr(arena, pn_arena_printf(arena, "%s/kube", pn_dir_config(arena)));
+}
+
+static const char *file_of(struct pn_arena *arena, struct pn_str account_id, const char *ending)
+{
+    return pn_cstr(
+        arena, pn_arena_printf(arena, "%s/%.*s%s", directory(arena), PN_ARG(account_id), ending));
+}
+
+const char *pn_credential_kubeconfig(struct pn_arena *arena, struct pn_str account_id)
+{
+    return file_of(arena, account_id, ".yaml");
+}
+
+/* An id from a command line becomes a file name: nothing but a UUID may. */
+static bool check_id(struct pn_str account_id, struct pn_err *err)
+{
+    struct pn_uuid id;
+
+    return pn_uuid_parse(account_id, &id) ||
+           pn_fail(err, PN_USAGE, "%.*s is not the id of an account", PN_ARG(account_id));
+}
+
+static bool store(const struct pn_access_wish *wish, const struct pn_access *access,
+                  struct pn_err *err)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(MAX_FILE_BYTES);
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init_wiped(MAX_FILE_BYTES),
+                                       answer = pn_buf_init_wiped(MAX_FILE_BYTES);
+    struct pn_writer w = pn_writer_of(&text);
+
+    pn_access_print(access, &answer);
+    pn_write_object(&w, NULL);
+    pn_write_str(&w, "path", wish->path);
+    pn_write_str(&w, "projectId", wish->project_id);
+    pn_write_str(&w, "duration", wish->duration);
+    pn_write_str(&w, "reason", wish->reason);
+    pn_write_raw(&w, "access", pn_buf_str(&answer));
+    pn_write_end(&w);
+    return check_id(access->account_id, err) && pn_dir_make(directory(arena), 0700, err) &&
+           pn_file_write(file_of(arena, access->account_id, ".json"), pn_buf_str(&text), 0600, err);
+}
+
+static struct pn_str wish_member(struct stored *stored, const struct pn_value *file,
+                                 const char *name)
+{
+    struct pn_str text = pn_value_str(pn_value_get(file, name));
+
+    return text.len > 0 ? pn_arena_copy(stored->access.arena, text) : PN_NONE;
+}
+
+static bool load(struct pn_str account_id, struct stored *out, struct pn_err *err)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(MAX_FILE_BYTES);
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init_wiped(MAX_FILE_BYTES);
+    pn_auto(pn_value_freep) struct pn_value *file = NULL;
+    const char *path;
+
+    if (!check_id(account_id, err))
+        return false;
+    path = file_of(arena, account_id, ".json");
+    if (!pn_file_exists(path))
+        return pn_fail(err, PN_UNAUTHENTICATED,
+                       "not logged in to this cluster: run `postern kube login RESOURCE/ACCOUNT`");
+    if (!pn_file_read(path, MAX_FILE_BYTES, &text, err) ||
+        !pn_value_parse(pn_buf_str(&text), &file, err) ||
+        !pn_access_read(pn_value_get(file, "access"), &out->access, err))
+        return pn_within(err, "%s", path);
+    out->path = wish_member(out, file, "path");
+    out->project_id = wish_member(out, file, "projectId");
+    out->duration = wish_member(out, file, "duration");
+    out->reason = wish_member(out, file, "reason");
+    return true;
+}
+
+bool pn_credential_path(struct pn_arena *arena, struct pn_str account_id, struct pn_str *path,
+                        struct pn_err *err)
+{
+    struct stored stored = { 0 };
+
+    if (!load(account_id, &stored, err))
+        return false;
+    *path = pn_arena_copy(arena, stored.path);
+    pn_access_drop(&stored.access);
+    return true;
+}
+
+bool pn_credential_login(struct pn_rest *rest, const struct pn_access_wish *wish,
+                         struct pn_access *out, struct pn_err *err)
+{
+    if (!pn_access_open(rest, wish, out, err))
+        return false;
+    if (store(wish, out, err))
+        return true;
+    pn_access_drop(out);
+    return false;
+}
+
+/* Did the session simply run out? Only then may the next one be opened without being asked. */
+static bool may_reopen(struct pn_rest *rest, const struct stored *stored, struct pn_err *err)
+{
+    struct pn_session_state state;
+
+    if (!pn_access_state(rest, stored->access.session_id, &state, err))
+        return false;
+    if (strcmp(state.status, "terminated") == 0 ||
+        (strcmp(state.status, "ended") == 0 && strcmp(state.end_reason, "expired") != 0))
+        return pn_fail(err, PN_FORBIDDEN, "the session was %s%s%s: run `postern kube login %.*s`",
+                       state.status, state.ended_by[0] != '\0' ? " by " : "", state.ended_by,
+                       PN_ARG(stored->path));
+    return true;
+}
+
+static bool reopen(struct pn_rest *rest, struct stored *stored, struct pn_access *out,
+                   struct pn_err *err)
+{
+    const struct pn_access_wish wish = { .path = stored->path,
+                                         .project_id = stored->project_id,
+                                         .duration = stored->duration,
+                                         .reason = stored->reason };
+
+    return may_reopen(rest, stored, err) && pn_credential_login(rest, &wish, out, err);
+}
+
+static bool is_fresh(const struct pn_access *access)
+{
+    return pn_clock_wall_ms() + EARLY_MS < access->expires_ms;
+}
+
+/* Under the lock: somebody else may have renewed it while we waited. */
+static bool get_locked(struct pn_str account_id, pn_credential_rest_fn *rest_of, void *context,
+                       struct pn_access *out, struct pn_err *err)
+{
+    struct stored stored = { 0 };
+    struct pn_rest *rest;
+    bool done;
+
+    if (!load(account_id, &stored, err))
+        return false;
+    if (is_fresh(&stored.access)) {
+        *out = stored.access;
+        return true;
+    }
+    done = rest_of(context, &rest, err) && reopen(rest, &stored, out, err);
+    pn_access_drop(&stored.access);
+    return done;
+}
+
+bool pn_credential_get(struct pn_str account_id, pn_credential_rest_fn *rest_of, void *context,
+                       struct pn_access *out, struct pn_err *err)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(4096);
+    struct stored stored = { 0 };
+    bool done;
+    int lock;
+
+    if (!load(account_id, &stored, err))
+        return false;
+    if (is_fresh(&stored.access)) {
+        *out = stored.access;
+        return true;
+    }
+    pn_access_drop(&stored.access);
+    lock = pn_file_lock(file_of(arena, account_id, ".lock"), LOCK_WAIT_MS, err);
+    if (lock < 0)
+        return false;
+    done = get_locked(account_id, rest_of, context, out, err);
+    pn_file_unlock(lock);
+    return done;
+}
+
+bool pn_credential_logout(struct pn_rest *rest, struct pn_str account_id, struct pn_err *err)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(4096);
+    struct stored stored = { 0 };
+    struct pn_err remote = { 0 };
+    bool ended;
+
+    if (!load(account_id, &stored, err))
+        return false;
+    ended = pn_access_end(rest, stored.access.session_id, &remote);
+    pn_access_drop(&stored.access);
+    /* The files go in any case; what the server could not be told ends with its certificate. */
+    if (!pn_file_remove(file_of(arena, account_id, ".json"), err) ||
+        !pn_file_remove(file_of(arena, account_id, ".lock"), err) ||
+        !pn_file_remove(pn_credential_kubeconfig(arena, account_id), err))
+        return false;
+    if (ended)
+        return true;
+    *err = remote;
+    return pn_within(err, "the credential is removed here, the session ends by itself");
+}
+
+bool pn_credential_list(struct pn_arena *arena, struct pn_strs *account_ids, struct pn_err *err)
+{
+    DIR *dir = opendir(directory(arena));
+    struct dirent *entry;
+
+    (void)err;
+    *account_ids = (struct pn_strs){ .items = pn_new(arena, struct pn_str, 256) };
+    if (dir == NULL)
+        return true;
+    while ((entry = readdir(dir)) != NULL && account_ids->count < 256) {
+        struct pn_str name = pn_str_from(entry->d_name);
+
+        if (pn_str_ends(name, PN_LIT(".json")))
+            account_ids->items[account_ids->count++] =
+                pn_arena_copy(arena, pn_str_slice(name, 0, name.len - 5));
+    }
+    closedir(dir);
+    return true;
+}
