@@ -30,9 +30,10 @@ int64_t pn_process_resident_bytes(void);
 int64_t pn_process_open_files(void);
 
 /*
- * Runs argv with `environment` ("NAME=value"… added to ours) in the foreground and waits; signals
- * that reach us while waiting are passed on. Returns its exit code (128 + signal when killed);
- * 127 when it does not exist, 126 when it cannot be run.
+ * Runs argv with `environment` ("NAME=value"… added to ours) in the foreground and waits. Signals
+ * that another process sends us meanwhile are passed on; keys on the terminal reach the child
+ * anyway. Returns its exit code (128 + signal when killed); 127 when it does not exist, 126 when
+ * it cannot be run. One at a time: signals have one handler.
  */
 int pn_process_run(char *const argv[], char *const environment[]);
 /* The same without waiting: the child's pid, or -1. */
@@ -45,6 +46,7 @@ bool pn_terminal_is_tty(int fd);
 /* XDG directories with "/postern" added; into the arena. */
 const char *pn_dir_config(struct pn_arena *arena);
 const char *pn_dir_cache(struct pn_arena *arena);
-const char *pn_dir_runtime(struct pn_arena *arena); /* $XDG_RUNTIME_DIR, else a 0700 directory below the temporary one */
+/* $XDG_RUNTIME_DIR/postern, else /tmp/postern-UID; made 0700. NULL when it is not ours alone. */
+const char *pn_dir_runtime(struct pn_arena *arena);
 
 #endif
