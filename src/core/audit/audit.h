@@ -11,14 +11,15 @@
  * previous hash) is sealed over committed rows by pn_audit_seal, the writer's before_commit hook.
  */
 struct pn_audit_event {
-    const char *type;              /* "create-project": platform.md §12.2 */
+    const char *type;                  /* "create-project": platform.md §12.2 */
     struct pn_uuid org_id, project_id; /* zero: none */
-    struct pn_str metadata;        /* JSON object, or PN_NONE for {} */
+    struct pn_str metadata;            /* JSON object, or PN_NONE for {} */
 };
 /* `call` gives actor, address, user agent and request id; it must be safe to use on the writer
  * thread while the caller waits (it is: pn_db_write blocks). */
-bool pn_audit_write(struct pn_db_conn *tx, const struct pn_call *call, const struct pn_audit_event *event,
-                    struct pn_err *err) PN_CHECKED;
+#define PN_AUDIT_NODE "main" /* the chain of this database's one server process */
+bool pn_audit_write(struct pn_db_conn *tx, const struct pn_call *call,
+                    const struct pn_audit_event *event, struct pn_err *err) PN_CHECKED;
 bool pn_audit_seal(struct pn_db_conn *tx, void *context, struct pn_err *err);
 /* Recomputes the chain; PN_INTERNAL names the first row that does not fit. */
 bool pn_audit_verify(struct pn_db_conn *conn, int64_t *rows, struct pn_err *err) PN_CHECKED;

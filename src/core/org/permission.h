@@ -4,21 +4,38 @@
 
 #include "base/call.h"
 #include "db/db.h"
+#include "json/shape.h"
 
 /*
  * What a role may do: one table (permission.c) of built-in roles, subjects and actions (platform.md
  * §8.2–§8.4). Checks raise PN_PERMISSION with details [{action, subject, …}]; objects of another
- * organisation look as if they did not exist (PN_NOT_FOUND) or, where §2.2 says so, 403.
+ * organisation look as if they did not exist (PN_NOT_FOUND) or, where §2.2 says so, 403. The
+ * platform itself (PN_ACTOR_PLATFORM) may do everything.
  */
 /* In the actor's own organisation: "gateway", "create-gateways". */
-bool pn_permit_org(const struct pn_call *call, const char *subject, const char *action, struct pn_err *err) PN_CHECKED;
+bool pn_permit_org(const struct pn_call *call, const char *subject, const char *action,
+                   struct pn_err *err) PN_CHECKED;
 /*
  * In a project: looks up the actor's memberships (users and identities alike). Errors: PN_NOT_FOUND
  * (no such project in the actor's organisation), PN_PERMISSION ("You are not a member of this project"
  * or names action and subject).
  */
-bool pn_permit_project(struct pn_call *call, struct pn_uuid project_id, const char *subject, const char *action,
-                       struct pn_err *err) PN_CHECKED;
+bool pn_permit_project(struct pn_call *call, struct pn_uuid project_id, const char *subject,
+                       const char *action, struct pn_err *err) PN_CHECKED;
+/* The same lookup alone: is the actor a member, and with which roles? */
+#define PN_PERMIT_MAX_ROLES 32
+bool pn_permit_roles(struct pn_call *call, struct pn_uuid project_id, struct pn_strs *out,
+                     struct pn_err *err) PN_CHECKED;
+
 bool pn_permit_role_exists(const char *scope, struct pn_str slug); /* scope "org" or "project" */
+/* Does `role` allow everything that `other` does? */
+bool pn_permit_role_covers(const char *scope, struct pn_str role, struct pn_str other);
+/*
+ * The privilege boundary (§8.5): nobody hands out more than they hold. PN_BOUNDARY.
+ */
+bool pn_permit_grant(struct pn_call *call, struct pn_uuid project_id, struct pn_str role,
+                     struct pn_err *err) PN_CHECKED;
+bool pn_permit_grant_org(const struct pn_call *call, struct pn_str role, struct pn_err *err)
+    PN_CHECKED;
 
 #endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/audit/audit.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "crypto/hash.h"
+#include "crypto/random.h"
+
+#define SEAL_AT_ONCE 64
+#define MAX_ROW_BYTES ((size_t)1 << 20)
+
+/* One row as the chain sees it. Everything but `hash` goes into the hash. */
+struct row {
+    struct pn_uuid id;
+    struct pn_str node;
+    int64_t sequence;
+    struct pn_str previous_hash, hash;
+    struct pn_uuid org_id, project_id, actor_id;
+    struct pn_str event_type, metadata, actor_type, actor_name, ip, user_agent, request_id;
+    int64_t created_ms;
+};
+
+#define ROW_COLUMNS                                                                       \
+    "id, node, sequence, previous_hash, hash, org_id, project_id, actor_id, event_type, " \
+    "metadata, "                                                                          \
+    "actor_type, actor_name, ip, user_agent, request_id, created_ms"
+
+static struct row read_row(struct pn_query *q, struct pn_arena *arena)
+{
+    return (struct row){
+        .id = pn_column_uuid(q, 0),
+        .node = pn_column_str(q, 1, arena),
+        .sequence = pn_column_int(q, 2),
+        .previous_hash = pn_column_bytes(q, 3, arena),
+        .hash = pn_column_bytes(q, 4, arena),
+        .org_id = pn_column_uuid(q, 5),
+        .project_id = pn_column_uuid(q, 6),
+        .actor_id = pn_column_uuid(q, 7),
+        .event_type = pn_column_str(q, 8, arena),
+        .metadata = pn_column_str(q, 9, arena),
+        .actor_type = pn_column_str(q, 10, arena),
+        .actor_name = pn_column_str(q, 11, arena),
+        .ip = pn_column_str(q, 12, arena),
+        .user_agent = pn_column_str(q, 13, arena),
+        .request_id = pn_column_str(q, 14, arena),
+        .created_ms = pn_column_int(q, 15),
+    };
+}
+
+/* Length first, so that no two rows give the same bytes; absent differs from empty. */
+static void add_field(struct pn_buf *out, struct pn_str bytes)
+{
+    pn_buf_add_be(out, bytes.ptr == NULL ? UINT32_MAX : bytes.len, 4);
+    pn_buf_add(out, bytes);
+}
+
+static void hash_row(const struct row *row, uint8_t out[PN_SHA256_BYTES])
+{
+    const struct pn_str texts[] = { row->node,     row->previous_hash, row->event_type,
+                                    row->metadata, row->actor_type,    row->actor_name,
+                                    row->ip,       row->user_agent,    row->request_id };
+    const struct pn_uuid ids[] = { row->id, row->org_id, row->project_id, row->actor_id };
+    pn_auto(pn_buf_drop) struct pn_buf bytes = pn_buf_init(MAX_ROW_BYTES);
+
+    pn_buf_add_text(&bytes, "postern audit 1");
+    pn_buf_add_be(&bytes, (uint64_t)row->sequence, 8);
+    pn_buf_add_be(&bytes, (uint64_t)row->created_ms, 8);
+    for (size_t i = 0; i < PN_COUNT(ids); i++)
+        pn_buf_add_bytes(&bytes, ids[i].bytes, sizeof(ids[i].bytes));
+    for (size_t i = 0; i < PN_COUNT(texts); i++)
+        add_field(&bytes, texts[i]);
+    pn_assert(!bytes.is_full);
+    pn_hash_sha256(pn_buf_str(&bytes), out);
+}
+
+static const char *actor_type(enum pn_actor_kind kind)
+{
+    switch (kind) {
+    case PN_ACTOR_NONE: return "unknownUser";
+    case PN_ACTOR_USER: return "user";
+    case PN_ACTOR_IDENTITY: return "identity";
+    case PN_ACTOR_GATEWAY: return "gateway";
+    case PN_ACTOR_RELAY: return "relay";
+    case PN_ACTOR_PLATFORM: return "platform";
+    }
+    return "unknownUser";
+}
+
+/* What strangers send is cut to a size, so that a row always fits the hash's buffer. */
+static struct pn_str at_most(struct pn_str text, size_t len)
+{
+    return text.len <= len ? text : pn_str_slice(text, 0, len);
+}
+
+bool pn_audit_write(struct pn_db_conn *tx, const struct pn_call *call,
+                    const struct pn_audit_event *event, struct pn_err *err)
+{
+    struct pn_str metadata = event->metadata.ptr != NULL ? event->metadata : PN_LIT("{}");
+    struct pn_query *q;
+
+    pn_assert(metadata.len < MAX_ROW_BYTES / 2);
+    q = pn_query(
+        tx,
+        "INSERT INTO audit_log (id, node, org_id, project_id, event_type, metadata, actor_type, "
+        "actor_id,"
+        " actor_name, ip, user_agent, request_id, created_ms) VALUES ($id, $node, $org, $project, "
+        "$type,"
+        " $metadata, $actor_type, $actor_id, $actor_name, $ip, $user_agent, $request_id, $now)");
+    pn_bind_uuid(q, "$id", pn_random_uuid());
+    pn_bind_str(q, "$node", PN_LIT(PN_AUDIT_NODE));
+    pn_bind_uuid(q, "$org", event->org_id);
+    pn_bind_uuid(q, "$project", event->project_id);
+    pn_bind_str(q, "$type", pn_str_from(event->type));
+    pn_bind_str(q, "$metadata", metadata);
+    pn_bind_str(q, "$actor_type", pn_str_from(actor_type(call->actor.kind)));
+    pn_bind_uuid(q, "$actor_id", call->actor.id);
+    pn_bind_str(q, "$actor_name", at_most(call->actor.name, 1024));
+    pn_bind_str(q, "$ip", at_most(call->ip, 64));
+    pn_bind_str(q, "$user_agent", at_most(call->user_agent, 512));
+    pn_bind_str(q, "$request_id", at_most(call->request_id, 64));
+    pn_bind_int(q, "$now", call->now_ms);
+    return pn_query_run(q, NULL, err) || pn_within(err, "writing the audit row of %s", event->type);
+}
+
+/* The end of the chain: sequence 0 and no hash when it is empty. */
+static bool last_of_chain(struct pn_db_conn *tx, struct pn_arena *arena, int64_t *sequence,
+                          struct pn_str *hash, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        tx, "SELECT sequence, hash FROM audit_log WHERE node = $node AND sequence IS NOT NULL"
+            " ORDER BY sequence DESC LIMIT 1");
+
+    *sequence = 0;
+    *hash = PN_NONE;
+    pn_bind_str(q, "$node", PN_LIT(PN_AUDIT_NODE));
+    if (pn_query_next(q)) {
+        *sequence = pn_column_int(q, 0);
+        *hash = pn_column_bytes(q, 1, arena);
+    }
+    return pn_query_end(q, err);
+}
+
+static bool seal_row(struct pn_db_conn *tx, const struct row *row,
+                     const uint8_t hash[PN_SHA256_BYTES], struct pn_err *err)
+{
+    struct pn_query *q =
+        pn_query(tx, "UPDATE audit_log SET sequence = $sequence, previous_hash = $previous,"
+                     " hash = $hash WHERE id = $id");
+
+    pn_bind_int(q, "$sequence", row->sequence);
+    pn_bind_bytes(q, "$previous", row->previous_hash);
+    pn_bind_bytes(q, "$hash", pn_str_of(hash, PN_SHA256_BYTES));
+    pn_bind_uuid(q, "$id", row->id);
+    return pn_query_run(q, NULL, err);
+}
+
+static size_t read_unsealed(struct pn_db_conn *tx, struct pn_arena *arena,
+                            struct row rows[SEAL_AT_ONCE], struct pn_err *err)
+{
+    struct pn_query *q =
+        pn_query(tx, "SELECT " ROW_COLUMNS " FROM audit_log WHERE node = $node AND sequence IS NULL"
+                     " ORDER BY created_ms, id LIMIT $limit");
+    size_t count = 0;
+
+    pn_bind_str(q, "$node", PN_LIT(PN_AUDIT_NODE));
+    pn_bind_int(q, "$limit", SEAL_AT_ONCE);
+    while (count < SEAL_AT_ONCE && pn_query_next(q))
+        rows[count++] = read_row(q, arena);
+    return pn_query_end(q, err) ? count : 0;
+}
+
+static bool seal_some(struct pn_db_conn *tx, struct pn_arena *arena, size_t *count,
+                      struct pn_err *err)
+{
+    struct row *rows = pn_new(arena, struct row, SEAL_AT_ONCE);
+    struct pn_str previous;
+    int64_t sequence;
+
+    *count = read_unsealed(tx, arena, rows, err);
+    if (*count == 0)
+        return err->code == PN_OK;
+    if (!last_of_chain(tx, arena, &sequence, &previous, err))
+        return false;
+    for (size_t i = 0; i < *count; i++) {
+        uint8_t *hash = pn_new(arena, uint8_t, PN_SHA256_BYTES);
+
+        rows[i].sequence = ++sequence;
+        rows[i].previous_hash = previous;
+        hash_row(&rows[i], hash);
+        if (!seal_row(tx, &rows[i], hash, err))
+            return false;
+        previous = pn_str_of(hash, PN_SHA256_BYTES);
+    }
+    return true;
+}
+
+bool pn_audit_seal(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(SEAL_AT_ONCE * MAX_ROW_BYTES);
+    size_t count;
+
+    (void)context;
+    do {
+        if (!seal_some(tx, arena, &count, err))
+            return pn_within(err, "sealing the audit chain");
+        pn_arena_reset(arena);
+    } while (count == SEAL_AT_ONCE);
+    return true;
+}
+
+/* Does `row` follow (sequence, previous)? Moves both on to it. */
+static bool check_row(const struct row *row, int64_t *sequence, uint8_t previous[PN_SHA256_BYTES],
+                      struct pn_err *err)
+{
+    struct pn_str expected = *sequence == 0 ? PN_NONE : pn_str_of(previous, PN_SHA256_BYTES);
+    uint8_t hash[PN_SHA256_BYTES];
+
+    hash_row(row, hash);
+    if (row->sequence != *sequence + 1 || !pn_str_eq(row->previous_hash, expected) ||
+        !pn_str_eq(row->hash, pn_str_of(hash, sizeof(hash))))
+        return pn_fail(err, PN_INTERNAL, "The audit chain breaks at row %s, sequence %lld: %s",
+                       pn_uuid_format(row->id).text, (long long)row->sequence,
+                       row->sequence != *sequence + 1 ? "rows are missing before it"
+                                                      : "it does not fit its hash");
+    *sequence = row->sequence;
+    memcpy(previous, hash, sizeof(hash));
+    return true;
+}
+
+bool pn_audit_verify(struct pn_db_conn *conn, int64_t *rows, struct pn_err *err)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(2 * MAX_ROW_BYTES);
+    uint8_t previous[PN_SHA256_BYTES] = { 0 };
+    struct pn_err found = { 0 };
+    int64_t sequence = 0;
+    struct pn_query *q;
+
+    q = pn_query(conn,
+                 "SELECT " ROW_COLUMNS " FROM audit_log WHERE node = $node ORDER BY sequence");
+    pn_bind_str(q, "$node", PN_LIT(PN_AUDIT_NODE));
+    while (found.code == PN_OK && pn_query_next(q)) {
+        const struct row row = read_row(q, arena);
+
+        if (check_row(&row, &sequence, previous, &found))
+            pn_arena_reset(arena);
+    }
+    if (!pn_query_end(q, err))
+        return false;
+    *rows = sequence;
+    if (found.code != PN_OK)
+        *err = found;
+    return found.code == PN_OK;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PN_CORE_IDENTITY_IDENTITY_H
+#define PN_CORE_IDENTITY_IDENTITY_H
+
+#include "base/call.h"
+#include "json/shape.h"
+
+/* Machine identities and Token Auth (platform.md §5.1, §5.3). Members carry the wire's names. */
+struct pn_identity {
+    struct pn_uuid id, orgId;
+    struct pn_str name, role;
+    bool isInstanceAdmin;
+    int64_t createdAt, updatedAt;
+};
+
+#define PN_IDENTITY_MAX_TTL_S INT64_C(315360000)
+
+/* Role slugs are org roles; nobody creates an identity with more rights than their own (PN_BOUNDARY). */
+bool pn_identity_create(struct pn_call *call, struct pn_str name, struct pn_str role,
+                        struct pn_identity *out, struct pn_err *err) PN_CHECKED;
+/* Name or role with ptr NULL stay as they are. */
+bool pn_identity_change(struct pn_call *call, struct pn_uuid id, struct pn_str name,
+                        struct pn_str role, struct pn_identity *out, struct pn_err *err) PN_CHECKED;
+bool pn_identity_delete(struct pn_call *call, struct pn_uuid id, struct pn_identity *out,
+                        struct pn_err *err) PN_CHECKED;
+/* In the actor's organisation, permission identity:read. PN_NOT_FOUND. */
+bool pn_identity_get(struct pn_call *call, struct pn_uuid id, struct pn_identity *out,
+                     struct pn_err *err) PN_CHECKED;
+bool pn_identity_list(struct pn_call *call, struct pn_list *out, struct pn_err *err)
+    PN_CHECKED; /* of pn_identity */
+
+/* A row of identity_tokens. */
+struct pn_identity_token {
+    struct pn_uuid id, identityId;
+    struct pn_str name, authMethod;
+    bool isAccessTokenRevoked;
+    int64_t createdAt, updatedAt, expires_ms;
+    int64_t accessTokenTTL;
+};
+/* `ttl_s` 0: never expires. `jwt` is shown once. */
+bool pn_identity_token_create(struct pn_call *call, struct pn_uuid identity, struct pn_str name,
+                              int64_t ttl_s, struct pn_identity_token *out, struct pn_str *jwt,
+                              struct pn_err *err) PN_CHECKED;
+bool pn_identity_token_list(struct pn_call *call, struct pn_uuid identity, struct pn_list *out,
+                            struct pn_err *err) PN_CHECKED;
+bool pn_identity_token_revoke(struct pn_call *call, struct pn_uuid token, struct pn_err *err)
+    PN_CHECKED;
+/* What POST /v1/auth/token/revoke does: ends the access token that is presented. PN_UNAUTHENTICATED. */
+bool pn_identity_token_revoke_self(struct pn_call *call, struct pn_str jwt, struct pn_err *err)
+    PN_CHECKED;
+
+#endif

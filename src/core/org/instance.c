@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/org/instance.h"
+
+#include "base/clock.h"
+#include "core/audit/audit.h"
+#include "core/auth/token.h"
+#include "core/org/names.h"
+#include "crypto/password.h"
+#include "crypto/random.h"
+
+#define MAX_ADMIN_IDENTITIES 100
+
+static bool insert_instance(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct pn_uuid *id = context;
+    struct pn_query *q =
+        pn_query(tx, "INSERT INTO instance (id, instance_id, is_initialized, created_ms)"
+                     " VALUES (1, $id, 0, $now) ON CONFLICT (id) DO NOTHING");
+
+    pn_bind_uuid(q, "$id", *id);
+    pn_bind_int(q, "$now", pn_clock_wall_ms());
+    return pn_query_run(q, NULL, err);
+}
+
+bool pn_instance_ensure(struct pn_db *db, struct pn_db_conn *conn, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(conn, "SELECT 1 FROM instance WHERE id = 1");
+    bool is_there = pn_query_next(q);
+    struct pn_uuid id = pn_random_uuid();
+
+    if (!pn_query_end(q, err))
+        return false;
+    return is_there || pn_db_write(db, insert_instance, &id, err);
+}
+
+static bool list_admins(struct pn_call *call, struct pn_strs *out, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        call->conn,
+        "SELECT id FROM identities WHERE is_instance_admin = 1 ORDER BY created_ms LIMIT $most");
+
+    *out = (struct pn_strs){ .items = pn_new(call->arena, struct pn_str, MAX_ADMIN_IDENTITIES) };
+    pn_bind_int(q, "$most", MAX_ADMIN_IDENTITIES);
+    while (pn_query_next(q))
+        out->items[out->count++] = pn_uuid_str(call->arena, pn_column_uuid(q, 0));
+    return pn_query_end(q, err);
+}
+
+bool pn_instance_get(struct pn_call *call, struct pn_instance *out, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        call->conn, "SELECT instance_id, is_initialized, created_ms FROM instance WHERE id = 1");
+    bool is_found = pn_query_next(q);
+
+    if (is_found) {
+        out->instance_id = pn_column_uuid(q, 0);
+        out->is_initialized = pn_column_int(q, 1) != 0;
+        out->created_ms = pn_column_int(q, 2);
+    }
+    if (!pn_query_end(q, err))
+        return false;
+    pn_assert(is_found); /* pn_instance_ensure ran at start-up */
+    return list_admins(call, &out->admin_identities, err);
+}
+
+struct setup {
+    const struct pn_call *call;
+    const struct pn_bootstrap *out;
+    struct pn_str password_hash;
+    struct pn_uuid member_id, token_id;
+};
+
+static bool mark_initialized(struct pn_db_conn *tx, struct pn_err *err)
+{
+    int64_t changed;
+
+    if (!pn_query_run(
+            pn_query(tx,
+                     "UPDATE instance SET is_initialized = 1 WHERE id = 1 AND is_initialized = 0"),
+            &changed, err))
+        return false;
+    return changed == 1 || pn_fail(err, PN_BAD_REQUEST, "Instance has already been set up");
+}
+
+static bool insert_admin_identity(struct pn_db_conn *tx, const struct setup *s, struct pn_err *err)
+{
+    struct pn_query *q;
+
+    q = pn_query(
+        tx,
+        "INSERT INTO identities (id, org_id, name, role, is_instance_admin, created_ms, updated_ms)"
+        " VALUES ($id, $org, 'Instance Admin Identity', 'admin', 1, $now, $now)");
+    pn_bind_uuid(q, "$id", s->out->identity_id);
+    pn_bind_uuid(q, "$org", s->out->org.id);
+    pn_bind_int(q, "$now", s->call->now_ms);
+    if (!pn_query_run(q, NULL, err))
+        return false;
+    q = pn_query(
+        tx,
+        "INSERT INTO identity_tokens (id, identity_id, name, auth_method, created_ms, expires_ms)"
+        " VALUES ($id, $identity, 'Instance Admin Token', 'token-auth', $now, 0)");
+    pn_bind_uuid(q, "$id", s->token_id);
+    pn_bind_uuid(q, "$identity", s->out->identity_id);
+    pn_bind_int(q, "$now", s->call->now_ms);
+    return pn_query_run(q, NULL, err);
+}
+
+static bool insert_first(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct setup *s = context;
+    const struct pn_bootstrap *b = s->out;
+    const struct pn_org_join join = {
+        .id = s->member_id, .org_id = b->org.id, .user_id = b->user.id, .role = PN_LIT("admin")
+    };
+
+    return mark_initialized(tx, err) &&
+           pn_user_insert(tx, s->call, &b->user, s->password_hash, err) &&
+           pn_org_insert(tx, s->call, &b->org, err) && pn_org_join(tx, s->call, &join, err) &&
+           insert_admin_identity(tx, s, err) &&
+           pn_audit_write(
+               tx, s->call,
+               &(struct pn_audit_event){ .type = "bootstrap-instance", .org_id = b->org.id }, err);
+}
+
+bool pn_instance_bootstrap(struct pn_call *call, struct pn_str email,
+                           const struct pn_secret *password, struct pn_str organization,
+                           struct pn_bootstrap *out, struct pn_err *err)
+{
+    struct setup s = {
+        .call = call, .out = out, .member_id = pn_random_uuid(), .token_id = pn_random_uuid()
+    };
+    struct pn_instance instance;
+
+    if (!pn_instance_get(call, &instance, err))
+        return false;
+    if (instance.is_initialized) /* before the costly hash; mark_initialized decides */
+        return pn_fail(err, PN_BAD_REQUEST, "Instance has already been set up");
+    if (!pn_password_hash(call->arena, password, &s.password_hash, err))
+        return false;
+    *out = (struct pn_bootstrap){
+        .user = { .id = pn_random_uuid(),
+                  .email = email,
+                  .username = email,
+                  .firstName = PN_LIT("Admin"),
+                  .lastName = PN_LIT("User"),
+                  .superAdmin = true,
+                  .createdAt = call->now_ms },
+        .org = { .id = pn_random_uuid(),
+                 .name = organization,
+                 .slug = pn_name_to_slug(call->arena, organization),
+                 .createdAt = call->now_ms,
+                 .updatedAt = call->now_ms },
+        .identity_id = pn_random_uuid(),
+    };
+    if (!pn_db_write(call->db, insert_first, &s, err))
+        return false;
+    return pn_token_for_identity(call, out->identity_id, PN_LIT("Instance Admin Identity"),
+                                 out->org.id, s.token_id, 0, &out->token, err);
+}

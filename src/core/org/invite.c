@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/org/org.h"
+
+#include "core/audit/audit.h"
+#include "core/org/permission.h"
+#include "core/org/user.h"
+#include "crypto/hash.h"
+#include "crypto/password.h"
+#include "crypto/random.h"
+#include "json/writer.h"
+
+#define CODE_BYTES 24
+
+static const char refused[] = "This invitation is not valid: check the link, or ask for a new one";
+
+static struct pn_str hash_code(struct pn_arena *arena, struct pn_str code)
+{
+    uint8_t *hash = pn_new(arena, uint8_t, PN_SHA256_BYTES);
+
+    pn_hash_sha256(code, hash);
+    return pn_str_of(hash, PN_SHA256_BYTES);
+}
+
+struct invitation {
+    const struct pn_call *call;
+    struct pn_uuid org_id;
+    struct pn_str role;
+    struct pn_org_invite *invites;
+    struct pn_str *hashes;
+    size_t count;
+};
+
+/* The user of that address, and whether it is a member already. */
+static bool find_invitee(struct pn_db_conn *tx, const struct invitation *in,
+                         struct pn_org_invite *invite, struct pn_uuid *user, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        tx,
+        "SELECT u.id, m.status FROM users u"
+        " LEFT JOIN org_members m ON m.user_id = u.id AND m.org_id = $org WHERE u.email = $email");
+
+    *user = (struct pn_uuid){ 0 };
+    invite->is_member = false;
+    pn_bind_uuid(q, "$org", in->org_id);
+    pn_bind_str(q, "$email", invite->email);
+    if (pn_query_next(q)) {
+        *user = pn_column_uuid(q, 0);
+        invite->is_member = pn_str_is(pn_column_str(q, 1, in->call->arena), "accepted");
+    }
+    return pn_query_end(q, err);
+}
+
+/* A new invitation replaces an open one. */
+static bool forget_invitation(struct pn_db_conn *tx, const struct invitation *in,
+                              struct pn_str email, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(tx, "DELETE FROM org_members WHERE org_id = $org AND "
+                                      "invite_email = $email AND status = 'invited'");
+
+    pn_bind_uuid(q, "$org", in->org_id);
+    pn_bind_str(q, "$email", email);
+    return pn_query_run(q, NULL, err);
+}
+
+static bool record(struct pn_db_conn *tx, const struct pn_call *call, const char *event,
+                   struct pn_uuid org_id, struct pn_str email, struct pn_str role,
+                   struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(4096);
+    struct pn_writer w = pn_writer_of(&json);
+
+    pn_write_object(&w, NULL);
+    pn_write_str(&w, "email", email);
+    pn_write_str(&w, "role", role);
+    pn_write_end(&w);
+    return pn_audit_write(
+        tx, call,
+        &(struct pn_audit_event){ .type = event, .org_id = org_id, .metadata = pn_buf_str(&json) },
+        err);
+}
+
+static bool insert_invitations(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct invitation *in = context;
+
+    for (size_t i = 0; i < in->count; i++) {
+        struct pn_org_invite *invite = &in->invites[i];
+        struct pn_org_join join = { .id = pn_random_uuid(),
+                                    .org_id = in->org_id,
+                                    .role = in->role,
+                                    .invite_email = invite->email,
+                                    .invite_hash = in->hashes[i],
+                                    .invite_expires_ms = in->call->now_ms + PN_ORG_INVITE_MS };
+
+        if (!find_invitee(tx, in, invite, &join.user_id, err))
+            return false;
+        if (invite->is_member)
+            continue;
+        if (!forget_invitation(tx, in, invite->email, err) ||
+            !pn_org_join(tx, in->call, &join, err) ||
+            !record(tx, in->call, "invite-org-member", in->org_id, invite->email, in->role, err))
+            return false;
+    }
+    return true;
+}
+
+static bool has_email(const struct invitation *in, struct pn_str email)
+{
+    for (size_t i = 0; i < in->count; i++) {
+        if (pn_str_eq(in->invites[i].email, email))
+            return true;
+    }
+    return false;
+}
+
+bool pn_org_invite(struct pn_call *call, struct pn_uuid org_id, struct pn_strs emails,
+                   struct pn_str role, struct pn_list *out, struct pn_err *err)
+{
+    struct invitation in = { .call = call, .org_id = org_id, .role = role };
+
+    if (!pn_uuid_eq(org_id, call->actor.org_id))
+        return pn_fail(err, PN_FORBIDDEN, "You are not logged in to this organization");
+    if (!pn_permit_org(call, "member", "create", err))
+        return false;
+    if (!pn_permit_role_exists("org", role))
+        return pn_fail(err, PN_BAD_REQUEST, "Role %.*s does not exist", PN_ARG(role));
+    if (!pn_permit_grant_org(call, role, err))
+        return false;
+    pn_assert(emails.count <= PN_ORG_MAX_INVITES);
+    in.invites = pn_new(call->arena, struct pn_org_invite, emails.count);
+    in.hashes = pn_new(call->arena, struct pn_str, emails.count);
+    for (size_t i = 0; i < emails.count; i++) {
+        if (has_email(&in, emails.items[i]))
+            continue;
+        in.invites[in.count].email = emails.items[i];
+        in.invites[in.count].code = pn_random_token(call->arena, "", CODE_BYTES);
+        in.hashes[in.count] = hash_code(call->arena, in.invites[in.count].code);
+        in.count++;
+    }
+    *out = (struct pn_list){ .items = in.invites, .count = in.count };
+    return pn_db_write(call->db, insert_invitations, &in, err);
+}
+
+struct acceptance {
+    const struct pn_call *call;
+    struct pn_uuid org_id, member_id, user_id;
+    struct pn_str email, role, password_hash;
+    const struct pn_user *user; /* NULL: there is one already */
+};
+
+static bool find_invitation(struct pn_call *call, struct pn_str code, struct acceptance *a,
+                            struct pn_err *err)
+{
+    struct pn_query *q =
+        pn_query(call->conn, "SELECT m.id, m.role, u.id, u.password_hash FROM org_members m LEFT "
+                             "JOIN users u ON u.email = m.invite_email"
+                             " WHERE m.org_id = $org AND m.invite_email = $email AND m.invite_hash "
+                             "= $hash AND m.status = 'invited'"
+                             " AND m.invite_expires_ms > $now");
+    bool is_found;
+
+    pn_bind_uuid(q, "$org", a->org_id);
+    pn_bind_str(q, "$email", a->email);
+    pn_bind_bytes(q, "$hash", hash_code(call->arena, code));
+    pn_bind_int(q, "$now", call->now_ms);
+    is_found = pn_query_next(q);
+    if (is_found) {
+        a->member_id = pn_column_uuid(q, 0);
+        a->role = pn_column_str(q, 1, call->arena);
+        a->user_id = pn_column_uuid(q, 2);
+        a->password_hash = pn_column_str(q, 3, call->arena);
+    }
+    if (!pn_query_end(q, err))
+        return false;
+    return is_found || pn_fail(err, PN_BAD_REQUEST, "%s", refused);
+}
+
+static bool accept_invitation(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct acceptance *a = context;
+    struct pn_query *q;
+    int64_t changed;
+
+    if (a->user != NULL && !pn_user_insert(tx, a->call, a->user, a->password_hash, err))
+        return false;
+    q = pn_query(
+        tx, "UPDATE org_members SET user_id = $user, status = 'accepted', invite_hash = NULL,"
+            " invite_expires_ms = NULL, updated_ms = $now WHERE id = $id AND status = 'invited'");
+    pn_bind_uuid(q, "$user", a->user_id);
+    pn_bind_int(q, "$now", a->call->now_ms);
+    pn_bind_uuid(q, "$id", a->member_id);
+    if (!pn_query_run(q, &changed, err))
+        return false;
+    if (changed == 0)
+        return pn_fail(err, PN_BAD_REQUEST, "%s", refused);
+    return record(tx, a->call, "accept-org-invitation", a->org_id, a->email, a->role, err);
+}
+
+bool pn_org_accept(struct pn_call *call, struct pn_uuid org_id, struct pn_str email,
+                   struct pn_str code, const struct pn_secret *password, struct pn_str first_name,
+                   struct pn_str last_name, struct pn_err *err)
+{
+    struct acceptance a = { .call = call, .org_id = org_id, .email = email };
+    struct pn_user fresh;
+
+    if (!find_invitation(call, code, &a, err))
+        return false;
+    if (password == NULL)
+        return pn_fail(err, PN_BAD_REQUEST, "Choose a password, or give the one of your account");
+    if (!pn_uuid_is_zero(a.user_id)) {
+        if (!pn_password_verify(call->arena, password, a.password_hash))
+            return pn_fail(err, PN_BAD_REQUEST, "Invalid email or password");
+    } else {
+        fresh = (struct pn_user){ .id = pn_random_uuid(),
+                                  .email = email,
+                                  .username = email,
+                                  .firstName = first_name,
+                                  .lastName = last_name,
+                                  .createdAt = call->now_ms };
+        a.user = &fresh;
+        a.user_id = fresh.id;
+        if (!pn_password_hash(call->arena, password, &a.password_hash, err))
+            return false;
+    }
+    call->actor = (struct pn_actor){
+        .kind = PN_ACTOR_USER, .id = a.user_id, .org_id = org_id, .name = email
+    };
+    return pn_db_write(call->db, accept_invitation, &a, err);
+}

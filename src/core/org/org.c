@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/org/org.h"
+
+#include "core/audit/audit.h"
+#include "core/org/names.h"
+#include "core/org/permission.h"
+#include "core/scope.h"
+#include "crypto/random.h"
+#include "json/writer.h"
+
+#define MAX_ORGS 200
+
+bool pn_org_list(struct pn_call *call, struct pn_list *out, struct pn_err *err)
+{
+    struct pn_org *items = pn_new(call->arena, struct pn_org, MAX_ORGS);
+    struct pn_query *q = pn_query(
+        call->conn,
+        "SELECT o.id, o.name, o.slug, o.created_ms, o.updated_ms, m.role FROM org_members m"
+        " JOIN orgs o ON o.id = m.org_id"
+        " WHERE m.user_id = $user AND m.status = 'accepted' AND m.is_active = 1 ORDER BY o.name, "
+        "o.id LIMIT $most");
+
+    *out = (struct pn_list){ .items = items };
+    pn_bind_uuid(q, "$user", call->actor.id);
+    pn_bind_int(q, "$most", MAX_ORGS);
+    while (pn_query_next(q))
+        items[out->count++] = (struct pn_org){
+            .id = pn_column_uuid(q, 0),
+            .name = pn_column_str(q, 1, call->arena),
+            .slug = pn_column_str(q, 2, call->arena),
+            .createdAt = pn_column_int(q, 3),
+            .updatedAt = pn_column_int(q, 4),
+            .userRole = pn_column_str(q, 5, call->arena),
+        };
+    return pn_query_end(q, err);
+}
+
+bool pn_org_get(struct pn_call *call, struct pn_uuid id, struct pn_org *out, struct pn_err *err)
+{
+    struct pn_query *q;
+    bool is_found;
+
+    if (!pn_uuid_eq(id, call->actor.org_id))
+        return pn_fail(err, PN_FORBIDDEN, "You are not logged in to this organization");
+    q = pn_query(call->conn, "SELECT name, slug, created_ms, updated_ms FROM orgs WHERE id = $id");
+    pn_bind_uuid(q, "$id", id);
+    is_found = pn_query_next(q);
+    if (is_found)
+        *out = (struct pn_org){ .id = id,
+                                .name = pn_column_str(q, 0, call->arena),
+                                .slug = pn_column_str(q, 1, call->arena),
+                                .createdAt = pn_column_int(q, 2),
+                                .updatedAt = pn_column_int(q, 3) };
+    if (!pn_query_end(q, err))
+        return false;
+    return is_found || pn_fail(err, PN_NOT_FOUND, "Organization with ID '%s' not found",
+                               pn_uuid_format(id).text);
+}
+
+bool pn_org_insert(struct pn_db_conn *tx, const struct pn_call *call, const struct pn_org *org,
+                   struct pn_err *err)
+{
+    struct pn_query *q = pn_query(tx, "INSERT INTO orgs (id, name, slug, created_ms, updated_ms)"
+                                      " VALUES ($id, $name, $slug, $now, $now)");
+
+    pn_bind_uuid(q, "$id", org->id);
+    pn_bind_str(q, "$name", org->name);
+    pn_bind_str(q, "$slug", org->slug);
+    pn_bind_int(q, "$now", call->now_ms);
+    return pn_query_run(q, NULL, err) && pn_scope_create(tx, call->keyring, org->id, err);
+}
+
+struct change {
+    const struct pn_call *call;
+    const char *event;
+    struct pn_org *org;
+    struct pn_uuid member_id;
+};
+
+static bool record(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(4096);
+    struct pn_writer w = pn_writer_of(&json);
+
+    pn_write_object(&w, NULL);
+    pn_write_str(&w, "name", c->org->name);
+    pn_write_str(&w, "slug", c->org->slug);
+    pn_write_end(&w);
+    return pn_audit_write(tx, c->call,
+                          &(struct pn_audit_event){ .type = c->event,
+                                                    .org_id = c->org->id,
+                                                    .metadata = pn_buf_str(&json) },
+                          err);
+}
+
+static bool insert_org(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct change *c = context;
+    const struct pn_org_join join = { .id = c->member_id,
+                                      .org_id = c->org->id,
+                                      .user_id = c->call->actor.id,
+                                      .role = PN_LIT("admin") };
+
+    return pn_org_insert(tx, c->call, c->org, err) && pn_org_join(tx, c->call, &join, err) &&
+           record(tx, c, err);
+}
+
+bool pn_org_create(struct pn_call *call, struct pn_str name, struct pn_org *out, struct pn_err *err)
+{
+    struct change c = {
+        .call = call, .event = "create-org", .org = out, .member_id = pn_random_uuid()
+    };
+
+    *out = (struct pn_org){ .id = pn_random_uuid(),
+                            .name = name,
+                            .slug = pn_name_to_slug(call->arena, name),
+                            .createdAt = call->now_ms,
+                            .updatedAt = call->now_ms,
+                            .userRole = PN_LIT("admin") };
+    return pn_db_write(call->db, insert_org, &c, err);
+}
+
+static bool update_org(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct change *c = context;
+    struct pn_query *q = pn_query(
+        tx, "UPDATE orgs SET name = $name, slug = $slug, updated_ms = $now WHERE id = $id");
+
+    pn_bind_str(q, "$name", c->org->name);
+    pn_bind_str(q, "$slug", c->org->slug);
+    pn_bind_int(q, "$now", c->org->updatedAt);
+    pn_bind_uuid(q, "$id", c->org->id);
+    return pn_query_run(q, NULL, err) && record(tx, c, err);
+}
+
+bool pn_org_change(struct pn_call *call, struct pn_uuid id, struct pn_str name, struct pn_str slug,
+                   struct pn_org *out, struct pn_err *err)
+{
+    struct change c = { .call = call, .event = "update-org", .org = out };
+
+    if (!pn_org_get(call, id, out, err) || !pn_permit_org(call, "settings", "edit", err))
+        return false;
+    out->name = name.ptr != NULL ? name : out->name;
+    out->slug = slug.ptr != NULL ? slug : out->slug;
+    out->updatedAt = call->now_ms;
+    if (pn_db_write(call->db, update_org, &c, err))
+        return true;
+    if (pn_db_is_duplicate(err))
+        return pn_recast(err, PN_BAD_REQUEST, "The slug %.*s is taken", PN_ARG(slug));
+    return false;
+}

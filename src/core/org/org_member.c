@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/org/org.h"
+
+#include "core/audit/audit.h"
+#include "core/org/permission.h"
+#include "crypto/random.h"
+#include "json/writer.h"
+
+#define MAX_MEMBERS 2000
+
+#define SELECT_MEMBERS                                                                  \
+    "SELECT m.id, m.org_id, m.user_id, m.role, m.status, m.invite_email, m.is_active, " \
+    "m.created_ms,"                                                                     \
+    " u.email, u.first_name, u.last_name, u.is_email_verified"                          \
+    " FROM org_members m LEFT JOIN users u ON u.id = m.user_id WHERE m.org_id = $org"
+
+static struct pn_org_member read_member(struct pn_query *q, struct pn_arena *arena)
+{
+    struct pn_org_member m = {
+        .id = pn_column_uuid(q, 0),
+        .orgId = pn_column_uuid(q, 1),
+        .userId = pn_column_uuid(q, 2),
+        .role = pn_column_str(q, 3, arena),
+        .status = pn_column_str(q, 4, arena),
+        .inviteEmail = pn_column_str(q, 5, arena),
+        .isActive = pn_column_int(q, 6) != 0,
+        .createdAt = pn_column_int(q, 7),
+        .email = pn_column_str(q, 8, arena),
+        .firstName = pn_column_str(q, 9, arena),
+        .lastName = pn_column_str(q, 10, arena),
+        .isEmailVerified = pn_column_int(q, 11) != 0,
+    };
+
+    if (m.email.ptr == NULL)
+        m.email = m.inviteEmail;
+    return m;
+}
+
+static bool enter(struct pn_call *call, struct pn_uuid org_id, const char *action,
+                  struct pn_err *err)
+{
+    if (!pn_uuid_eq(org_id, call->actor.org_id))
+        return pn_fail(err, PN_FORBIDDEN, "You are not logged in to this organization");
+    return pn_permit_org(call, "member", action, err);
+}
+
+bool pn_org_members(struct pn_call *call, struct pn_uuid org_id, struct pn_list *out,
+                    struct pn_err *err)
+{
+    struct pn_org_member *items;
+    struct pn_query *q;
+
+    if (!enter(call, org_id, "read", err))
+        return false;
+    items = pn_new(call->arena, struct pn_org_member, MAX_MEMBERS);
+    *out = (struct pn_list){ .items = items };
+    q = pn_query(call->conn, SELECT_MEMBERS " ORDER BY m.created_ms, m.id LIMIT $most");
+    pn_bind_uuid(q, "$org", org_id);
+    pn_bind_int(q, "$most", MAX_MEMBERS);
+    while (pn_query_next(q))
+        items[out->count++] = read_member(q, call->arena);
+    return pn_query_end(q, err);
+}
+
+static bool find_member(struct pn_call *call, struct pn_uuid org_id, struct pn_uuid id,
+                        struct pn_org_member *out, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(call->conn, SELECT_MEMBERS " AND m.id = $id");
+    bool is_found;
+
+    pn_bind_uuid(q, "$org", org_id);
+    pn_bind_uuid(q, "$id", id);
+    is_found = pn_query_next(q);
+    if (is_found)
+        *out = read_member(q, call->arena);
+    if (!pn_query_end(q, err))
+        return false;
+    return is_found ||
+           pn_fail(err, PN_NOT_FOUND, "Membership with ID '%s' not found", pn_uuid_format(id).text);
+}
+
+bool pn_org_member_get(struct pn_call *call, struct pn_uuid org_id, struct pn_uuid id,
+                       struct pn_org_member *out, struct pn_err *err)
+{
+    return enter(call, org_id, "read", err) && find_member(call, org_id, id, out, err);
+}
+
+bool pn_org_join(struct pn_db_conn *tx, const struct pn_call *call, const struct pn_org_join *join,
+                 struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        tx, "INSERT INTO org_members (id, org_id, user_id, invite_email, invite_hash, "
+            "invite_expires_ms,"
+            " role, status, is_active, created_ms, updated_ms)"
+            " VALUES ($id, $org, $user, $email, $hash, $expires, $role, $status, 1, $now, $now)");
+
+    pn_bind_uuid(q, "$id", join->id);
+    pn_bind_uuid(q, "$org", join->org_id);
+    pn_bind_uuid(q, "$user", join->user_id);
+    pn_bind_str(q, "$email", join->invite_email);
+    pn_bind_bytes(q, "$hash", join->invite_hash);
+    if (join->invite_hash.ptr != NULL)
+        pn_bind_int(q, "$expires", join->invite_expires_ms);
+    else
+        pn_bind_null(q, "$expires");
+    pn_bind_str(q, "$role", join->role);
+    pn_bind_str(q, "$status",
+                join->invite_hash.ptr != NULL ? PN_LIT("invited") : PN_LIT("accepted"));
+    pn_bind_int(q, "$now", call->now_ms);
+    return pn_query_run(q, NULL, err);
+}
+
+struct change {
+    const struct pn_call *call;
+    const char *event;
+    struct pn_org_member *member;
+};
+
+static bool record(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(4096);
+    struct pn_writer w = pn_writer_of(&json);
+
+    pn_write_object(&w, NULL);
+    pn_write_uuid(&w, "membershipId", c->member->id);
+    pn_write_uuid(&w, "userId", c->member->userId);
+    pn_write_str(&w, "email", c->member->email);
+    pn_write_str(&w, "role", c->member->role);
+    pn_write_bool(&w, "isActive", c->member->isActive);
+    pn_write_end(&w);
+    return pn_audit_write(tx, c->call,
+                          &(struct pn_audit_event){ .type = c->event,
+                                                    .org_id = c->member->orgId,
+                                                    .metadata = pn_buf_str(&json) },
+                          err);
+}
+
+/* An organisation without an admin could never be managed again. Runs after the change. */
+static bool check_admin_is_left(struct pn_db_conn *tx, struct pn_uuid org_id, struct pn_err *err)
+{
+    struct pn_query *q =
+        pn_query(tx, "SELECT 1 FROM org_members WHERE org_id = $org AND role = 'admin'"
+                     " AND status = 'accepted' AND is_active = 1 LIMIT 1");
+    bool is_left;
+
+    pn_bind_uuid(q, "$org", org_id);
+    is_left = pn_query_next(q);
+    if (!pn_query_end(q, err))
+        return false;
+    return is_left ||
+           pn_fail(err, PN_BAD_REQUEST,
+                   "The last administrator of an organization cannot be removed or demoted");
+}
+
+static bool update_member(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct change *c = context;
+    struct pn_query *q =
+        pn_query(tx, "UPDATE org_members SET role = $role, is_active = $active, updated_ms = $now"
+                     " WHERE id = $id AND org_id = $org");
+
+    pn_bind_str(q, "$role", c->member->role);
+    pn_bind_int(q, "$active", c->member->isActive);
+    pn_bind_int(q, "$now", c->call->now_ms);
+    pn_bind_uuid(q, "$id", c->member->id);
+    pn_bind_uuid(q, "$org", c->member->orgId);
+    return pn_query_run(q, NULL, err) && check_admin_is_left(tx, c->member->orgId, err) &&
+           record(tx, c, err);
+}
+
+bool pn_org_member_change(struct pn_call *call, struct pn_uuid org_id, struct pn_uuid id,
+                          struct pn_str role, int is_active, struct pn_org_member *out,
+                          struct pn_err *err)
+{
+    struct change c = { .call = call, .event = "update-org-membership", .member = out };
+
+    if (!enter(call, org_id, "edit", err) || !find_member(call, org_id, id, out, err))
+        return false;
+    if (role.ptr != NULL && !pn_permit_role_exists("org", role))
+        return pn_fail(err, PN_BAD_REQUEST, "Role %.*s does not exist", PN_ARG(role));
+    if (!pn_permit_grant_org(call, out->role, err) ||
+        (role.ptr != NULL && !pn_permit_grant_org(call, role, err)))
+        return false;
+    out->role = role.ptr != NULL ? role : out->role;
+    out->isActive = is_active < 0 ? out->isActive : is_active != 0;
+    return pn_db_write(call->db, update_member, &c, err);
+}
+
+/* Memberships of the organisation's projects go with the one of the organisation. */
+static const char *const leave_sql[] = {
+    "DELETE FROM project_members WHERE user_id = $user AND project_id IN (SELECT id FROM projects "
+    "WHERE org_id = $org)",
+    "DELETE FROM org_members WHERE user_id = $user AND org_id = $org",
+};
+
+static bool delete_member(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct change *c = context;
+    struct pn_query *q;
+
+    for (size_t i = 0; !pn_uuid_is_zero(c->member->userId) && i < PN_COUNT(leave_sql); i++) {
+        q = pn_query(tx, leave_sql[i]);
+        pn_bind_uuid(q, "$user", c->member->userId);
+        pn_bind_uuid(q, "$org", c->member->orgId);
+        if (!pn_query_run(q, NULL, err))
+            return false;
+    }
+    q = pn_query(
+        tx,
+        "DELETE FROM org_members WHERE id = $id AND org_id = $org"); /* invitations have no user */
+    pn_bind_uuid(q, "$id", c->member->id);
+    pn_bind_uuid(q, "$org", c->member->orgId);
+    return pn_query_run(q, NULL, err) && check_admin_is_left(tx, c->member->orgId, err) &&
+           record(tx, c, err);
+}
+
+bool pn_org_member_delete(struct pn_call *call, struct pn_uuid org_id, struct pn_uuid id,
+                          struct pn_org_member *out, struct pn_err *err)
+{
+    struct change c = { .call = call, .event = "delete-org-membership", .member = out };
+
+    if (!enter(call, org_id, "delete", err) || !find_member(call, org_id, id, out, err))
+        return false;
+    if (!pn_permit_grant_org(call, out->role, err))
+        return false;
+    return pn_db_write(call->db, delete_member, &c, err);
+}

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/org/project_member.h"
+
+#include "base/clock.h"
+#include "core/audit/audit.h"
+#include "core/org/permission.h"
+#include "crypto/random.h"
+#include "json/writer.h"
+
+#define MAX_MEMBERS 1000
+
+/* What differs between people and machine identities. */
+static const struct kind {
+    const char *subject; /* of the permission */
+    const char *noun;
+    const char *list_sql, *get_sql;
+    const char *added, *changed, *removed; /* events */
+} kinds[] = {
+#define COLUMNS_USER                                                                            \
+    "SELECT m.id, m.project_id, m.user_id, m.identity_id, u.email, u.first_name, u.last_name, " \
+    "m.created_ms, m.updated_ms"                                                                \
+    " FROM project_members m JOIN users u ON u.id = m.user_id WHERE m.project_id = $project"
+#define COLUMNS_IDENTITY                                                                      \
+    "SELECT m.id, m.project_id, m.user_id, m.identity_id, i.name, NULL, NULL, m.created_ms, " \
+    "m.updated_ms"                                                                            \
+    " FROM project_members m JOIN identities i ON i.id = m.identity_id WHERE m.project_id = " \
+    "$project"
+    [PN_MEMBER_USERS] = { "member", "user", COLUMNS_USER " ORDER BY u.email LIMIT $most",
+                          COLUMNS_USER " AND (m.id = $id OR m.user_id = $id)", "add-project-member",
+                          "update-user-project-role", "remove-project-member" },
+    [PN_MEMBER_IDENTITIES] = { "identity", "identity",
+                               COLUMNS_IDENTITY " ORDER BY i.name, i.id LIMIT $most",
+                               COLUMNS_IDENTITY " AND (m.id = $id OR m.identity_id = $id)",
+                               "create-identity-project-membership",
+                               "update-identity-project-membership",
+                               "delete-identity-project-membership" },
+};
+
+static struct pn_project_member read_member(struct pn_query *q, struct pn_arena *arena)
+{
+    return (struct pn_project_member){
+        .id = pn_column_uuid(q, 0),
+        .projectId = pn_column_uuid(q, 1),
+        .userId = pn_column_uuid(q, 2),
+        .identityId = pn_column_uuid(q, 3),
+        .name = pn_column_str(q, 4, arena),
+        .firstName = pn_column_str(q, 5, arena),
+        .lastName = pn_column_str(q, 6, arena),
+        .createdAt = pn_column_int(q, 7),
+        .updatedAt = pn_column_int(q, 8),
+    };
+}
+
+static bool read_roles(struct pn_call *call, struct pn_project_member *member, struct pn_err *err)
+{
+    struct pn_project_role *items =
+        pn_new(call->arena, struct pn_project_role, PN_PROJECT_MAX_ROLES);
+    struct pn_query *q = pn_query(
+        call->conn,
+        "SELECT id, role, is_temporary, temporary_range, starts_ms, ends_ms"
+        " FROM project_member_roles WHERE member_id = $member ORDER BY role, id LIMIT $most");
+
+    member->roles = (struct pn_list){ .items = items };
+    pn_bind_uuid(q, "$member", member->id);
+    pn_bind_int(q, "$most", PN_PROJECT_MAX_ROLES);
+    while (pn_query_next(q)) {
+        struct pn_project_role *r = &items[member->roles.count++];
+
+        *r = (struct pn_project_role){
+            .id = pn_column_uuid(q, 0),
+            .role = pn_column_str(q, 1, call->arena),
+            .isTemporary = pn_column_int(q, 2) != 0,
+            .temporaryRange = pn_column_str(q, 3, call->arena),
+            .temporaryAccessStartTime = pn_column_int(q, 4),
+            .temporaryAccessEndTime = pn_column_int(q, 5),
+        };
+        r->temporaryMode = r->isTemporary ? PN_LIT("relative") : PN_NONE;
+    }
+    return pn_query_end(q, err);
+}
+
+bool pn_project_member_list(struct pn_call *call, struct pn_uuid project, enum pn_member_kind kind,
+                            struct pn_list *out, struct pn_err *err)
+{
+    struct pn_project_member *items;
+    struct pn_query *q;
+
+    if (!pn_permit_project(call, project, kinds[kind].subject, "read", err))
+        return false;
+    items = pn_new(call->arena, struct pn_project_member, MAX_MEMBERS);
+    *out = (struct pn_list){ .items = items };
+    q = pn_query(call->conn, kinds[kind].list_sql);
+    pn_bind_uuid(q, "$project", project);
+    pn_bind_int(q, "$most", MAX_MEMBERS);
+    while (pn_query_next(q))
+        items[out->count++] = read_member(q, call->arena);
+    if (!pn_query_end(q, err))
+        return false;
+    for (size_t i = 0; i < out->count; i++) {
+        if (!read_roles(call, &items[i], err))
+            return false;
+    }
+    return true;
+}
+
+static bool find_member(struct pn_call *call, struct pn_uuid project, enum pn_member_kind kind,
+                        struct pn_uuid id, struct pn_project_member *out, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(call->conn, kinds[kind].get_sql);
+    bool is_found;
+
+    pn_bind_uuid(q, "$project", project);
+    pn_bind_uuid(q, "$id", id);
+    is_found = pn_query_next(q);
+    if (is_found)
+        *out = read_member(q, call->arena);
+    if (!pn_query_end(q, err))
+        return false;
+    if (!is_found)
+        return pn_fail(err, PN_NOT_FOUND, "No membership of this project has the ID '%s'",
+                       pn_uuid_format(id).text);
+    return read_roles(call, out, err);
+}
+
+bool pn_project_member_get(struct pn_call *call, struct pn_uuid project, enum pn_member_kind kind,
+                           struct pn_uuid id, struct pn_project_member *out, struct pn_err *err)
+{
+    return pn_permit_project(call, project, kinds[kind].subject, "read", err) &&
+           find_member(call, project, kind, id, out, err);
+}
+
+/* ---- writing ---- */
+
+static bool insert_role(struct pn_db_conn *tx, struct pn_uuid member,
+                        const struct pn_project_role *role, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        tx,
+        "INSERT INTO project_member_roles (id, member_id, role, is_temporary, temporary_range,"
+        " starts_ms, ends_ms) VALUES ($id, $member, $role, $temporary, $range, $starts, $ends)");
+
+    pn_bind_uuid(q, "$id", pn_random_uuid());
+    pn_bind_uuid(q, "$member", member);
+    pn_bind_str(q, "$role", role->role);
+    pn_bind_int(q, "$temporary", role->isTemporary);
+    pn_bind_str(q, "$range", role->isTemporary ? role->temporaryRange : PN_NONE);
+    if (role->isTemporary) {
+        pn_bind_int(q, "$starts", role->temporaryAccessStartTime);
+        pn_bind_int(q, "$ends", role->temporaryAccessEndTime);
+    } else {
+        pn_bind_null(q, "$starts");
+        pn_bind_null(q, "$ends");
+    }
+    return pn_query_run(q, NULL, err);
+}
+
+static bool insert_member(struct pn_db_conn *tx, const struct pn_call *call,
+                          const struct pn_project_join *join, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        tx,
+        "INSERT INTO project_members (id, project_id, user_id, identity_id, created_ms, updated_ms)"
+        " VALUES ($id, $project, $user, $identity, $now, $now)");
+
+    pn_bind_uuid(q, "$id", join->id);
+    pn_bind_uuid(q, "$project", join->project_id);
+    pn_bind_uuid(q, "$user", join->user_id);
+    pn_bind_uuid(q, "$identity", join->identity_id);
+    pn_bind_int(q, "$now", call->now_ms);
+    if (pn_query_run(q, NULL, err))
+        return true;
+    if (pn_db_is_duplicate(err))
+        return pn_recast(err, PN_BAD_REQUEST, "Already a member of this project");
+    return false;
+}
+
+bool pn_project_member_insert(struct pn_db_conn *tx, const struct pn_call *call,
+                              const struct pn_project_join *join, struct pn_err *err)
+{
+    if (!insert_member(tx, call, join, err))
+        return false;
+    for (size_t i = 0; i < join->role_count; i++) {
+        if (!insert_role(tx, join->id, &(struct pn_project_role){ .role = join->roles[i] }, err))
+            return false;
+    }
+    return true;
+}
+
+struct change {
+    const struct pn_call *call;
+    enum pn_member_kind kind;
+    const char *event;
+    struct pn_project_member *members;
+    size_t count;
+};
+
+static bool record(struct pn_db_conn *tx, const struct change *c, const struct pn_project_member *m,
+                   struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(16384);
+    struct pn_writer w = pn_writer_of(&json);
+    const struct pn_project_role *roles = m->roles.items;
+
+    pn_write_object(&w, NULL);
+    pn_write_uuid(&w, "membershipId", m->id);
+    if (c->kind == PN_MEMBER_USERS) {
+        pn_write_uuid(&w, "userId", m->userId);
+        pn_write_str(&w, "email", m->name);
+    } else {
+        pn_write_uuid(&w, "identityId", m->identityId);
+        pn_write_str(&w, "name", m->name);
+    }
+    pn_write_array(&w, "roles");
+    for (size_t i = 0; i < m->roles.count; i++)
+        pn_write_str(&w, NULL, roles[i].role);
+    pn_write_end(&w);
+    pn_write_end(&w);
+    return pn_audit_write(tx, c->call,
+                          &(struct pn_audit_event){ .type = c->event,
+                                                    .org_id = c->call->actor.org_id,
+                                                    .project_id = m->projectId,
+                                                    .metadata = pn_buf_str(&json) },
+                          err);
+}
+
+static bool insert_roles(struct pn_db_conn *tx, const struct pn_project_member *m,
+                         struct pn_err *err)
+{
+    const struct pn_project_role *roles = m->roles.items;
+
+    for (size_t i = 0; i < m->roles.count; i++) {
+        if (!insert_role(tx, m->id, &roles[i], err))
+            return false;
+    }
+    return true;
+}
+
+static bool insert_members(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct change *c = context;
+
+    for (size_t i = 0; i < c->count; i++) {
+        const struct pn_project_member *m = &c->members[i];
+        const struct pn_project_join join = { .id = m->id,
+                                              .project_id = m->projectId,
+                                              .user_id = m->userId,
+                                              .identity_id = m->identityId };
+
+        if (!insert_member(tx, c->call, &join, err) || !insert_roles(tx, m, err) ||
+            !record(tx, c, m, err))
+            return false;
+    }
+    return true;
+}
+
+/* Are these roles real, and may the actor hand them out? Fills the times of temporary ones. */
+static bool check_roles(struct pn_call *call, struct pn_uuid project, struct pn_project_role *roles,
+                        size_t count, struct pn_err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        int64_t range_ms;
+
+        if (!pn_permit_role_exists("project", roles[i].role))
+            return pn_fail(err, PN_BAD_REQUEST, "Role %.*s does not exist",
+                           PN_ARG(pn_str_slice(roles[i].role, 0, 64)));
+        if (!pn_permit_grant(call, project, roles[i].role, err))
+            return false;
+        if (!roles[i].isTemporary)
+            continue;
+        if (!pn_clock_parse_duration(roles[i].temporaryRange, &range_ms) || range_ms <= 0)
+            return pn_fail(err, PN_BAD_REQUEST, "temporaryRange must be a duration such as 2h");
+        if (roles[i].temporaryAccessStartTime == 0)
+            roles[i].temporaryAccessStartTime = call->now_ms;
+        if (__builtin_add_overflow(roles[i].temporaryAccessStartTime, range_ms,
+                                   &roles[i].temporaryAccessEndTime))
+            return pn_fail(err, PN_BAD_REQUEST, "temporaryRange is too long");
+    }
+    return true;
+}
+
+static struct pn_list copy_roles(struct pn_arena *arena, const struct pn_project_role *roles,
+                                 size_t count)
+{
+    struct pn_project_role *copy = pn_new(arena, struct pn_project_role, count);
+
+    for (size_t i = 0; i < count; i++)
+        copy[i] = roles[i];
+    return (struct pn_list){ .items = copy, .count = count };
+}
+
+/* The user of that address who belongs to the actor's organisation. */
+static bool find_org_user(struct pn_call *call, struct pn_str email, struct pn_project_member *out,
+                          struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        call->conn,
+        "SELECT u.id, u.email, u.first_name, u.last_name FROM users u"
+        " JOIN org_members o ON o.user_id = u.id AND o.org_id = $org WHERE u.email = $email");
+    bool is_found;
+
+    pn_bind_uuid(q, "$org", call->actor.org_id);
+    pn_bind_str(q, "$email", email);
+    is_found = pn_query_next(q);
+    if (is_found) {
+        out->userId = pn_column_uuid(q, 0);
+        out->name = pn_column_str(q, 1, call->arena);
+        out->firstName = pn_column_str(q, 2, call->arena);
+        out->lastName = pn_column_str(q, 3, call->arena);
+    }
+    if (!pn_query_end(q, err))
+        return false;
+    return is_found || pn_fail(err, PN_BAD_REQUEST,
+                               "%.*s is not a member of this organization: invite them first",
+                               PN_ARG(pn_str_slice(email, 0, 100)));
+}
+
+bool pn_project_member_add_users(struct pn_call *call, struct pn_uuid project,
+                                 struct pn_strs emails, struct pn_strs roles, struct pn_list *out,
+                                 struct pn_err *err)
+{
+    struct pn_project_role *wanted = pn_new(call->arena, struct pn_project_role, roles.count);
+    struct change c = { .call = call,
+                        .kind = PN_MEMBER_USERS,
+                        .event = kinds[PN_MEMBER_USERS].added,
+                        .count = emails.count,
+                        .members = pn_new(call->arena, struct pn_project_member, emails.count) };
+
+    for (size_t i = 0; i < roles.count; i++)
+        wanted[i].role = roles.items[i];
+    if (!pn_permit_project(call, project, "member", "create", err) ||
+        !check_roles(call, project, wanted, roles.count, err))
+        return false;
+    for (size_t i = 0; i < emails.count; i++) {
+        struct pn_project_member *m = &c.members[i];
+
+        *m = (struct pn_project_member){ .id = pn_random_uuid(),
+                                         .projectId = project,
+                                         .createdAt = call->now_ms,
+                                         .updatedAt = call->now_ms,
+                                         .roles = copy_roles(call->arena, wanted, roles.count) };
+        if (!find_org_user(call, emails.items[i], m, err))
+            return false;
+    }
+    *out = (struct pn_list){ .items = c.members, .count = c.count };
+    return pn_db_write(call->db, insert_members, &c, err);
+}
+
+static bool find_org_identity(struct pn_call *call, struct pn_uuid id, struct pn_str *name,
+                              struct pn_err *err)
+{
+    struct pn_query *q =
+        pn_query(call->conn, "SELECT name FROM identities WHERE id = $id AND org_id = $org");
+    bool is_found;
+
+    pn_bind_uuid(q, "$id", id);
+    pn_bind_uuid(q, "$org", call->actor.org_id);
+    is_found = pn_query_next(q);
+    if (is_found)
+        *name = pn_column_str(q, 0, call->arena);
+    if (!pn_query_end(q, err))
+        return false;
+    return is_found ||
+           pn_fail(err, PN_NOT_FOUND, "Identity with ID '%s' not found", pn_uuid_format(id).text);
+}
+
+bool pn_project_member_add_identity(struct pn_call *call, struct pn_uuid project,
+                                    struct pn_uuid identity, const struct pn_project_role *roles,
+                                    size_t role_count, struct pn_project_member *out,
+                                    struct pn_err *err)
+{
+    struct change c = { .call = call,
+                        .kind = PN_MEMBER_IDENTITIES,
+                        .event = kinds[PN_MEMBER_IDENTITIES].added,
+                        .members = out,
+                        .count = 1 };
+
+    *out = (struct pn_project_member){ .id = pn_random_uuid(),
+                                       .projectId = project,
+                                       .identityId = identity,
+                                       .createdAt = call->now_ms,
+                                       .updatedAt = call->now_ms,
+                                       .roles = copy_roles(call->arena, roles, role_count) };
+    return pn_permit_project(call, project, "identity", "create", err) &&
+           check_roles(call, project, out->roles.items, role_count, err) &&
+           find_org_identity(call, identity, &out->name, err) &&
+           pn_db_write(call->db, insert_members, &c, err);
+}
+
+/* A project without an admin could never be managed again. Runs after the change. */
+static bool check_admin_is_left(struct pn_db_conn *tx, struct pn_uuid project, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        tx, "SELECT 1 FROM project_members m JOIN project_member_roles r ON r.member_id = m.id"
+            " WHERE m.project_id = $project AND r.role = 'admin' AND r.is_temporary = 0 LIMIT 1");
+    bool is_left;
+
+    pn_bind_uuid(q, "$project", project);
+    is_left = pn_query_next(q);
+    if (!pn_query_end(q, err))
+        return false;
+    return is_left || pn_fail(err, PN_BAD_REQUEST,
+                              "The last administrator of a project cannot be removed or demoted");
+}
+
+static bool replace_roles(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct change *c = context;
+    const struct pn_project_member *m = c->members;
+    struct pn_query *q;
+
+    q = pn_query(tx, "DELETE FROM project_member_roles WHERE member_id = $member");
+    pn_bind_uuid(q, "$member", m->id);
+    if (!pn_query_run(q, NULL, err) || !insert_roles(tx, m, err) ||
+        !check_admin_is_left(tx, m->projectId, err))
+        return false;
+    q = pn_query(tx, "UPDATE project_members SET updated_ms = $now WHERE id = $id");
+    pn_bind_int(q, "$now", c->call->now_ms);
+    pn_bind_uuid(q, "$id", m->id);
+    return pn_query_run(q, NULL, err) && record(tx, c, m, err);
+}
+
+/* Nobody touches the membership of who may do more than they may themselves. */
+static bool check_held_roles(struct pn_call *call, const struct pn_project_member *m,
+                             struct pn_err *err)
+{
+    const struct pn_project_role *roles = m->roles.items;
+
+    for (size_t i = 0; i < m->roles.count; i++) {
+        if (!pn_permit_grant(call, m->projectId, roles[i].role, err))
+            return false;
+    }
+    return true;
+}
+
+bool pn_project_member_set_roles(struct pn_call *call, struct pn_uuid project,
+                                 enum pn_member_kind kind, struct pn_uuid id,
+                                 const struct pn_project_role *roles, size_t role_count,
+                                 struct pn_project_member *out, struct pn_err *err)
+{
+    struct change c = {
+        .call = call, .kind = kind, .event = kinds[kind].changed, .members = out, .count = 1
+    };
+
+    if (!pn_permit_project(call, project, kinds[kind].subject, "edit", err) ||
+        !find_member(call, project, kind, id, out, err) || !check_held_roles(call, out, err))
+        return false;
+    out->roles = copy_roles(call->arena, roles, role_count);
+    return check_roles(call, project, out->roles.items, role_count, err) &&
+           pn_db_write(call->db, replace_roles, &c, err);
+}
+
+static bool delete_member(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct change *c = context;
+    struct pn_query *q = pn_query(tx, "DELETE FROM project_members WHERE id = $id");
+
+    pn_bind_uuid(q, "$id", c->members->id);
+    return pn_query_run(q, NULL, err) && check_admin_is_left(tx, c->members->projectId, err) &&
+           record(tx, c, c->members, err);
+}
+
+bool pn_project_member_remove(struct pn_call *call, struct pn_uuid project,
+                              enum pn_member_kind kind, struct pn_uuid id,
+                              struct pn_project_member *out, struct pn_err *err)
+{
+    struct change c = {
+        .call = call, .kind = kind, .event = kinds[kind].removed, .members = out, .count = 1
+    };
+
+    return pn_permit_project(call, project, kinds[kind].subject, "delete", err) &&
+           find_member(call, project, kind, id, out, err) && check_held_roles(call, out, err) &&
+           pn_db_write(call->db, delete_member, &c, err);
+}

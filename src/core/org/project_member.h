@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PN_CORE_ORG_PROJECT_MEMBER_H
+#define PN_CORE_ORG_PROJECT_MEMBER_H
+
+#include "base/call.h"
+#include "db/db.h"
+#include "json/shape.h"
+
+/* Who belongs to a project: people and machine identities alike (platform.md §7.3, §7.4). */
+struct pn_project_role {
+    struct pn_uuid id;
+    struct pn_str role;
+    bool isTemporary;
+    struct pn_str temporaryMode, temporaryRange;
+    int64_t temporaryAccessStartTime, temporaryAccessEndTime;
+};
+struct pn_project_member {
+    struct pn_uuid id, projectId, userId, identityId;
+    struct pn_str name; /* e-mail, or the identity's name */
+    struct pn_str firstName, lastName;
+    struct pn_list roles; /* of pn_project_role */
+    int64_t createdAt, updatedAt;
+};
+#define PN_PROJECT_MAX_ROLES 20
+
+/* For write functions. */
+struct pn_project_join {
+    struct pn_uuid id, project_id, user_id, identity_id; /* one of the last two */
+    const struct pn_str *roles;
+    size_t role_count;
+};
+bool pn_project_member_insert(struct pn_db_conn *tx, const struct pn_call *call,
+                              const struct pn_project_join *join, struct pn_err *err) PN_CHECKED;
+
+enum pn_member_kind { PN_MEMBER_USERS, PN_MEMBER_IDENTITIES };
+
+/* Permission member:read, identities identity:read. Of pn_project_member. */
+bool pn_project_member_list(struct pn_call *call, struct pn_uuid project, enum pn_member_kind kind,
+                            struct pn_list *out, struct pn_err *err) PN_CHECKED;
+/* By membership id or by the id of the user or identity. PN_NOT_FOUND. */
+bool pn_project_member_get(struct pn_call *call, struct pn_uuid project, enum pn_member_kind kind,
+                           struct pn_uuid id, struct pn_project_member *out, struct pn_err *err)
+    PN_CHECKED;
+/* Who is a member of the organisation and has one of the addresses; PN_BAD_REQUEST names who has none. */
+bool pn_project_member_add_users(struct pn_call *call, struct pn_uuid project,
+                                 struct pn_strs emails, struct pn_strs roles, struct pn_list *out,
+                                 struct pn_err *err) PN_CHECKED;
+bool pn_project_member_add_identity(struct pn_call *call, struct pn_uuid project,
+                                    struct pn_uuid identity, const struct pn_project_role *roles,
+                                    size_t role_count, struct pn_project_member *out,
+                                    struct pn_err *err) PN_CHECKED;
+/* Replaces the roles. Temporary ones carry their range ("2h") and start. */
+bool pn_project_member_set_roles(struct pn_call *call, struct pn_uuid project,
+                                 enum pn_member_kind kind, struct pn_uuid id,
+                                 const struct pn_project_role *roles, size_t role_count,
+                                 struct pn_project_member *out, struct pn_err *err) PN_CHECKED;
+bool pn_project_member_remove(struct pn_call *call, struct pn_uuid project,
+                              enum pn_member_kind kind, struct pn_uuid id,
+                              struct pn_project_member *out, struct pn_err *err) PN_CHECKED;
+
+#endif
