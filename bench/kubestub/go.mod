@@ -1,0 +1,3 @@
+module postern/bench/kubestub
+
+go 1.26

@@ -1,0 +1,3 @@
+module postern/bench/load
+
+go 1.26
