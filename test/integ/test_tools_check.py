@@ -24,7 +24,8 @@ FAULTS = {
                                                     "bool pn_f(struct pn_err *err, int x) PN_CHECKED;"), 7, "does not take its error last"),
     "header alone": ("src/net/x.h", HEADER.format("struct pn_x { size_t size; };"), 1, "does not compile alone"),
     "SQL outside": ("src/core/x.c", "int f = sqlite3_prepare_v2(a);\n", 1, "SQL outside db/"),
-    "SQL not constant": ("src/core/x.c", "void *f = pn_query(tx, sql);\n", 1, "not a literal"),
+    "SQL not constant": ("src/core/x.c", "void f(void) { q = pn_query(c->tx, pn_cstr(arena, sql)); }\n", 1, "made at run time"),
+    "SQL from a buffer": ("src/core/x.c", "void f(void) { q = pn_query(tx, text.ptr); }\n", 1, "made at run time"),
     "SQL put together": ("src/core/x.c", 'int f = snprintf(b, 9, "SELECT %s", c);\n', 1, "at run time"),
     "todo": ("src/net/x.c", "/* TO" "DO: later */\n", 1, "TO" "DO without"),
     "folder not on the map": ("src/relay/x.c", "\n", None, "ARCHITECTURE.md:1: does not name src/relay/"),
@@ -39,8 +40,8 @@ SOUND = {
     "cplusplus": ("src/net/x.c", "#ifdef __cplusplus\n#endif\n"),
     "fallible": ("src/net/x.h", HEADER.format(
         "struct pn_err;\n#define PN_CHECKED\n#define bool _Bool\nbool pn_f(int a,\n          struct pn_err *err) PN_CHECKED;\n"
-        "bool pn_is(const struct pn_err *err);\ntypedef bool pn_fn(struct pn_err *err);")),
-    "constant SQL": ("src/core/x.c", 'void *f = pn_query(tx, "SELECT 1"); void *g = pn_query(conn, COLUMNS " FROM x");\n'),
+        "bool pn_is(const struct pn_err *err);\nbool pn_x_refuse(struct pn_err *err, int code);\ntypedef bool pn_fn(struct pn_err *err);")),
+    "constant SQL": ("src/core/x.c", 'void *f = pn_query(tx, "SELECT 1"); void *g = pn_query(conn, COLUMNS " FROM x");\nvoid *h = pn_query(tx, rows[kind].sql);\n'),
     "todo of an issue": ("src/net/x.c", "/* TODO #41 */\n"),
 }
 
