@@ -352,6 +352,10 @@ bool pn_loop_start(struct pn_loop *loop, const char *name, struct pn_err *err)
 
 void pn_loop_stop(struct pn_loop *loop)
 {
+    if (running == loop) {
+        uv_stop(&loop->uv);
+        return;
+    }
     __atomic_store_n(&loop->is_stopping, true, __ATOMIC_RELEASE);
     uv_async_send(&loop->wake);
 }

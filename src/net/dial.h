@@ -6,7 +6,10 @@
 
 struct pn_arena;
 
-/* "host:port", "[v6]:port"; `host` without brackets. Port 1..65535, host a DNS name or IP literal. */
+/*
+ * "host:port", "[v6]:port"; `host` without brackets. Host is a DNS name or IP literal; port 0..65535,
+ * where 0 (to listen: any free one) cannot be dialled. default_port is taken when none is given.
+ */
 struct pn_endpoint {
     char host[256];
     uint16_t port;
@@ -33,13 +36,23 @@ void pn_dial_cancel(struct pn_dial *dial); /* `done` will not be called */
 /* Blocking: a connected, non-blocking descriptor, or -1. `deadline_ms` is monotonic. Threads: worker. */
 int pn_dial_blocking(const struct pn_endpoint *to, int64_t deadline_ms, struct pn_err *err);
 
-/* A listening socket on a loop; accept runs until `max_open` connections are open (then it pauses). */
+/*
+ * A listening socket on a loop. Accepts until descriptors run out, then pauses for 100 ms: clean
+ * refusal by the backlog, then recovery. Limits on open connections are the owner's.
+ */
 struct pn_listener;
+/* `fd` is non-blocking and the callee's; `peer_ip` lives until the call returns. */
 typedef void pn_accept_fn(void *owner, int fd, struct pn_str peer_ip);
 bool pn_listen(struct pn_loop *loop, const struct pn_endpoint *at, pn_accept_fn *accepted, void *owner,
                struct pn_listener **out, struct pn_err *err) PN_CHECKED;
+/*
+ * Another loop that accepts from the same socket, made on that loop's thread. `first_fd` is
+ * pn_listener_fd of the first listener; it is duplicated, so the two close independently.
+ */
+bool pn_listen_also(struct pn_loop *loop, int first_fd, pn_accept_fn *accepted, void *owner,
+                    struct pn_listener **out, struct pn_err *err) PN_CHECKED;
 uint16_t pn_listener_port(const struct pn_listener *listener);
-/* Running out of descriptors pauses accepting for 100 ms: clean refusal by the backlog, then recovery. */
+int pn_listener_fd(const struct pn_listener *listener);
 void pn_listener_close(struct pn_listener *listener);
 
 #endif

@@ -7,8 +7,10 @@
 #include "net/stream.h"
 
 /*
- * TLS as a filter over any stream. A context is made per loop thread (own OSSL_LIB_CTX: handshakes
- * scale), from the same settings; TLS 1.2 up, 1.3 preferred, AES-128-GCM first, X25519 first.
+ * TLS as a filter over any stream. A context is made per loop, from the same settings; TLS 1.2 up,
+ * 1.3 preferred, AES-128-GCM first, X25519 first. Contexts made while a loop runs, on its thread,
+ * share one OSSL_LIB_CTX of that thread, so that handshakes on several loops do not meet in a lock;
+ * made elsewhere they use the process's.
  */
 struct pn_tls_context;
 
@@ -32,9 +34,17 @@ bool pn_tls_context_new(const struct pn_tls_settings *settings, struct pn_tls_co
 void pn_tls_context_free(struct pn_tls_context *context); /* streams in use keep it alive (counted) */
 
 /*
+ * Finish sends close_notify and then ends the lower stream's direction too. An end of the lower
+ * stream without close_notify is FAILED: bytes may have been cut off. Each stream keeps at most 68 KiB
+ * of unsent records, in memory held only while they wait.
+ *
  * Starts a handshake over `lower`, which it takes. `server_name` is a client's SNI and verified name
  * (an IP literal is verified as such and not sent). `done` is called once: with the stream ready for
- * use, or with the failure (then the stream is already gone). Deadline in ms from now.
+ * use, or with the failure (then the stream is already gone). Deadline in ms from now. Closing *out
+ * before that cancels: `done` is not called.
+ *
+ * Errors of `done`: PN_UNREACHABLE with a sentence a person can act on (certificate not trusted, for
+ * another name, expired; peer refused ours), PN_TIMEOUT, PN_PROTOCOL (not TLS, nothing in common).
  */
 typedef void pn_tls_done_fn(void *owner, struct pn_stream *tls, const struct pn_err *err);
 bool pn_tls_start(struct pn_tls_context *context, struct pn_stream *lower, const char *server_name,
