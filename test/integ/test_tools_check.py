@@ -41,7 +41,7 @@ SOUND = {
     "fallible": ("src/net/x.h", HEADER.format(
         "struct pn_err;\n#define PN_CHECKED\n#define bool _Bool\nbool pn_f(int a,\n          struct pn_err *err) PN_CHECKED;\n"
         "bool pn_is(const struct pn_err *err);\nbool pn_x_refuse(struct pn_err *err, int code);\ntypedef bool pn_fn(struct pn_err *err);")),
-    "constant SQL": ("src/core/x.c", 'void *f = pn_query(tx, "SELECT 1"); void *g = pn_query(conn, COLUMNS " FROM x");\nvoid *h = pn_query(tx, rows[kind].sql);\n'),
+    "constant SQL": ("src/core/x.c", 'void *f = pn_query(tx, "SELECT 1"); void *g = pn_query(conn, COLUMNS " FROM x");\nvoid *h = run(pn_query(tx, rows[kind].sql), f(x));\n'),
     "todo of an issue": ("src/net/x.c", "/* TODO #41 */\n"),
 }
 
