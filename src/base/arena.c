@@ -22,8 +22,12 @@ struct pn_arena {
 
 static struct block *new_block(struct block *next, size_t size)
 {
-    struct block *block = pn_heap_new(sizeof(*block) + size);
+    struct block *block;
+    size_t bytes;
 
+    if (!pn_add(sizeof(*block), size, &bytes))
+        pn_die("a piece of a call is larger than memory");
+    block = pn_heap_new(bytes);
     block->next = next;
     block->size = size;
     return block;

@@ -55,7 +55,7 @@ char *pn_buf_room(struct pn_buf *buf, size_t want)
     size_t need;
     size_t capacity;
 
-    if (buf->is_full || !pn_add(buf->len, want, &need) || need > buf->max_bytes)
+    if (buf->is_full || !pn_add(buf->len, want, &need) || need > buf->max_bytes || need == SIZE_MAX)
         return NULL;
     if (need > buf->capacity || buf->ptr == NULL) {
         capacity = buf->capacity < FIRST_BYTES / 2 ? FIRST_BYTES : buf->capacity * 2;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 
+#include "dies.h"
+
 PN_TEST(raises_with_place_and_cause)
 {
     struct pn_err err = { 0 };
@@ -81,7 +83,37 @@ PN_TEST(statuses_come_back_as_codes)
     CHECK_EQ(pn_code_of_status(-1), PN_UPSTREAM);
 }
 
+static void raise_over_a_live_error(void)
+{
+    struct pn_err err = { 0 };
+
+    pn_fail(&err, PN_BUSY, "first");
+    pn_fail(&err, PN_BUSY, "second");
+}
+
+static void add_context_to_no_error(void)
+{
+    struct pn_err err = { 0 };
+
+    pn_within(&err, "nothing");
+}
+
+static void recast_to_no_error(void)
+{
+    struct pn_err err = { 0 };
+
+    pn_fail(&err, PN_BUSY, "first");
+    pn_recast(&err, PN_OK, "fine");
+}
+
+PN_TEST(misuse_is_caught)
+{
+    CHECK(dies(raise_over_a_live_error));
+    CHECK(dies(add_context_to_no_error));
+    CHECK(dies(recast_to_no_error));
+}
+
 PN_TEST_MAIN(T(raises_with_place_and_cause), T(gains_context_outermost_first),
              T(recast_keeps_the_trace_and_drops_what_belonged_to_the_old_code),
              T(long_texts_are_cut_between_characters), T(codes_have_statuses_names_and_exit_codes),
-             T(statuses_come_back_as_codes))
+             T(statuses_come_back_as_codes), T(misuse_is_caught))
