@@ -71,8 +71,8 @@ def new_dev(tmp_path):
     """Makes instances that a test may break."""
     made = []
 
-    def make(*options):
-        made.append(Dev(tmp_path / f"dev{len(made)}", *options))
+    def make(*options, **more):
+        made.append(Dev(tmp_path / f"dev{len(made)}", *options, **more))
         return made[-1]
     yield make
     for instance in made:

@@ -129,39 +129,35 @@ class Instance:
             assert code in (0, -signal.SIGKILL), f"{process.name} ended with {code}:\n{process.text()[-4000:]}"
 
 
-def start_server(folder, *options, name="server"):
+def start_server(folder, *options):
     """A server, and what its ready file says."""
     if not BINARY.exists():
         raise FileNotFoundError(f"{BINARY}: build it first (./check integ does)")
     ready = folder / "ready.json"
-    ready.unlink(missing_ok=True)
-    server = Process(name, [BINARY, "server", *options, "--ready", ready], folder / f"{name}.log", env=clean_env(HOME=str(folder)))
-    server.wait_for(ready.exists, "server ready")
+    server = Process("server", [BINARY, "server", *options, "--ready", ready], folder / "server.log", ready=ready,
+                     env=clean_env(HOME=str(folder)))
     return server, json.loads(ready.read_text())
 
 
+def free_address():
+    """A port that was free a moment ago, for what has to come back at the same one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
 class Dev(Instance):
-    """`postern server --dev`."""
+    """`postern server --dev`; with `is_fixed` it can be restarted and found where it was."""
 
-    def __init__(self, folder, *options):
-        self.folder, self.data, self.options = Path(folder), Path(folder) / "data", options
+    def __init__(self, folder, *options, is_fixed=False):
+        self.folder, self.data = Path(folder), Path(folder) / "data"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.start()
-
-    def start(self):
-        self.server, self.ready = start_server(self.folder, "--dev", "--data", self.data, "--listen", ANY_PORT,
-                                               "--relay-listen", ANY_PORT, *self.options)
+        listen, relay_listen = (free_address(), free_address()) if is_fixed else (ANY_PORT, ANY_PORT)
+        self.server, self.ready = start_server(self.folder, "--dev", "--data", self.data, "--listen", listen,
+                                               "--relay-listen", relay_listen, *options)
         self.url, self.relay, self.ca_file = self.ready["url"], self.ready["relay"], self.ready["caFile"]
         self.first = json.loads((self.data / "dev/admin.json").read_text())
         self.project_id, self.token = self.first["projectId"], self.first["token"]
-
-    def restart(self, kill=False):
-        """With kill: as after a power cut."""
-        if kill:
-            self.server.kill()
-        else:
-            self.server.stop()
-        self.start()
 
     def processes(self):
         return [self.server]
@@ -173,16 +169,16 @@ class Split(Instance):
     def __init__(self, folder):
         self.folder = Path(folder)
         config = self.folder / "postern.json"  # JSON is YAML
-        config.write_text(json.dumps({"data": str(self.folder / "data"), "listen": ANY_PORT}))
+        config.write_text(json.dumps({"data": str(self.folder / "data"), "listen": free_address()}))
         self.server, self.ready = start_server(self.folder, "--config", config)
         self.url, self.ca_file = self.ready["url"], self.ready["caFile"]
         first = self.ok("POST", "/api/v1/admin/bootstrap", {"email": "admin@example.org", "password": self.password,
                                                             "organization": "Split"}, token="")
         self.token = first["identity"]["credentials"]["token"]
         self.project_id = self.ok("POST", "/api/v1/projects", {"projectName": "split"})["project"]["id"]
-        self.relay = f"127.0.0.1:{free_port()}"
+        self.relay = free_address()
         self.relay_process = self._join("relay", "--host", self.relay)
-        self.gateway_process = self._join("gateway")
+        self.gateway = self._join("gateway")
         until(self._is_healthy, "the gateway's tunnel")
 
     def _join(self, kind, *options):
@@ -194,11 +190,4 @@ class Split(Instance):
         return any(gateway.get("lastHealthCheckStatus") == "healthy" for gateway in self.admin.json("gateway", "list"))
 
     def processes(self):
-        return [self.server, self.relay_process, self.gateway_process]
-
-
-def free_port():
-    """A port that was free a moment ago, for those that must be told one."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return [self.server, self.relay_process, self.gateway]

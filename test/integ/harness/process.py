@@ -10,14 +10,32 @@ STARTED = []  # for conftest.py: whose logs to show when a test fails
 
 
 class Process:
-    """A command in a session of its own, so that its end is the end of all that it started."""
+    """A command in a session of its own, so that its end is the end of all that it started.
 
-    def __init__(self, name, argv, log, env=None, cwd=None):
-        self.name, self.argv, self.log = name, [str(word) for word in argv], Path(log)
+    With `ready`, a file that the command writes when it is up, it is awaited.
+    """
+
+    def __init__(self, name, argv, log, env=None, ready=None):
+        self.name, self.argv, self.log, self.env, self.ready = name, [str(word) for word in argv], Path(log), env, ready
+        self._start()
+
+    def _start(self):
+        if self.ready:
+            self.ready.unlink(missing_ok=True)
         with open(self.log, "ab") as out:
-            self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, cwd=cwd,
+            self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self.env,
                                           start_new_session=True)
         STARTED.append(self)
+        if self.ready:
+            self.wait_for(self.ready.exists, f"{self.name} ready", timeout=60)
+
+    def restart(self, kill=False):
+        """The same again; with `kill` as after a power cut."""
+        if kill:
+            self.kill()
+        else:
+            self.stop()
+        self._start()
 
     @property
     def pid(self):
