@@ -169,7 +169,7 @@ class Split(Instance):
     def __init__(self, folder):
         self.folder = Path(folder)
         config = self.folder / "postern.json"  # JSON is YAML
-        config.write_text(json.dumps({"data": str(self.folder / "data"), "listen": free_address()}))
+        config.write_text(json.dumps({"data": str(self.folder / "data"), "listen": free_address(), "rate-limits": False}))
         self.server, self.ready = start_server(self.folder, "--config", config)
         self.url, self.ca_file = self.ready["url"], self.ready["caFile"]
         first = self.ok("POST", "/api/v1/admin/bootstrap", {"email": "admin@example.org", "password": self.password,
@@ -187,7 +187,7 @@ class Split(Instance):
         return Cli(self, self.folder / kind).start(kind, "start", made["name"], "--token-file", token, "--state", self.folder / kind / "state")
 
     def _is_healthy(self):
-        return any(gateway.get("lastHealthCheckStatus") == "healthy" for gateway in self.admin.json("gateway", "list"))
+        return any(gateway.get("isConnected") for gateway in self.admin.json("gateway", "list"))
 
     def processes(self):
         return [self.server, self.relay_process, self.gateway]
