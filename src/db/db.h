@@ -20,23 +20,41 @@ struct pn_db;
 struct pn_db_conn;
 struct pn_query;
 
+/*
+ * One step of the schema, in a transaction of its own. `sql` is several statements; in it the whole
+ * words ID and BYTES (capitals, also inside literals) become the engine's types: BLOB in SQLite.
+ * Numbers rise; a step that has been applied somewhere is never edited, renamed or taken out.
+ */
 struct pn_migration {
     int number;
-    const char *name, *sql; /* several statements; macros ID, BYTES for the engine's types */
+    const char *name, *sql;
 };
 
 struct pn_db_config {
-    const char *path;               /* file; ":memory:" is refused: readers need the same database */
+    const char *path; /* file; ":memory:" is refused: readers need the same database */
     const struct pn_migration *migrations;
     size_t migration_count;
-    size_t queue_max;               /* writes waiting; 0 = 4096; over it: PN_BUSY */
-    /* Called by the writer over the committed rows of a batch, before the commit (the audit chain). */
+    size_t queue_max; /* writes waiting; 0 = 4096; over it: PN_BUSY */
+    /*
+     * Called by the writer over the rows of a batch, before their commit (the audit chain). Its
+     * failure undoes the batch. The commit may fail after it, so it keeps no state outside `tx`.
+     */
     bool (*before_commit)(struct pn_db_conn *tx, void *context, struct pn_err *err);
     void *before_commit_context;
+    bool run_twice;      /* debug builds: each write first runs in a savepoint rolled back */
+    int busy_timeout_ms; /* patience with other processes' locks; 0 = 5000 */
+    const char *vfs;     /* tests: SQLite's VFS of that name; NULL = the default */
 };
 
-/* Opens, migrates forward (each migration in a transaction), starts the writer thread. */
-bool pn_db_open(const struct pn_db_config *config, struct pn_db **out, struct pn_err *err) PN_CHECKED;
+/*
+ * Opens (a new file is 0600), migrates forward, starts the writer's threads.
+ *
+ * Errors:  PN_IO    the file cannot be opened, is damaged, is not on a disk that can share memory, is
+ *                   of a newer program, or an applied migration was edited
+ *          PN_BUSY  another process holds it locked
+ */
+bool pn_db_open(const struct pn_db_config *config, struct pn_db **out, struct pn_err *err)
+    PN_CHECKED;
 /* Finishes what is queued, checkpoints, closes. All connections must be closed first. */
 void pn_db_close(struct pn_db *db);
 
@@ -46,16 +64,24 @@ void pn_db_disconnect(struct pn_db_conn *conn);
 typedef bool pn_write_fn(struct pn_db_conn *tx, void *context, struct pn_err *err);
 
 /*
- * Runs `write` in the next batch and waits for its commit, at most until deadline_ms (monotonic).
- * Errors: what `write` raised; PN_BUSY (queue full or database locked), PN_TIMEOUT (it may still
- * happen: `context` must then outlive the call, so callers pass an arena's memory only for writes
- * that are waited for without deadline), PN_IO (disk full or broken).
- * Threads: worker.
+ * Runs `write` in the next batch and waits for its commit. There is no deadline: the queue is
+ * bounded and each lock waited for has its timeout, so an answer always comes, and `context` may be
+ * the caller's own stack.
+ *
+ * Errors:  what `write` raised: nothing of it is in the database
+ *          PN_BUSY  queue full, closing, or database locked by another process
+ *          PN_IO    disk full, broken or damaged; after a failed sync a crash may still show the row
+ * Threads: worker; never from within a write function.
  */
-bool pn_db_write(struct pn_db *db, pn_write_fn *write, void *context, struct pn_err *err) PN_CHECKED;
-/* Queues without waiting; `done` runs on the writer thread after the commit (or failure). */
+bool pn_db_write(struct pn_db *db, pn_write_fn *write, void *context, struct pn_err *err)
+    PN_CHECKED;
+/*
+ * Queues without waiting; `done` (may be NULL) runs on the writer thread after the commit, with err
+ * NULL, or after the failure. It must not block. Errors: PN_BUSY, and `done` is then not called.
+ */
 bool pn_db_write_later(struct pn_db *db, pn_write_fn *write, void *context,
-                       void (*done)(void *context, const struct pn_err *err), struct pn_err *err) PN_CHECKED;
+                       void (*done)(void *context, const struct pn_err *err), struct pn_err *err)
+    PN_CHECKED;
 
 /*
  * A statement in use, from the connection's cache (keyed by the address of the constant text):
@@ -66,7 +92,9 @@ bool pn_db_write_later(struct pn_db *db, pn_write_fn *write, void *context,
  *     return pn_query_end(q, err);
  *
  * Errors are sticky: binding never fails visibly, pn_query_next then says false and pn_query_end
- * raises. Every pn_query is ended exactly once.
+ * raises. Every pn_query is ended exactly once. Values are copied by the bind. A parameter that was
+ * not bound is an error, and so is a column of another type than the one asked for: SQLite would
+ * convert, PostgreSQL would not. Text with a NUL byte is refused (PN_BAD_REQUEST) for the same reason.
  */
 struct pn_query *pn_query(struct pn_db_conn *conn, const char *sql);
 void pn_bind_uuid(struct pn_query *q, const char *name, struct pn_uuid id); /* zero id: NULL */
@@ -79,8 +107,9 @@ bool pn_query_end(struct pn_query *q, struct pn_err *err) PN_CHECKED;
 /* For statements without rows: steps to the end and ends; *changed may be NULL. */
 bool pn_query_run(struct pn_query *q, int64_t *changed, struct pn_err *err) PN_CHECKED;
 
-struct pn_uuid pn_column_uuid(struct pn_query *q, int column);  /* NULL: zero */
-struct pn_str pn_column_str(struct pn_query *q, int column, struct pn_arena *arena); /* NULL: ptr NULL */
+struct pn_uuid pn_column_uuid(struct pn_query *q, int column); /* NULL: zero */
+struct pn_str pn_column_str(struct pn_query *q, int column,
+                            struct pn_arena *arena); /* NULL: ptr NULL */
 struct pn_str pn_column_bytes(struct pn_query *q, int column, struct pn_arena *arena);
 int64_t pn_column_int(struct pn_query *q, int column); /* NULL: 0 */
 bool pn_column_is_null(struct pn_query *q, int column);

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "db/sqlite.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+/*
+ * One thread writes. It takes everything that is queued as one batch: BEGIN, each write in a
+ * savepoint, COMMIT with its sync, and only then the answers. There is no timer: while one batch
+ * syncs, the next one gathers, so batches grow with the load.
+ */
+#define BATCH_MAX 2000
+#define QUEUE_MAX_DEFAULT 4096
+#define WAL_PAGES_WISH 1024  /* 4 MiB: ask for a checkpoint */
+#define WAL_PAGES_MUST 16384 /* 64 MiB: readers and load kept it from finishing; help it */
+
+struct job {
+    struct job *next;
+    pn_write_fn *write;
+    void *context;
+    void (*done)(void *context, const struct pn_err *err);
+    struct pn_err err;
+    pthread_cond_t answered; /* of a waiting caller */
+    bool is_later;           /* nobody waits; on the heap */
+    bool is_answered;        /* under the lock */
+};
+
+struct pn_writer {
+    struct pn_db *db;
+    struct pn_db_conn *conn;
+    struct pn_checkpoint *checkpoint;
+    bool (*before_commit)(struct pn_db_conn *tx, void *context, struct pn_err *err);
+    void *before_commit_context;
+    size_t queue_max;
+    bool runs_twice;
+    pthread_t thread;
+    int wal_pages, wal_wished;    /* after the last commit; when last wished for */
+    struct job *batch[BATCH_MAX]; /* the writer thread's */
+
+    pthread_mutex_t lock; /* over what follows */
+    pthread_cond_t changed;
+    struct job *first, **last;
+    bool is_stopping;
+    struct pn_db_stats stats;
+};
+
+static bool exec(struct pn_writer *writer, const char *sql, struct pn_err *err)
+{
+    return pn_query_run(pn_query(writer->conn, sql), NULL, err);
+}
+
+static bool is_in_transaction(struct pn_writer *writer)
+{
+    return !sqlite3_get_autocommit(writer->conn->handle);
+}
+
+static void roll_back(struct pn_writer *writer)
+{
+    struct pn_err ignored = { 0 }; /* after a fault SQLite has rolled back by itself */
+
+    if (is_in_transaction(writer))
+        (void)exec(writer, "ROLLBACK", &ignored);
+}
+
+/* One write */
+
+static bool attempt(struct pn_writer *writer, const struct job *job, struct pn_err *err)
+{
+    bool done = job->write(writer->conn, job->context, err);
+
+    pn_assert(writer->conn->open_queries == 0); /* each pn_query has its end */
+    if (done)
+        pn_err_clear(err); /* one that it had foreseen */
+    else if (err->code == PN_OK)
+        pn_fail(err, PN_INTERNAL, "a write failed and did not say why");
+    return done;
+}
+
+/* Runs the write in a savepoint that stays if it did its work, or never (a rehearsal). */
+static bool run_in_savepoint(struct pn_writer *writer, const struct job *job, bool may_stay,
+                             struct pn_err *err)
+{
+    struct pn_err fault = { 0 };
+    bool done;
+
+    if (!exec(writer, "SAVEPOINT one", err))
+        return false;
+    done = attempt(writer, job, err);
+    if (!is_in_transaction(writer))
+        return false; /* a full or broken disk: SQLite has undone all of it */
+    if ((!(done && may_stay) && !exec(writer, "ROLLBACK TO one", &fault)) ||
+        !exec(writer, "RELEASE one", &fault)) {
+        roll_back(writer);
+        if (err->code == PN_OK)
+            *err = fault;
+        return false;
+    }
+    return done;
+}
+
+static void run_job(struct pn_writer *writer, struct job *job)
+{
+    struct pn_err rehearsed = { 0 };
+
+    if (writer->runs_twice)
+        (void)run_in_savepoint(writer, job, false, &rehearsed);
+    if (is_in_transaction(writer))
+        (void)run_in_savepoint(writer, job, true, &job->err);
+    if (!is_in_transaction(writer) && job->err.code == PN_OK) {
+        job->err = rehearsed;
+        if (rehearsed.code == PN_OK)
+            pn_fail(&job->err, PN_IO, "The database gave the transaction up; check its disk");
+    }
+}
+
+/* One batch */
+
+/* Those that had no error of their own fail with the batch. */
+static void fail_all(struct job **jobs, size_t count, const struct pn_err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i]->err.code == PN_OK)
+            jobs[i]->err = *err;
+    }
+}
+
+static bool has_success(struct job **jobs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i]->err.code == PN_OK)
+            return true;
+    }
+    return false;
+}
+
+static bool commit(struct pn_writer *writer, struct pn_err *err)
+{
+    if (writer->before_commit != NULL) {
+        bool done = writer->before_commit(writer->conn, writer->before_commit_context, err);
+
+        pn_assert(writer->conn->open_queries == 0);
+        if (!done)
+            return pn_within(err, "before the commit");
+    }
+    return exec(writer, "COMMIT", err);
+}
+
+/* False when the transaction died on the way, and with it all that was done in it. */
+static bool run_jobs(struct pn_writer *writer, struct job **jobs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        run_job(writer, jobs[i]);
+        if (!is_in_transaction(writer))
+            return false;
+    }
+    return true;
+}
+
+static void run_batch(struct pn_writer *writer, struct job **jobs, size_t count)
+{
+    struct pn_err err = { 0 };
+
+    if (!exec(writer, "BEGIN IMMEDIATE", &err)) {
+        fail_all(jobs, count, &err);
+        return;
+    }
+    if (!run_jobs(writer, jobs, count)) {
+        if (count == 1)
+            return;
+        for (size_t i = 0; i < count; i++) { /* alone, so that only the guilty one fails */
+            pn_err_clear(&jobs[i]->err);
+            run_batch(writer, &jobs[i], 1);
+        }
+        return;
+    }
+    if (!has_success(jobs, count) || !commit(writer, &err)) {
+        roll_back(writer);
+        fail_all(jobs, count, &err);
+    }
+}
+
+/* The queue */
+
+/* Moves up to BATCH_MAX jobs from the queue into `batch`; waits for the first; 0 at the end. */
+static size_t take_batch(struct pn_writer *writer)
+{
+    size_t count = 0;
+
+    pthread_mutex_lock(&writer->lock);
+    while (writer->first == NULL && !writer->is_stopping)
+        pthread_cond_wait(&writer->changed, &writer->lock);
+    while (writer->first != NULL && count < BATCH_MAX) {
+        writer->batch[count++] = writer->first;
+        writer->first = writer->first->next;
+    }
+    if (writer->first == NULL)
+        writer->last = &writer->first;
+    writer->stats.queue_now -= (int64_t)count;
+    pthread_mutex_unlock(&writer->lock);
+    return count;
+}
+
+/* A waiting caller's job is gone once it is answered; what is left in `batch` is nobody's. */
+static void answer_waiting(struct pn_writer *writer, size_t count)
+{
+    pthread_mutex_lock(&writer->lock);
+    writer->stats.batches++;
+    for (size_t i = 0; i < count; i++) {
+        struct job *job = writer->batch[i];
+
+        if (job->err.code == PN_OK)
+            writer->stats.writes++;
+        else
+            writer->stats.failures++;
+        if (job->is_later)
+            continue;
+        writer->batch[i] = NULL;
+        job->is_answered = true;
+        pthread_cond_signal(&job->answered);
+    }
+    pthread_mutex_unlock(&writer->lock);
+}
+
+static void answer_later(struct pn_writer *writer, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct job *job = writer->batch[i];
+
+        if (job == NULL)
+            continue;
+        if (job->done != NULL)
+            job->done(job->context, job->err.code != PN_OK ? &job->err : NULL);
+        pn_heap_free(job);
+    }
+}
+
+static void tend_wal(struct pn_writer *writer)
+{
+    if (writer->wal_pages < writer->wal_wished)
+        writer->wal_wished = 0; /* it began anew */
+    if (writer->wal_pages - writer->wal_wished > WAL_PAGES_WISH) {
+        writer->wal_wished = writer->wal_pages;
+        pn_checkpoint_wish(writer->checkpoint);
+    }
+    if (writer->wal_pages > WAL_PAGES_MUST)
+        (void)sqlite3_wal_checkpoint_v2(writer->conn->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
+                                        NULL);
+}
+
+static int note_wal_pages(void *writer_, sqlite3 *handle, const char *name, int pages)
+{
+    struct pn_writer *writer = writer_;
+
+    (void)handle, (void)name;
+    writer->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static void *run(void *writer_)
+{
+    struct pn_writer *writer = writer_;
+    size_t count;
+
+    while ((count = take_batch(writer)) > 0) {
+        run_batch(writer, writer->batch, count);
+        answer_waiting(writer, count);
+        answer_later(writer, count);
+        tend_wal(writer);
+    }
+    return NULL;
+}
+
+/* Takes the job in; the caller holds the lock. */
+static bool enqueue(struct pn_writer *writer, struct job *job, struct pn_err *err)
+{
+    if (writer->is_stopping)
+        return pn_fail(err, PN_BUSY, "The database is closing");
+    if (writer->stats.queue_now >= (int64_t)writer->queue_max)
+        return pn_fail(err, PN_BUSY, "Too many changes are waiting to be written; try again");
+    *writer->last = job;
+    writer->last = &job->next;
+    writer->stats.queue_now++;
+    pthread_cond_signal(&writer->changed);
+    return true;
+}
+
+bool pn_db_write(struct pn_db *db, pn_write_fn *write, void *context, struct pn_err *err)
+{
+    struct pn_writer *writer = db->writer;
+    struct job job = { .write = write, .context = context };
+    bool is_queued;
+
+    pn_assert(!pthread_equal(pthread_self(), writer->thread)); /* it would wait for itself */
+    pthread_cond_init(&job.answered, NULL);
+    pthread_mutex_lock(&writer->lock);
+    is_queued = enqueue(writer, &job, err);
+    while (is_queued && !job.is_answered)
+        pthread_cond_wait(&job.answered, &writer->lock);
+    pthread_mutex_unlock(&writer->lock);
+    pthread_cond_destroy(&job.answered);
+    if (is_queued && job.err.code != PN_OK)
+        *err = job.err;
+    return is_queued && job.err.code == PN_OK;
+}
+
+bool pn_db_write_later(struct pn_db *db, pn_write_fn *write, void *context,
+                       void (*done)(void *context, const struct pn_err *err), struct pn_err *err)
+{
+    struct pn_writer *writer = db->writer;
+    struct job *job = pn_heap_new(sizeof(*job));
+    bool is_queued;
+
+    *job = (struct job){ .write = write, .context = context, .done = done, .is_later = true };
+    pthread_mutex_lock(&writer->lock);
+    is_queued = enqueue(writer, job, err);
+    pthread_mutex_unlock(&writer->lock);
+    if (!is_queued)
+        pn_heap_free(job);
+    return is_queued;
+}
+
+struct pn_db_stats pn_db_stats(struct pn_db *db)
+{
+    struct pn_db_stats stats;
+
+    pthread_mutex_lock(&db->writer->lock);
+    stats = db->writer->stats;
+    pthread_mutex_unlock(&db->writer->lock);
+    return stats;
+}
+
+bool pn_writer_new(const struct pn_db_config *config, struct pn_db *db, struct pn_db_conn *conn,
+                   struct pn_writer **out, struct pn_err *err)
+{
+    struct pn_checkpoint *checkpoint;
+    struct pn_writer *writer;
+    sigset_t all, before;
+    int result;
+
+    if (!pn_checkpoint_new(db, &checkpoint, err))
+        return false;
+    writer = pn_heap_new(sizeof(*writer));
+    writer->db = db;
+    writer->conn = conn;
+    writer->checkpoint = checkpoint;
+    writer->before_commit = config->before_commit;
+    writer->before_commit_context = config->before_commit_context;
+    writer->queue_max = config->queue_max > 0 ? config->queue_max : QUEUE_MAX_DEFAULT;
+    writer->runs_twice = config->run_twice;
+    writer->last = &writer->first;
+    pthread_mutex_init(&writer->lock, NULL);
+    pthread_cond_init(&writer->changed, NULL);
+    sqlite3_wal_hook(conn->handle, note_wal_pages, writer);
+    *out = writer;    /* before the thread starts: it may call back */
+    sigfillset(&all); /* signals are for main's threads */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    result = pthread_create(&writer->thread, NULL, run, writer);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (result != 0)
+        pn_die("cannot start the database's writer thread");
+    return true;
+}
+
+void pn_writer_free(struct pn_writer *writer)
+{
+    if (writer == NULL)
+        return;
+    pthread_mutex_lock(&writer->lock);
+    writer->is_stopping = true;
+    pthread_cond_signal(&writer->changed);
+    pthread_mutex_unlock(&writer->lock);
+    pthread_join(writer->thread, NULL);
+    pn_checkpoint_free(writer->checkpoint);
+    pn_conn_close(writer->conn);
+    pthread_cond_destroy(&writer->changed);
+    pthread_mutex_destroy(&writer->lock);
+    pn_heap_free(writer);
+}
