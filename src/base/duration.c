@@ -67,14 +67,17 @@ static bool is_digit(struct pn_str text)
     return text.len > 0 && text.ptr[0] >= '0' && text.ptr[0] <= '9';
 }
 
+/* Takes digits while they fit; `scale` is what each does to the number's. */
 static size_t take_digits(struct pn_str *text, struct decimal *number, uint64_t scale)
 {
     size_t count = 0;
 
-    for (; is_digit(*text) && number->digits <= MAX_DIGITS_VALUE / 10; count++) {
+    while (is_digit(*text) && number->digits <= MAX_DIGITS_VALUE / 10 &&
+           number->scale <= MAX_SCALE / scale) {
         number->digits = number->digits * 10 + (uint64_t)(text->ptr[0] - '0');
         number->scale *= scale;
         *text = pn_str_slice(*text, 1, text->len);
+        count++;
     }
     return count;
 }
@@ -89,7 +92,7 @@ static bool take_decimal(struct pn_str *text, struct decimal *number)
     if (text->len == 0 || text->ptr[0] != '.')
         return whole > 0 && !is_digit(*text);
     *text = pn_str_slice(*text, 1, text->len);
-    return take_digits(text, number, 10) > 0 && number->scale <= MAX_SCALE && !is_digit(*text);
+    return take_digits(text, number, 10) > 0 && !is_digit(*text);
 }
 
 static const struct unit *find_unit(struct pn_str name, bool is_compound)
