@@ -131,12 +131,13 @@ static void *log_often(void *name)
 PN_TEST(lines_of_threads_do_not_mix)
 {
     char text[70000];
-    pthread_t threads[4];
+    static char names[][2] = { "a", "b", "c", "d" };
+    pthread_t threads[PN_COUNT(names)];
     struct pn_str rest, line;
     int count = 0;
 
     for (size_t i = 0; i < PN_COUNT(threads); i++)
-        CHECK_EQ(pthread_create(&threads[i], NULL, log_often, "abcd" + i), 0);
+        CHECK_EQ(pthread_create(&threads[i], NULL, log_often, names[i]), 0);
     for (size_t i = 0; i < PN_COUNT(threads); i++)
         pthread_join(threads[i], NULL);
     rest = written(text);

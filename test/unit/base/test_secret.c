@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 #define POOL_BYTES ((size_t)64 * 1024)
 
@@ -145,13 +146,23 @@ static bool has_flags(const void *address, const char *flag)
     return has;
 }
 
+/* The sanitizers turn mlock into nothing; then there is nothing to see. */
+static bool can_lock(void)
+{
+    char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    bool can = mlock(page, 4096) == 0 && has_flags(page, " lo");
+
+    munmap(page, 4096);
+    return can;
+}
+
 PN_TEST(is_locked_and_left_out_of_core_dumps)
 {
     pn_auto(pn_secret_freep) struct pn_secret *secret = make(PN_LIT("x"));
     int on_stack = 0;
 
     CHECK(has_flags(secret, " dd"));
-    CHECK(has_flags(secret, " lo"));
+    CHECK(has_flags(secret, " lo") || !can_lock());
     CHECK(!has_flags(&on_stack, " dd"));
 }
 

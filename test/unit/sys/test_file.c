@@ -125,7 +125,6 @@ PN_TEST(reading_what_is_not_there_fails)
 PN_TEST(a_failed_write_changes_nothing)
 {
     char name[5000];
-    pn_auto(pn_buf_drop) struct pn_buf out = pn_buf_init(100);
     struct pn_err err = { 0 };
 
     CHECK_FAILS(pn_file_write(at("none/f"), PN_LIT("x"), 0600, &err), err, NOT_FOUND);
