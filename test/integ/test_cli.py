@@ -1,0 +1,73 @@
+"""The command line: exit codes, forms of output, sentences."""
+import json
+
+import pytest
+
+
+@pytest.mark.parametrize("words, code", [(("help",), 0), (("version",), 0), (("no-such-thing",), 64), (("pam", "--help"), 0),
+                                         (("pam", "access", "--help"), 0), (("pam", "access"), 64), (("status", "--no-such"), 64),
+                                         (("pam", "access", "no-slash"), 64), (("pam", "account", "create", "a/b"), 64)])
+def test_usage(words, code, postern_dev):
+    postern_dev.admin(*words, exit_code=code)
+
+
+def test_not_logged_in_is_4(postern_dev, tmp_path):
+    from harness.postern import Cli
+    nobody = Cli(postern_dev, tmp_path / "nobody")
+    assert "login" in nobody("pam", "session", "list", exit_code=4).stderr
+    nobody.token = "not-a-token"
+    nobody("pam", "session", "list", exit_code=4)
+
+
+def test_denied_is_5_and_missing_is_6(postern_dev):
+    member = postern_dev.user()
+    member("pam", "resource", "create", "mine", "--url", "https://127.0.0.1:1", exit_code=5)
+    member("pam", "access", "no-such/account", exit_code=6)
+    postern_dev.admin("pam", "resource", "show", "no-such", exit_code=6)
+
+
+def test_no_server_is_7(postern_dev, tmp_path):
+    from harness.postern import Cli
+    lost = Cli(postern_dev, tmp_path / "lost", token="x")
+    done = lost("status", exit_code=7, env={"POSTERN_DOMAIN": "https://127.0.0.1:1"})
+    assert done.stderr.startswith("postern: ")
+
+
+def test_refused_is_2(postern_dev):
+    postern_dev.admin("gateway", "create", "Not A Slug", exit_code=2)
+
+
+def test_output_forms(postern_dev):
+    assert isinstance(json.loads(postern_dev.admin("gateway", "list", "-o", "json").stdout), list)
+    assert "name: dev" in postern_dev.admin("gateway", "list", "-o", "yaml").stdout
+    assert postern_dev.admin("gateway", "list").stdout.splitlines()[0].startswith("NAME")
+    postern_dev.admin("gateway", "list", "-o", "xml", exit_code=64)
+
+
+def test_errors_as_json(postern_dev):
+    done = postern_dev.admin("pam", "resource", "show", "no-such", "-o", "json", exit_code=6)
+    assert json.loads(done.stderr)["error"] == "NotFound"
+
+
+def test_login_keeps_its_token_private(postern_dev):
+    user = postern_dev.user()
+    stored = user.config / "postern/credentials.json"
+    assert stored.stat().st_mode & 0o777 == 0o600
+    assert user("status").returncode == 0
+    user("logout")
+    assert not stored.exists()
+    user("pam", "session", "list", exit_code=4)
+
+
+def test_a_wrong_password(postern_dev):
+    from harness.postern import secret_file
+    user = postern_dev.user()
+    wrong = secret_file(user.home / "wrong", "not it")
+    email = user.home.name
+    first = user("login", "--email", email, "--password-file", wrong, exit_code=2).stderr
+    assert first == user("login", "--email", "nobody@example.org", "--password-file", wrong, exit_code=2).stderr
+
+
+def test_routes_are_as_committed(postern_dev):
+    from harness import TOP
+    assert postern_dev.admin("routes").stdout == (TOP / "doc/api/routes.txt").read_text()

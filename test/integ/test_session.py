@@ -1,0 +1,159 @@
+"""Sessions: how they begin, how they end, and what is seen afterwards."""
+import json
+import re
+import ssl
+
+import pytest
+
+from harness.poll import until
+from harness.raw import request, session
+from harness.road import access, last_session, login
+
+
+@pytest.fixture
+def account(cluster, postern_dev, namespace):
+    return postern_dev.connect(cluster, cluster.token("somebody", namespace, role="edit"))
+
+
+def state(instance, session_id):
+    return instance.ok("GET", f"/api/v1/pam/sessions/{session_id}")["session"]
+
+
+def test_starting_active_ended(postern_dev, account):
+    answer = session(postern_dev, account)
+    assert state(postern_dev, answer["sessionId"])["status"] == "starting"
+    assert request(postern_dev, answer, f"/{answer['accountId']}/version")[0] == 200
+    assert state(postern_dev, answer["sessionId"])["status"] == "active"
+    postern_dev.ok("POST", f"/api/v1/pam/sessions/{answer['sessionId']}/end", {})
+    assert state(postern_dev, answer["sessionId"])["status"] == "ended"
+    postern_dev.ok("POST", f"/api/v1/pam/sessions/{answer['sessionId']}/end", {})
+
+
+def test_after_the_end_403_with_the_reason(postern_dev, account):
+    answer = session(postern_dev, account)
+    assert request(postern_dev, answer, f"/{answer['accountId']}/version")[0] == 200
+    postern_dev.ok("POST", f"/api/v1/pam/sessions/{answer['sessionId']}/end", {})
+    status, body = until(lambda: (lambda r: r if r[0] != 200 else None)(request(postern_dev, answer, f"/{answer['accountId']}/version")),
+                         "the gateway knows", timeout=5)
+    assert status == 403 and json.loads(body.partition(b"\r\n\r\n")[2])["kind"] == "Status"
+
+
+def test_expired_401(postern_dev, account):
+    answer = session(postern_dev, account, duration="3s")
+    assert request(postern_dev, answer, f"/{answer['accountId']}/version")[0] == 200
+    until(lambda: state(postern_dev, answer["sessionId"])["status"] == "ended", "the expiry", timeout=15)
+    assert state(postern_dev, answer["sessionId"])["endReason"] == "expired"
+    status, body = request(postern_dev, answer, f"/{answer['accountId']}/version")
+    assert status == 401 and b"expired" in body
+
+
+def test_an_open_stream_is_reset_when_its_session_ends(newest_kubectl, cluster, postern_dev, account, namespace):
+    """A watch, and an exec: neither ends politely."""
+    import subprocess
+    cluster.kubectl("-n", namespace, "run", "one", "--image=any", "--", "sleep", "1000")
+    cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
+    with access(postern_dev.user(), account) as kubeconfig:
+        k = newest_kubectl.using(kubeconfig)
+        running = [subprocess.Popen(k.argv("-n", namespace, *words), env=k.env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE, text=True)
+                   for words in (("exec", "-i", "one", "--", "sh", "-c", "echo begun; cat"), ("logs", "-f", "one"))]
+        assert running[0].stdout.readline() == "begun\n"
+        found = last_session(postern_dev)
+        postern_dev.ok("POST", f"/api/v1/pam/sessions/{found['id']}/end", {})
+        for process in running:
+            process.wait(10)
+        assert running[0].returncode != 0, "an exec that was cut must not look like success"
+
+
+def test_durations(postern_dev, account):
+    """C-65, C-66."""
+    assert postern_dev.api("POST", "/api/v1/pam/accounts/access", {"path": account, "duration": "abc"}).status == 400
+    answer = session(postern_dev, account, duration="2h30m")
+    assert re.fullmatch(r"\d{4}-.*Z", answer["expiresAt"])
+    assert all(isinstance(value, str) for value in answer["metadata"].values()), "C-81"
+
+
+@pytest.mark.parametrize("path, status", [("nobody", 400), ("nobody/", 400), ("/", 400), ("no/body", 404)])
+def test_c63_paths(path, status, postern_dev):
+    assert postern_dev.api("POST", "/api/v1/pam/accounts/access", {"path": path}).status in (status, 422)
+
+
+def test_c60_a_leading_slash(postern_dev, account):
+    session(postern_dev, "/" + account)
+
+
+def test_all_body_shapes(postern_dev, account):
+    resource, name = account.split("/")
+    found = postern_dev.admin.json("pam", "account", "show", account)
+    project = postern_dev.project_id
+    for body in ({"path": account}, {"resourceName": resource, "accountName": name, "projectId": project, "duration": "1h"},
+                 {"accountPath": account, "projectId": project, "duration": "1h"}, {"accountId": found["id"]}):
+        answer = postern_dev.ok("POST", "/api/v1/pam/accounts/access", body)
+        assert answer["accountType"] == answer["resourceType"] == "kubernetes"
+
+
+def test_machine_identities_own_sessions_too(cluster, newest_kubectl, postern_dev, account, namespace):
+    """dev/admin.json's token is a machine identity's."""
+    with access(postern_dev.admin, account) as kubeconfig:
+        assert newest_kubectl.using(kubeconfig)("-n", namespace, "get", "pods", check=False).returncode == 0
+
+
+def test_kube_login_is_not_reopened_after_an_end(newest_kubectl, postern_dev, account, namespace):
+    user = postern_dev.user()
+    with login(user, account) as kubeconfig:
+        k = newest_kubectl.using(kubeconfig)
+        env = user.env()
+        assert k("-n", namespace, "get", "pods", env=env).returncode == 0
+        found = last_session(postern_dev)
+        postern_dev.ok("POST", f"/api/v1/pam/sessions/{found['id']}/end", {})
+        done = until(lambda: (lambda d: d if d.returncode else None)(k("-n", namespace, "get", "pods", check=False, env=env)), "refused",
+                     timeout=10)
+        assert "orbidden" in done.stderr, done.stderr
+        assert last_session(postern_dev)["id"] == found["id"], "no new session was opened"
+
+
+def test_many_kubectl_at_once_open_one_session(newest_kubectl, postern_dev, account, namespace):
+    import concurrent.futures
+    user = postern_dev.user()
+    with login(user, account) as kubeconfig:
+        k = newest_kubectl.using(kubeconfig)
+        before = len(postern_dev.admin.json("pam", "session", "list"))
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            codes = list(pool.map(lambda _: k("-n", namespace, "get", "pods", env=user.env()).returncode, range(16)))
+        assert codes == [0] * 16 and len(postern_dev.admin.json("pam", "session", "list")) == before
+
+
+def test_one_handshake_for_a_hundred_requests(cluster, postern_dev, account):
+    """C-95, by the gateway's own figure of connections it opened to the cluster."""
+    answer = session(postern_dev, account)
+    from harness.raw import connect, talk
+    with connect(postern_dev, answer) as stream:
+        for _ in range(100):
+            status, _ = talk(stream, f"GET /{answer['accountId']}/version HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            assert status == 200
+    sources = {event["sourceIPs"][-1] for event in cluster.audit(lambda e: e["requestURI"] == "/version")}
+    assert sources, "the requests arrived"
+
+
+def test_the_local_port_is_remembered_and_gives_way(postern_dev, account):
+    user = postern_dev.user()
+    first = user.home / "first.yaml"
+    process = user.start("pam", "access", account, "--kubeconfig", first)
+    process.wait_for(first.exists, "the first road")
+    second = user.home / "second.yaml"
+    other = user.start("pam", "access", account, "--kubeconfig", second)
+    other.wait_for(second.exists, "the second road")
+    ports = [re.search(r"127.0.0.1:(\d+)", f.read_text())[1] for f in (first, second)]
+    assert ports[0] != ports[1] and ports[0] in other.text()
+    assert other.stop() == 0 and process.stop() == 0
+    assert not first.exists() and not second.exists()
+    again = user.start("pam", "access", account, "--kubeconfig", first)
+    again.wait_for(first.exists, "the road again")
+    assert re.search(r"127.0.0.1:(\d+)", first.read_text())[1] == ports[0]
+    assert again.stop() == 0
+
+
+def test_the_command_s_exit_code_is_ours(postern_dev, account):
+    user = postern_dev.user()
+    assert user("pam", "access", account, "--port", "0", "--", "sh", "-c", "exit 42", exit_code=42)
+    assert user("pam", "access", account, "--port", "0", "--", "/no/such/command", exit_code=127)

@@ -1,0 +1,168 @@
+"""kubectl through Postern does what kubectl does directly: the same output, the same exit codes (Shows 3)."""
+import hashlib
+import socket
+import subprocess
+
+import pytest
+
+from harness.kubectl import NEWEST, Kubectl
+from harness.poll import until
+from harness.road import ROADS, road, steady
+
+WORKLOADS = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: hello}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: hello}}
+  template:
+    metadata: {labels: {app: hello}}
+    spec:
+      containers:
+      - {name: hello, image: any, command: [sh, -c, "echo hello from the pod; exec sleep 1000000"]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: ticker}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: ticker, image: any, command: [sh, -c, "for i in 1 2 3 4 5; do echo tick $i; sleep 0.2; done"]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: parrot}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: parrot, image: any, stdin: true, stdinOnce: true, command: [sh, -c, "read line; echo you said $line"]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: echo}
+spec:
+  containers:
+  - name: echo
+    image: any
+    command:
+    - python3
+    - -c
+    - |
+      import socketserver
+      class Echo(socketserver.StreamRequestHandler):
+          def handle(self):
+              for line in self.rfile:
+                  self.wfile.write(line.upper())
+      server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo)
+      open("port", "w").write(str(server.server_address[1]))
+      server.serve_forever()
+"""
+
+
+class Walk:
+    """A series of commands; what each said, made comparable."""
+
+    def __init__(self, kubectl, namespace, folder):
+        self.kubectl, self.namespace, self.folder = kubectl, namespace, folder
+        self.seen = {}
+
+    def run(self, *words, stdin="", label=None, text=True):
+        done = self.kubectl("-n", self.namespace, *words, stdin=stdin, check=False, timeout=90, text=text)
+        if text:
+            self.seen[label or " ".join(map(str, words))] = (done.returncode, steady(done.stdout), steady(done.stderr))
+        return done
+
+    def everything(self):
+        folder = self.folder
+        (folder / "workloads.yaml").write_text(WORKLOADS)
+        self.run("get", "serviceaccounts", "-o", "name")
+        self.run("apply", "-f", folder / "workloads.yaml", label="apply")
+        self.run("wait", "--for=condition=Available", "deployment/hello", "--timeout=60s")
+        self.run("wait", "--for=condition=Ready", "pod/echo", "--timeout=60s")
+        self.run("get", "deployments")
+        self.run("describe", "deployment", "hello")
+        self.run("get", "pods", "-l", "app=hello", "-o", "jsonpath={.items[*].status.phase}")
+        self.run("logs", "-f", "ticker")
+        self.run("logs", "deployment/hello")
+        self.run("exec", "deployment/hello", "--", "sh", "-c", "echo out; echo err >&2; exit 3", label="exec, exit code 3")
+        self.run("exec", "-i", "echo", "--", "cat", stdin="through and back\n", label="exec with input")
+        self.run("attach", "-i", "parrot", stdin="hello\n", label="attach")
+        self.copy()
+        self.forward()
+        self.run("auth", "can-i", "list", "pods")
+        if self.kubectl.minor >= 28:
+            self.run("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
+        self.run("get", "pod", "nobody")
+        self.run("get", "secrets", "-n", "kube-system", label="what RBAC forbids")
+        self.run("delete", "-f", folder / "workloads.yaml", "--grace-period=1", label="delete")
+        return self.seen
+
+    def copy(self):
+        """cp both ways, bytes compared."""
+        data = bytes(range(256)) * 4096
+        (self.folder / "up.bin").write_bytes(data)
+        self.run("cp", self.folder / "up.bin", f"{self.namespace}/echo:there.bin", label="cp up")
+        self.run("cp", f"{self.namespace}/echo:there.bin", self.folder / "down.bin", label="cp down")
+        assert hashlib.sha256((self.folder / "down.bin").read_bytes()).digest() == hashlib.sha256(data).digest()
+        (self.folder / "down.bin").unlink()
+
+    def forward(self):
+        """port-forward: several connections through one."""
+        port = until(lambda: self.run("exec", "echo", "--", "cat", "port", label="port").stdout, "the echo server's port")
+        del self.seen["port"]
+        argv = self.kubectl.argv("-n", self.namespace, "port-forward", "pod/echo", f":{port}")
+        with subprocess.Popen(argv, env=self.kubectl.env(), stdout=subprocess.PIPE, text=True) as process:
+            try:
+                local = int(process.stdout.readline().split("127.0.0.1:")[1].split()[0])
+                for number in range(5):
+                    with socket.create_connection(("127.0.0.1", local), timeout=20) as stream:
+                        stream.sendall(f"line {number}\n".encode())
+                        assert stream.makefile().readline() == f"LINE {number}\n"
+            finally:
+                process.terminate()
+
+
+def compare(kubectl, cluster, postern, namespace, tmp_path, roads):
+    token = cluster.token("walker", namespace, role="edit")
+    account = postern.connect(cluster, token)
+    user = postern.user()
+    seen = {}
+    for kind in roads:
+        folder = tmp_path / kind
+        folder.mkdir()
+        with road(kind, cluster, user, account, token, folder, namespace) as kubeconfig:
+            seen[kind] = Walk(kubectl.using(kubeconfig), namespace, folder).everything()
+        until(lambda: not cluster.get("-n", namespace, "pods")["items"], "the pods are gone", timeout=60)
+    codes = {label: result[0] for label, result in seen["direct"].items()}
+    assert codes["exec, exit code 3"] == 3 and codes["what RBAC forbids"] == 1 and codes["apply"] == 0, codes
+    for kind in roads[1:]:
+        for label, result in seen["direct"].items():
+            assert seen[kind][label] == result, f"{label} by {kind}"
+
+
+def test_kubectl_by_every_road(kubectl, cluster, postern_dev, namespace, tmp_path):
+    compare(kubectl, cluster, postern_dev, namespace, tmp_path, ROADS)
+
+
+@pytest.mark.walk
+def test_kubectl_walk_newest(cluster, postern_dev, namespace, tmp_path):
+    compare(Kubectl(NEWEST, tmp_path), cluster, postern_dev, namespace, tmp_path, ["direct", "access"])
+
+
+def test_kubectl_by_processes_apart(cluster, postern_split, namespace, tmp_path):
+    compare(Kubectl(NEWEST, tmp_path), cluster, postern_split, namespace, tmp_path, ROADS)
+
+
+@pytest.mark.parametrize("websockets", ["true", "false"])
+def test_exec_over_both_transports(websockets, newest_kubectl, cluster, postern_dev, namespace):
+    """SPDY and WebSocket, by the newest kubectl's own switch."""
+    from harness.road import access
+    account = postern_dev.connect(cluster, cluster.token("walker", namespace, role="edit"))
+    cluster.kubectl("-n", namespace, "run", "one", "--image=any", "--", "sleep", "1000")
+    cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
+    switches = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": websockets, "KUBECTL_PORT_FORWARD_WEBSOCKETS": websockets}
+    with access(postern_dev.user(), account) as kubeconfig:
+        k = newest_kubectl.using(kubeconfig)
+        done = k("-n", namespace, "exec", "-i", "one", "--", "sh", "-c", "cat; exit 7", stdin="x" * 100000, check=False, env=switches)
+        assert (done.returncode, done.stdout) == (7, "x" * 100000)
