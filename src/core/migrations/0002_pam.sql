@@ -14,8 +14,10 @@ CREATE TABLE gateways (
     org_id ID NOT NULL REFERENCES orgs (id) ON DELETE CASCADE,
     name TEXT NOT NULL,
     token_version BIGINT NOT NULL,
+    is_enrolled BIGINT NOT NULL DEFAULT 0,
     enroll_hash BYTES,
     enroll_expires_ms BIGINT,
+    enroll_used_ms BIGINT,
     direct_address TEXT,
     direct_heartbeat_ms BIGINT,
     heartbeat_ms BIGINT,
@@ -31,8 +33,10 @@ CREATE TABLE relays (
     name TEXT NOT NULL,
     host TEXT NOT NULL,
     token_version BIGINT NOT NULL,
+    is_enrolled BIGINT NOT NULL DEFAULT 0,
     enroll_hash BYTES,
     enroll_expires_ms BIGINT,
+    enroll_used_ms BIGINT,
     heartbeat_ms BIGINT,
     created_ms BIGINT NOT NULL,
     updated_ms BIGINT NOT NULL,
@@ -46,6 +50,7 @@ CREATE TABLE tunnels (
     seen_ms BIGINT NOT NULL,
     PRIMARY KEY (relay_id, gateway_id)
 );
+CREATE INDEX tunnels_gateway ON tunnels (gateway_id);
 CREATE TABLE pam_resources (
     id ID PRIMARY KEY,
     project_id ID NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
@@ -59,6 +64,7 @@ CREATE TABLE pam_resources (
     updated_ms BIGINT NOT NULL,
     UNIQUE (project_id, name)
 );
+CREATE INDEX pam_resources_gateway ON pam_resources (gateway_id);
 CREATE TABLE pam_accounts (
     id ID PRIMARY KEY,
     resource_id ID NOT NULL REFERENCES pam_resources (id) ON DELETE CASCADE,
@@ -74,6 +80,7 @@ CREATE TABLE pam_accounts (
     updated_ms BIGINT NOT NULL,
     UNIQUE (resource_id, name)
 );
+CREATE INDEX pam_accounts_project ON pam_accounts (project_id);
 CREATE TABLE pam_sessions (
     id ID PRIMARY KEY,
     org_id ID NOT NULL REFERENCES orgs (id) ON DELETE CASCADE,
@@ -101,6 +108,8 @@ CREATE TABLE pam_sessions (
 );
 CREATE INDEX pam_sessions_project ON pam_sessions (project_id, created_ms);
 CREATE INDEX pam_sessions_due ON pam_sessions (status, expires_ms);
+CREATE INDEX pam_sessions_account ON pam_sessions (account_id);
+CREATE INDEX pam_sessions_gateway ON pam_sessions (gateway_id);
 CREATE TABLE pam_session_batches (
     session_id ID NOT NULL REFERENCES pam_sessions (id) ON DELETE CASCADE,
     start_offset BIGINT NOT NULL,

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/gateway/pki.h"
+
+#include "core/scope.h"
+#include "core/trail.h"
+#include "crypto/random.h"
+
+#define CA_ENDS_MS (INT64_C(2366841600) * 1000) /* 2045-01-01, as in the contract §7.2 */
+#define CA_SKEW_MS (INT64_C(3600) * 1000)
+#define MAX_KEY_BYTES ((size_t)4 << 10)
+
+static const struct kind {
+    const char *name, *common_name;
+} kinds[] = {
+    [PN_AUTHORITY_ROOT] = { "root", "Postern Root CA" },
+    [PN_AUTHORITY_RELAY] = { "relay", "Postern Relay CA" },
+    [PN_AUTHORITY_GATEWAY] = { "gateway", "Postern Gateway CA" },
+    [PN_AUTHORITY_CLIENT] = { "client", "Postern Client CA" },
+};
+
+/* One row of `authorities`. */
+struct authority {
+    struct pn_uuid id;
+    struct pn_str certificate, sealed_key;
+};
+
+static struct pn_seal_place place_of(struct pn_uuid row)
+{
+    return (struct pn_seal_place){ .table = "authorities", .column = "sealed_key", .row = row };
+}
+
+static bool read_rows(struct pn_call *call, struct pn_db_conn *conn, struct pn_uuid org,
+                      struct authority out[PN_COUNT(kinds)], bool *is_there, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        conn, "SELECT kind, id, certificate, sealed_key FROM authorities WHERE org_id = $org");
+    size_t found = 0;
+
+    pn_bind_uuid(q, "$org", org);
+    while (pn_query_next(q)) {
+        struct pn_str kind = pn_column_str(q, 0, call->arena);
+
+        for (size_t i = 0; i < PN_COUNT(kinds); i++) {
+            if (!pn_str_is(kind, kinds[i].name))
+                continue;
+            out[i] = (struct authority){ .id = pn_column_uuid(q, 1),
+                                         .certificate = pn_column_str(q, 2, call->arena),
+                                         .sealed_key = pn_column_bytes(q, 3, call->arena) };
+            found++;
+        }
+    }
+    *is_there = found == PN_COUNT(kinds);
+    return pn_query_end(q, err) || pn_within(err, "reading the certificate authorities");
+}
+
+/* Signs and seals one authority; `cert` keeps the key for those below it and is the caller's to drop. */
+static bool make_one(struct pn_call *call, struct pn_uuid org, size_t kind,
+                     const struct pn_cert *root, struct pn_cert *cert, struct authority *out,
+                     struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf sealed = pn_buf_init(MAX_KEY_BYTES);
+    const struct pn_cert_request request = {
+        .kind = kind == PN_AUTHORITY_ROOT ? PN_CERT_ROOT : PN_CERT_INTERMEDIATE,
+        .common_name = pn_str_from(kinds[kind].common_name),
+        .organization = pn_uuid_str(call->arena, org),
+        .not_before_ms = call->now_ms - CA_SKEW_MS,
+        .not_after_ms = CA_ENDS_MS,
+    };
+
+    if (!pn_x509_issue(call->arena, &request, root, cert, err))
+        return false;
+    *out = (struct authority){ .id = pn_random_uuid(), .certificate = cert->pem };
+    if (!pn_keyring_seal(call->keyring, org, place_of(out->id), pn_secret_reveal(cert->key),
+                         &sealed, err))
+        return false;
+    out->sealed_key = pn_arena_copy(call->arena, pn_buf_str(&sealed));
+    return true;
+}
+
+static bool make_all(struct pn_call *call, struct pn_uuid org,
+                     struct authority out[PN_COUNT(kinds)], struct pn_err *err)
+{
+    struct pn_cert root = { 0 };
+    bool done = make_one(call, org, PN_AUTHORITY_ROOT, NULL, &root, &out[PN_AUTHORITY_ROOT], err);
+
+    for (size_t i = PN_AUTHORITY_ROOT + 1; done && i < PN_COUNT(kinds); i++) {
+        struct pn_cert cert = { 0 };
+
+        done = make_one(call, org, i, &root, &cert, &out[i], err);
+        pn_secret_free(cert.key);
+    }
+    pn_secret_free(root.key);
+    return done || pn_within(err, "making the certificate authorities");
+}
+
+struct store {
+    struct pn_call *call;
+    struct pn_uuid org;
+    const struct authority *rows;
+};
+
+static bool store_one(struct pn_db_conn *tx, const struct store *s, size_t kind, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        tx, "INSERT INTO authorities (id, org_id, kind, certificate, sealed_key, created_ms,"
+            " expires_ms) VALUES ($id, $org, $kind, $certificate, $key, $now, $expires)");
+
+    pn_bind_uuid(q, "$id", s->rows[kind].id);
+    pn_bind_uuid(q, "$org", s->org);
+    pn_bind_str(q, "$kind", pn_str_from(kinds[kind].name));
+    pn_bind_str(q, "$certificate", s->rows[kind].certificate);
+    pn_bind_bytes(q, "$key", s->rows[kind].sealed_key);
+    pn_bind_int(q, "$now", s->call->now_ms);
+    pn_bind_int(q, "$expires", CA_ENDS_MS);
+    return pn_query_run(q, NULL, err);
+}
+
+/* All four or none: whoever came first has made them. */
+static bool write_store(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct store *s = context;
+    struct pn_query *q = pn_query(tx, "SELECT 1 FROM authorities WHERE org_id = $org");
+    bool is_there;
+
+    pn_bind_uuid(q, "$org", s->org);
+    is_there = pn_query_next(q);
+    if (!pn_query_end(q, err))
+        return false;
+    if (is_there)
+        return true;
+    for (size_t i = 0; i < PN_COUNT(kinds); i++)
+        if (!store_one(tx, s, i, err))
+            return false;
+    return pn_trail_write(
+        tx, s->call,
+        &(struct pn_trail){ .type = "certificate-authorities-create", .org_id = s->org }, err);
+}
+
+static bool load(struct pn_call *call, struct pn_uuid org, struct authority out[PN_COUNT(kinds)],
+                 struct pn_err *err)
+{
+    struct authority *fresh;
+    bool is_there;
+
+    if (!pn_scope_ready(call->conn, call->keyring, org, err) ||
+        !read_rows(call, call->conn, org, out, &is_there, err))
+        return false;
+    if (is_there)
+        return true;
+    fresh = pn_new(call->arena, struct authority, PN_COUNT(kinds));
+    if (!make_all(call, org, fresh, err) ||
+        !pn_db_write(call->db, write_store, &(struct store){ call, org, fresh }, err) ||
+        !read_rows(call, call->conn, org, out, &is_there, err))
+        return false;
+    if (!is_there)
+        return pn_fail(err, PN_INTERNAL,
+                       "The organisation's certificate authorities are incomplete");
+    return true;
+}
+
+bool pn_pki_issue(struct pn_call *call, struct pn_uuid org, enum pn_authority authority,
+                  struct pn_cert_request request, struct pn_pki_leaf *out, struct pn_err *err)
+{
+    struct authority rows[PN_COUNT(kinds)] = { 0 };
+    pn_auto(pn_secret_freep) struct pn_secret *issuer_key = NULL;
+    pn_auto(pn_secret_freep) struct pn_secret *leaf_key = NULL;
+    struct pn_cert leaf = { 0 };
+    bool done;
+
+    request.organization = pn_uuid_str(call->arena, org);
+    request.not_before_ms = call->now_ms - PN_PKI_SKEW_MS;
+    if (request.not_after_ms == 0)
+        request.not_after_ms = call->now_ms + PN_PKI_LEAF_MS;
+    if (!load(call, org, rows, err) ||
+        !pn_keyring_open(call->keyring, org, place_of(rows[authority].id),
+                         rows[authority].sealed_key, &issuer_key, err))
+        return pn_within(err, "opening the %s authority", kinds[authority].name);
+    done = pn_x509_issue(call->arena, &request,
+                         &(struct pn_cert){ rows[authority].certificate, issuer_key }, &leaf, err);
+    leaf_key = leaf.key;
+    if (!done)
+        return pn_within(err, "signing with the %s authority", kinds[authority].name);
+    *out = (struct pn_pki_leaf){ .certificate = leaf.pem,
+                                 .key = pn_arena_copy(call->arena, pn_secret_reveal(leaf_key)),
+                                 .issuer = rows[authority].certificate,
+                                 .not_after_ms = request.not_after_ms };
+    return true;
+}
+
+bool pn_pki_chain(struct pn_call *call, struct pn_uuid org, enum pn_authority authority,
+                  struct pn_str *out, struct pn_err *err)
+{
+    struct authority rows[PN_COUNT(kinds)] = { 0 };
+
+    if (!load(call, org, rows, err))
+        return false;
+    *out = pn_arena_printf(call->arena, "%.*s%.*s", PN_ARG(rows[authority].certificate),
+                           PN_ARG(rows[PN_AUTHORITY_ROOT].certificate));
+    return true;
+}

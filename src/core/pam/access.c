@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/pam/access.h"
+
+#include "base/clock.h"
+#include "core/gateway/pki.h"
+#include "core/gateway/tunnels.h"
+#include "core/org/permission.h"
+#include "core/pam/account.h"
+#include "core/pam/rules.h"
+#include "core/trail.h"
+#include "crypto/random.h"
+#include "json/writer.h"
+
+/* Private extensions of a client's certificate (contract §7.3). */
+#define OID_TARGET "1.3.6.1.4.1.12345.100.1"
+#define OID_ACTOR "1.3.6.1.4.1.12345.100.2"
+#define OID_SESSION "1.3.6.1.4.1.12345.100.3"
+
+#define MAX_CANDIDATES \
+    100 /* projects of one organisation with the same resource and account name */
+#define MIN_DURATION_MS 1000
+#define MAX_EXTENSION_BYTES ((size_t)2048)
+
+/* The account as the decision needs it. */
+struct target {
+    struct pn_uuid account_id, project_id, gateway_id;
+    struct pn_str resource_name, account_name, gateway_name, auth_method, url;
+    int64_t max_duration_s;
+};
+
+/* ---- which account ---- */
+
+struct reference {
+    struct pn_str resource, account; /* or: */
+    struct pn_uuid id;
+    struct pn_str text; /* as the caller said it, for the 404 */
+};
+
+static bool read_reference(struct pn_call *call, const struct pn_pam_access_wish *wish,
+                           struct reference *out, struct pn_err *err)
+{
+    *out = (struct reference){ 0 };
+    if (wish->path.ptr != NULL ||
+        (wish->account_path.ptr != NULL && wish->resource_name.ptr == NULL)) {
+        out->text = wish->path.ptr != NULL ? wish->path : wish->account_path;
+        return pn_pam_path_split(out->text, &out->resource, &out->account, err);
+    }
+    if (wish->resource_name.len > 0 && wish->account_name.len > 0) {
+        out->resource = wish->resource_name;
+        out->account = wish->account_name;
+        out->text =
+            pn_arena_printf(call->arena, "%.*s/%.*s", PN_ARG(out->resource), PN_ARG(out->account));
+        return true;
+    }
+    if (pn_uuid_is_zero(wish->account_id))
+        return pn_fail(
+            err, PN_BAD_REQUEST,
+            "Say which account: path, resourceName and accountName, accountPath, or accountId");
+    out->id = wish->account_id;
+    out->text = pn_uuid_str(call->arena, out->id);
+    return true;
+}
+
+static bool refuse_missing(const struct reference *ref, struct pn_err *err)
+{
+    return pn_fail(err, PN_NOT_FOUND, "Account '%.*s' not found", PN_ARG(ref->text));
+}
+
+#define SELECT_TARGET                                                                              \
+    "SELECT a.id, a.project_id, r.gateway_id, r.name, a.name, g.name, a.auth_method, r.url, "      \
+    "a.max_duration_s"                                                                             \
+    " FROM pam_accounts a JOIN pam_resources r ON r.id = a.resource_id JOIN projects p ON p.id = " \
+    "a.project_id"                                                                                 \
+    " LEFT JOIN gateways g ON g.id = r.gateway_id WHERE p.org_id = $org AND ($any_project = 1 OR " \
+    "p.id = $project) "
+
+static struct target read_target(struct pn_query *q, struct pn_arena *arena)
+{
+    return (struct target){
+        .account_id = pn_column_uuid(q, 0),
+        .project_id = pn_column_uuid(q, 1),
+        .gateway_id = pn_column_uuid(q, 2),
+        .resource_name = pn_column_str(q, 3, arena),
+        .account_name = pn_column_str(q, 4, arena),
+        .gateway_name = pn_column_str(q, 5, arena),
+        .auth_method = pn_column_str(q, 6, arena),
+        .url = pn_column_str(q, 7, arena),
+        .max_duration_s = pn_column_int(q, 8),
+    };
+}
+
+static bool find_candidates(struct pn_call *call, const struct pn_pam_access_wish *wish,
+                            const struct reference *ref, struct target *out, size_t *count,
+                            struct pn_err *err)
+{
+    struct pn_query *q;
+
+    if (pn_uuid_is_zero(ref->id)) {
+        q = pn_query(call->conn,
+                     SELECT_TARGET "AND r.name = $resource AND a.name = $account LIMIT $limit");
+        pn_bind_str(q, "$resource", ref->resource);
+        pn_bind_str(q, "$account", ref->account);
+    } else {
+        q = pn_query(call->conn, SELECT_TARGET "AND a.id = $id LIMIT $limit");
+        pn_bind_uuid(q, "$id", ref->id);
+    }
+    pn_bind_uuid(q, "$org", call->actor.org_id);
+    pn_bind_int(q, "$any_project", pn_uuid_is_zero(wish->project_id));
+    pn_bind_uuid(q, "$project", wish->project_id);
+    pn_bind_int(q, "$limit", MAX_CANDIDATES);
+    *count = 0;
+    while (*count < MAX_CANDIDATES && pn_query_next(q))
+        out[(*count)++] = read_target(q, call->arena);
+    return pn_query_end(q, err);
+}
+
+/* The one account of that name that the caller may see. */
+static bool find_target(struct pn_call *call, const struct pn_pam_access_wish *wish,
+                        struct target *out, struct pn_err *err)
+{
+    struct target *candidates = pn_new(call->arena, struct target, MAX_CANDIDATES);
+    struct reference ref;
+    size_t count, visible = 0;
+
+    if (!read_reference(call, wish, &ref, err) ||
+        !find_candidates(call, wish, &ref, candidates, &count, err))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        struct pn_err refusal = { 0 };
+
+        if (!pn_permit_project(call, candidates[i].project_id, "pam-accounts", "read", &refusal))
+            continue;
+        *out = candidates[i];
+        visible++;
+    }
+    if (visible == 0)
+        return refuse_missing(&ref, err);
+    if (visible > 1)
+        return pn_fail(err, PN_BAD_REQUEST,
+                       "Several of your projects have an account '%.*s': add projectId",
+                       PN_ARG(ref.text));
+    return true;
+}
+
+/* ---- how long ---- */
+
+static bool grant_duration(struct pn_str wanted, int64_t max_duration_s, int64_t *ms,
+                           struct pn_err *err)
+{
+    *ms = INT64_C(1000) * PN_PAM_SESSION_DEFAULT_S;
+    if (wanted.len > 0 && !pn_clock_parse_duration(wanted, ms))
+        return pn_fail(err, PN_BAD_REQUEST, "Invalid duration format");
+    if (*ms < MIN_DURATION_MS)
+        return pn_fail(err, PN_BAD_REQUEST, "A session lasts one second at least");
+    if (*ms > 1000 * max_duration_s)
+        *ms = 1000 * max_duration_s;
+    return true;
+}
+
+/* ---- the certificate ---- */
+
+static struct pn_str target_extension(struct pn_arena *arena, struct pn_str url)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(MAX_EXTENSION_BYTES);
+    struct pn_writer w = pn_writer_of(&json);
+    struct pn_pam_url parsed = { 0 };
+
+    if (!pn_pam_url_parse(url, &parsed))
+        parsed.host = PN_LIT("");
+    pn_write_object(&w, NULL);
+    pn_write_str(&w, "targetHost", parsed.host);
+    pn_write_int(&w, "targetPort", parsed.port);
+    pn_write_end(&w);
+    return pn_arena_copy(arena, pn_buf_str(&json));
+}
+
+static const char *actor_word(const struct pn_actor *actor)
+{
+    return actor->kind == PN_ACTOR_IDENTITY ? "identity" : "user";
+}
+
+static struct pn_str actor_extension(struct pn_arena *arena, const struct pn_actor *actor)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(MAX_EXTENSION_BYTES);
+    struct pn_writer w = pn_writer_of(&json);
+
+    pn_write_object(&w, NULL);
+    pn_write_text(&w, "type", actor_word(actor));
+    pn_write_uuid(&w, "id", actor->id);
+    pn_write_str(&w, "name", pn_str_slice(actor->name, 0, 256));
+    pn_write_end(&w);
+    return pn_arena_copy(arena, pn_buf_str(&json));
+}
+
+static bool issue(struct pn_call *call, const struct target *target, struct pn_pam_access *out,
+                  struct pn_err *err)
+{
+    struct pn_str session = pn_uuid_str(call->arena, out->session_id);
+    struct pn_str gateway = pn_uuid_str(call->arena, target->gateway_id);
+    const struct pn_cert_extension extensions[] = {
+        { OID_TARGET, target_extension(call->arena, target->url) },
+        { OID_ACTOR, actor_extension(call->arena, &call->actor) },
+        { OID_SESSION,
+          pn_arena_printf(call->arena, "{\"sessionId\":\"%.*s\",\"resourceType\":\"kubernetes\"}",
+                          PN_ARG(session)) },
+    };
+    const struct pn_cert_request request = {
+        .kind = PN_CERT_CLIENT,
+        .common_name =
+            pn_arena_printf(call->arena, "%s:%.*s", actor_word(&call->actor), PN_ARG(gateway)),
+        .unit = PN_LIT("gateway-client"),
+        .extensions = extensions,
+        .extension_count = PN_COUNT(extensions),
+        .not_after_ms = out->expires_ms,
+    };
+    struct pn_pki_leaf leaf;
+
+    if (!pn_pki_issue(call, call->actor.org_id, PN_AUTHORITY_CLIENT, request, &leaf, err) ||
+        !pn_pki_chain(call, call->actor.org_id, PN_AUTHORITY_GATEWAY, &out->server_chain, err))
+        return pn_recast(err, PN_INTERNAL, "The session's certificate could not be issued");
+    out->certificate =
+        pn_arena_printf(call->arena, "%.*s%.*s", PN_ARG(leaf.certificate), PN_ARG(leaf.issuer));
+    out->key = leaf.key;
+    out->server_name =
+        pn_arena_printf(call->arena, "%.*s.gateway.postern.internal", PN_ARG(gateway));
+    return true;
+}
+
+/* ---- the row ---- */
+
+struct opening {
+    struct pn_call *call;
+    const struct target *target;
+    const struct pn_pam_access *access;
+    struct pn_str reason;
+};
+
+static bool note(struct pn_db_conn *tx, const struct opening *o, struct pn_err *err)
+{
+    struct pn_arena *arena = o->call->arena;
+
+    return pn_trail_write(
+        tx, o->call,
+        &(struct pn_trail){
+            .type = "pam-account-access",
+            .project_id = o->target->project_id,
+            .fields = { { "sessionId", pn_uuid_str(arena, o->access->session_id) },
+                        { "accountId", pn_uuid_str(arena, o->target->account_id) },
+                        { "resourceName", o->target->resource_name },
+                        { "accountName", o->target->account_name },
+                        { "duration",
+                          pn_arena_printf(arena, "%lldms",
+                                          (long long)(o->access->expires_ms - o->call->now_ms)) },
+                        { "reason", o->reason } } },
+        err);
+}
+
+static struct pn_str access_method(struct pn_str user_agent)
+{
+    return pn_str_search(user_agent, PN_LIT("Mozilla")) >= 0 ? PN_LIT("web") : PN_LIT("cli");
+}
+
+/* The account may have gone, or moved to another gateway, since it was read: then nothing is stored. */
+static bool write_session(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    struct opening *o = context;
+    const struct pn_actor *actor = &o->call->actor;
+    struct pn_query *q = pn_query(
+        tx, "INSERT INTO pam_sessions (id, org_id, project_id, account_id, gateway_id,"
+            " resource_name, account_name, gateway_name, user_id, identity_id, actor_name,"
+            " actor_ip, actor_user_agent, access_method, reason, status, created_ms, expires_ms,"
+            " updated_ms) SELECT $id, $org, a.project_id, a.id, g.id, r.name, a.name, g.name,"
+            " $user, $identity, $actor_name, $ip, $agent, $method, $reason, 'starting', $now,"
+            " $expires, $now FROM pam_accounts a JOIN pam_resources r ON r.id = a.resource_id"
+            " JOIN gateways g ON g.id = r.gateway_id WHERE a.id = $account AND g.id = $gateway");
+    int64_t added;
+
+    pn_bind_uuid(q, "$id", o->access->session_id);
+    pn_bind_uuid(q, "$org", actor->org_id);
+    pn_bind_uuid(q, "$user", actor->kind == PN_ACTOR_USER ? actor->id : (struct pn_uuid){ { 0 } });
+    pn_bind_uuid(q, "$identity",
+                 actor->kind == PN_ACTOR_IDENTITY ? actor->id : (struct pn_uuid){ { 0 } });
+    pn_bind_str(q, "$actor_name", actor->name.ptr != NULL ? actor->name : PN_LIT(""));
+    pn_bind_str(q, "$ip", o->call->ip);
+    pn_bind_str(q, "$agent", pn_str_slice(o->call->user_agent, 0, 512));
+    pn_bind_str(q, "$method", access_method(o->call->user_agent));
+    pn_bind_str(q, "$reason", o->reason);
+    pn_bind_int(q, "$now", o->call->now_ms);
+    pn_bind_int(q, "$expires", o->access->expires_ms);
+    pn_bind_uuid(q, "$account", o->target->account_id);
+    pn_bind_uuid(q, "$gateway", o->target->gateway_id);
+    if (!pn_query_run(q, &added, err))
+        return false;
+    if (added != 1)
+        return pn_fail(err, PN_CONFLICT, "The account has just changed: try again");
+    return note(tx, o, err);
+}
+
+/* ---- the decision, step by step as in §13.3 ---- */
+
+static bool find_road(struct pn_call *call, const struct target *target, struct pn_pam_access *out,
+                      struct pn_err *err)
+{
+    struct pn_tunnels_road road;
+
+    if (pn_uuid_is_zero(target->gateway_id))
+        return pn_fail(err, PN_BAD_REQUEST, "Gateway not configured for this account");
+    if (!pn_tunnels_find(call, target->gateway_id, &road, err))
+        return false;
+    if (!road.is_open)
+        return pn_fail(err, PN_BAD_REQUEST,
+                       "Gateway not configured for this account: gateway '%.*s' has no live "
+                       "tunnel; is it running?",
+                       PN_ARG(target->gateway_name));
+    out->relays = road.relays;
+    out->direct_address = road.direct_address;
+    return true;
+}
+
+bool pn_pam_access_open(struct pn_call *call, const struct pn_pam_access_wish *wish,
+                        struct pn_pam_access *out, struct pn_err *err)
+{
+    struct pn_pam_access access = { .session_id = pn_random_uuid() };
+    struct target target;
+    int64_t duration_ms;
+
+    if (!find_target(call, wish, &target, err) ||
+        !pn_permit_project(call, target.project_id, "pam-accounts", "access", err) ||
+        !grant_duration(wish->duration, target.max_duration_s, &duration_ms, err) ||
+        !find_road(call, &target, &access, err))
+        return false;
+    /* Certificates count whole seconds; the session ends with its certificate, not after it. */
+    access.expires_ms = (call->now_ms + duration_ms) / 1000 * 1000;
+    access.account_id = target.account_id;
+    access.project_id = target.project_id;
+    access.gateway_id = target.gateway_id;
+    access.resource_name = target.resource_name;
+    access.account_name = target.account_name;
+    access.auth_method = target.auth_method;
+    if (!issue(call, &target, &access, err) ||
+        !pn_db_write(call->db, write_session,
+                     &(struct opening){ call, &target, &access,
+                                        wish->reason.len > 0 ? wish->reason : PN_NONE },
+                     err))
+        return false;
+    *out = access;
+    return true;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PN_CORE_PAM_ACCOUNT_H
+#define PN_CORE_PAM_ACCOUNT_H
+
+#include "base/call.h"
+#include "base/secret.h"
+#include "core/pam/resource.h"
+
+/*
+ * Accounts of a resource (contract pam-gateway.md §12.2): whom a session acts as in the cluster. The
+ * service account's token is sealed with the project's key and leaves only towards the session's
+ * gateway. All functions: worker.
+ */
+#define PN_PAM_SESSION_DEFAULT_S 3600    /* without a duration in the request */
+#define PN_PAM_SESSION_MAX_S (24 * 3600) /* of any account: design §3, leaves of a day at most */
+
+struct pn_pam_account_credentials {
+    struct pn_str authMethod, namespace, serviceAccountName;
+};
+struct pn_pam_account_resource {
+    struct pn_uuid id;
+    struct pn_str name, resourceType;
+};
+
+/* An account as the API shows it: never its token. */
+struct pn_pam_account {
+    struct pn_uuid id, projectId, resourceId, folderId; /* folderId: always none */
+    struct pn_str name, resourceName, accountPath, accountType, description;
+    bool requireMfa;
+    int64_t maxDurationSeconds, createdAt, updatedAt;
+    struct pn_pam_account_credentials credentials;
+    struct pn_pam_account_resource resource;
+};
+
+/* What a caller wants changed; on creation everything is taken as it is. */
+struct pn_pam_account_change {
+    struct pn_uuid resource_id; /* creation only */
+    struct pn_str name, description, namespace, service_account_name;
+    const struct pn_secret *token; /* PN_PAM_UNCHANGED or NULL: keep */
+    int64_t max_duration_s;
+    bool has_name, has_description, has_namespace, has_service_account, has_max_duration;
+};
+
+/*
+ * Permissions: pam-accounts read, create, edit, delete in the project. Accounts of projects the caller
+ * has no part in are PN_NOT_FOUND. Errors: PN_BAD_REQUEST (name taken), PN_VALIDATION (a token that is
+ * none), PN_PERMISSION, PN_NOT_FOUND.
+ */
+bool pn_pam_account_create(struct pn_call *call, const struct pn_pam_account_change *change,
+                           struct pn_pam_account *out, struct pn_err *err) PN_CHECKED;
+bool pn_pam_account_get(struct pn_call *call, struct pn_uuid id, struct pn_pam_account *out,
+                        struct pn_err *err) PN_CHECKED;
+bool pn_pam_account_update(struct pn_call *call, struct pn_uuid id,
+                           const struct pn_pam_account_change *change, struct pn_pam_account *out,
+                           struct pn_err *err) PN_CHECKED;
+/* Its live sessions are terminated. */
+bool pn_pam_account_delete(struct pn_call *call, struct pn_uuid id, struct pn_pam_account *out,
+                           struct pn_err *err) PN_CHECKED;
+/* By resource and name. */
+bool pn_pam_account_list(struct pn_call *call, const struct pn_pam_page *page, struct pn_list *out,
+                         int64_t *total, struct pn_err *err) PN_CHECKED;
+
+/* ---- for core/pam ---- */
+
+/* Opens the account's token; *out is the caller's to free. No permission is checked. */
+bool pn_pam_account_open_token(struct pn_call *call, struct pn_uuid project, struct pn_uuid account,
+                               struct pn_str sealed, struct pn_secret **out, struct pn_err *err)
+    PN_CHECKED;
+
+#endif
