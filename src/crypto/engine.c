@@ -16,6 +16,7 @@ static void engine_free(void *engine_)
 {
     struct pn_engine *engine = engine_;
 
+    OSSL_DECODER_CTX_free(engine->decoder);
     EVP_MAC_CTX_free(engine->mac);
     EVP_MAC_free(engine->hmac);
     EVP_MD_CTX_free(engine->digest);
@@ -64,4 +65,20 @@ struct pn_engine *pn_engine_get(void)
     if (pthread_setspecific(at_thread_end, mine) != 0)
         pn_die("cannot keep the thread's crypto contexts");
     return mine;
+}
+
+EVP_PKEY *pn_engine_decode_key(const unsigned char *der, size_t len)
+{
+    struct pn_engine *engine = pn_engine_get();
+    EVP_PKEY *key;
+
+    if (engine->decoder == NULL)
+        engine->decoder = OSSL_DECODER_CTX_new_for_pkey(&engine->decoded, "DER", "PrivateKeyInfo",
+                                                        "EC", EVP_PKEY_KEYPAIR, NULL, NULL);
+    engine->decoded = NULL;
+    if (engine->decoder == NULL || !OSSL_DECODER_from_data(engine->decoder, &der, &len))
+        return NULL;
+    key = engine->decoded;
+    engine->decoded = NULL;
+    return key;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/x509.h"
 
+#include "crypto/engine.h"
 #include "crypto/pem.h"
 #include "crypto/random.h"
 
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -12,6 +14,7 @@
 #include <stdio.h>
 
 #define SERIAL_BYTES 16
+#define POINT_BYTES 65 /* of P-256, uncompressed: 4 ‖ x ‖ y */
 
 /* RFC 5280 §4.2.1.3: the number of each key usage's bit. */
 #define DIGITAL_SIGNATURE (1u << 0)
@@ -104,6 +107,21 @@ static bool set_subject(X509 *cert, const struct pn_cert_request *request)
     return add_name(subject, NID_organizationName, request->organization) &&
            add_name(subject, NID_organizationalUnitName, request->unit) &&
            add_name(subject, NID_commonName, request->common_name);
+}
+
+/* What X509_set_pubkey does, without its decoding of what it has just encoded (0.3 ms). */
+static bool set_public_key(X509 *cert, EVP_PKEY *key)
+{
+    unsigned char *point = OPENSSL_malloc(POINT_BYTES);
+    size_t len;
+
+    if (point != NULL &&
+        EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point, POINT_BYTES, &len) &&
+        X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(cert), OBJ_nid2obj(NID_X9_62_id_ecPublicKey),
+                               V_ASN1_OBJECT, OBJ_nid2obj(NID_X9_62_prime256v1), point, (int)len))
+        return true;
+    OPENSSL_free(point);
+    return false;
 }
 
 static bool set_serial(X509 *cert)
@@ -332,15 +350,11 @@ static X509 *read_issuer_cert(struct pn_str pem, struct pn_err *err)
 static EVP_PKEY *read_issuer_key(const struct pn_secret *key, struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf der = pn_buf_init_wiped(PN_PEM_MAX_BYTES);
-    pn_auto(pkcs8_freep) PKCS8_PRIV_KEY_INFO *info = NULL;
     struct pn_str pem = pn_secret_reveal(key);
-    const unsigned char *at;
 
     if (!pn_pem_next(&pem, PN_PEM_PRIVATE_KEY, &der, err))
         return NULL;
-    at = (const unsigned char *)der.ptr;
-    info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)der.len);
-    return info != NULL ? EVP_PKCS82PKEY(info) : NULL;
+    return pn_engine_decode_key((const unsigned char *)der.ptr, der.len);
 }
 
 static bool read_issuer(const struct pn_cert *issuer, X509 **cert, EVP_PKEY **key,
@@ -401,7 +415,7 @@ static bool fill(X509 *cert, EVP_PKEY *key, X509 *issuer, const struct pn_cert_r
                  struct pn_err *err)
 {
     if (!X509_set_version(cert, X509_VERSION_3) || !set_serial(cert) ||
-        !set_subject(cert, request) || !X509_set_pubkey(cert, key) ||
+        !set_subject(cert, request) || !set_public_key(cert, key) ||
         !X509_set_issuer_name(cert, X509_get_subject_name(issuer != NULL ? issuer : cert)) ||
         !ASN1_TIME_set(X509_getm_notBefore(cert), request->not_before_ms / 1000) ||
         !ASN1_TIME_set(X509_getm_notAfter(cert), request->not_after_ms / 1000))
