@@ -49,16 +49,24 @@ static void format_text(char *out, size_t bytes, const char *format, va_list arg
     }
 }
 
+/* Appends what fits and leaves room for the terminator. */
+static size_t append(char *out, size_t at, size_t bytes, const char *text)
+{
+    size_t len = strnlen(text, bytes - 1 - at);
+
+    memcpy(out + at, text, len);
+    return at + len;
+}
+
 static void prepend_trace(struct pn_err *err, const char *context)
 {
-    char old[sizeof(err->trace)];
-    size_t at = strlen(context);
+    char joined[sizeof(err->trace)];
+    size_t at = append(joined, 0, sizeof(joined), context);
 
-    memcpy(old, err->trace, sizeof(old));
-    if (at > sizeof(err->trace) - 1)
-        at = sizeof(err->trace) - 1;
-    memcpy(err->trace, context, at);
-    snprintf(err->trace + at, sizeof(err->trace) - at, "%s%s", old[0] != '\0' ? ": " : "", old);
+    at = append(joined, at, sizeof(joined), err->trace[0] != '\0' ? ": " : "");
+    at = append(joined, at, sizeof(joined), err->trace);
+    joined[at] = '\0';
+    memcpy(err->trace, joined, at + 1);
 }
 
 bool pn_err_raise(struct pn_err *err, enum pn_code code, int cause, const char *at,
