@@ -92,6 +92,23 @@ PN_TEST(every_altered_byte_is_refused)
     pn_buf_drop(&out);
 }
 
+/* GCM deciphers before it knows; what it deciphered must not stay behind the buffer's end. */
+PN_TEST(refused_plaintext_is_wiped)
+{
+    struct pn_buf sealed = pn_buf_init(100), out = pn_buf_init(100);
+    struct pn_err err = { 0 };
+    char *end;
+
+    CHECK_OK(pn_aead_seal(key, PN_LIT("place"), PN_LIT("the secret"), &sealed, &err), err);
+    end = pn_buf_room(&out, 10);
+    memset(end, 'x', 10);
+    sealed.ptr[sealed.len - 1] ^= 1; /* of the tag */
+    CHECK_FAILS(pn_aead_open(key, PN_LIT("place"), pn_buf_str(&sealed), &out, &err), err, INTERNAL);
+    CHECK(pn_str_eq(pn_str_of(end, 10), PN_LIT("\0\0\0\0\0\0\0\0\0\0")));
+    pn_buf_drop(&sealed);
+    pn_buf_drop(&out);
+}
+
 PN_TEST(another_key_or_place_is_refused)
 {
     struct pn_buf sealed = pn_buf_init(100), out = pn_buf_init(100);
@@ -125,5 +142,5 @@ PN_TEST(a_buffer_without_room_is_an_error)
 }
 
 PN_TEST_MAIN(T(gcm_of_the_specification), T(what_is_sealed_opens), T(nonces_differ),
-             T(every_altered_byte_is_refused), T(another_key_or_place_is_refused),
-             T(a_buffer_without_room_is_an_error))
+             T(every_altered_byte_is_refused), T(refused_plaintext_is_wiped),
+             T(another_key_or_place_is_refused), T(a_buffer_without_room_is_an_error))
