@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
-
 #include "cli/applets.h"
+#include "cli/daemon.h"
 #include "cli/machine.h"
-#include "json/writer.h"
+#include "gateway/gateway.h"
 
 /*
  * `gateway create` and `relay create` are the same three steps: make the row, mint its one-time token,
@@ -34,6 +33,40 @@ static bool gateway_list(struct pn_cli *cli, int *exit_code, struct pn_err *err)
     return pn_machine_list(cli, &gateway_machine, list_columns, err);
 }
 
+static bool gateway_start(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    pn_auto(pn_daemon_drop) struct pn_daemon daemon = { 0 };
+    struct pn_gateway_config config = { .name = pn_cli_arg(cli, 0),
+                                        .relay_name = pn_cli_option(cli, "relay"),
+                                        .listen = pn_cli_option(cli, "listen"),
+                                        .direct_address = pn_cli_option(cli, "direct-address"),
+                                        .is_recording_strict = pn_cli_has(cli, "strict") };
+    struct pn_gateway *gateway;
+
+    (void)exit_code;
+    if (!pn_daemon_prepare(cli, "gateway", &daemon, err))
+        return false;
+    config.server_url = daemon.server_url;
+    config.server_ca_pem = daemon.server_ca_pem;
+    config.enrol_token = daemon.token;
+    config.state_dir = daemon.state_dir;
+    if (!pn_gateway_start(&config, &gateway, err))
+        return false;
+    pn_daemon_wait();
+    pn_gateway_stop(gateway);
+    return true;
+}
+
+static const struct pn_option start_options[] = {
+    { "token-file", "F", "the one-time token of `gateway create` (- is standard input)" },
+    { "state", "DIR", "where its identity and its spool live" },
+    { "relay", "NAME", "only this relay (default: all there are)" },
+    { "listen", "HOST:PORT", "take clients without a relay too" },
+    { "direct-address", "HOST:PORT", "what clients are told instead of --listen's" },
+    { "strict", NULL, "forward a request only when its record is on disk" },
+    { "debug", NULL, "log more" },
+    { 0 },
+};
 static const struct pn_option no_options[] = { { 0 } };
 
 const struct pn_command pn_gateway_commands[] = {
@@ -50,5 +83,14 @@ const struct pn_command pn_gateway_commands[] = {
       .summary = "Gateways, and whether a tunnel of theirs is up",
       .options = no_options,
       .run = gateway_list },
+    { .words = "gateway start",
+      .arguments = "NAME --token-file F [--state DIR] [--listen HOST:PORT]",
+      .summary = "Run a gateway: next to a cluster, dialling out",
+      .examples = "  POSTERN_DOMAIN=https://postern.example.com postern gateway start edge "
+                  "--token-file token\n",
+      .options = start_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = gateway_start },
     { 0 },
 };

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/daemon.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "crypto/random.h"
+#include "base/map.h"
+#include "sys/sys.h"
+
+static void ending_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGTERM);
+}
+
+/* Root's state belongs to the system, anybody else's to them. */
+static const char *default_state_dir(struct pn_arena *arena, const char *role, struct pn_str name)
+{
+    if (geteuid() == 0)
+        return pn_cstr(arena,
+                       pn_arena_printf(arena, "/var/lib/postern/%s-%.*s", role, PN_ARG(name)));
+    return pn_cstr(arena,
+                   pn_arena_printf(arena, "%s/%s-%.*s", pn_dir_config(arena), role, PN_ARG(name)));
+}
+
+/* The name becomes part of a path. */
+static bool check_name(struct pn_str name, struct pn_err *err)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'))
+            return pn_fail(err, PN_USAGE,
+                           "a name is lower-case letters, digits and hyphens, not \"%.*s\"",
+                           PN_ARG(name));
+    }
+    return true;
+}
+
+bool pn_daemon_prepare(struct pn_cli *cli, const char *role, struct pn_daemon *out,
+                       struct pn_err *err)
+{
+    const char *file = pn_cli_option_text(cli, "token-file");
+    struct pn_client_config *config;
+    uint8_t seed[16];
+    sigset_t signals;
+
+    *out = (struct pn_daemon){ .state_dir = pn_cli_option_text(cli, "state") };
+    ending_signals(&signals);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    pn_process_harden();
+    pn_process_raise_files();
+    pn_random_bytes(seed, sizeof seed);
+    pn_map_seed(seed);
+    pn_log_init(pn_cli_has(cli, "debug") ? PN_DEBUG : PN_INFO, STDERR_FILENO, role);
+    if (!check_name(pn_cli_arg(cli, 0), err) || !pn_cli_config(cli, &config, err))
+        return false;
+    if (config->domain.len == 0)
+        return pn_fail(err, PN_USAGE, "the server is not known: --domain URL or POSTERN_DOMAIN");
+    out->server_url = config->domain;
+    out->server_ca_pem = config->ca_pem;
+    if (out->state_dir == NULL)
+        out->state_dir = default_state_dir(pn_cli_arena(cli), role, pn_cli_arg(cli, 0));
+    return file == NULL || pn_cli_secret_file(file, &out->token, err);
+}
+
+void pn_daemon_drop(struct pn_daemon *daemon)
+{
+    pn_secret_freep(&daemon->token);
+}
+
+void pn_daemon_wait(void)
+{
+    sigset_t signals;
+    int number;
+
+    ending_signals(&signals);
+    sigwait(&signals, &number);
+    pn_log(PN_INFO, "stopping", PN_F_INT("signal", number));
+}

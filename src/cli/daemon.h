@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PN_CLI_DAEMON_H
+#define PN_CLI_DAEMON_H
+
+#include "cli/command.h"
+
+/*
+ * What `relay start` and `gateway start` share: the server and its CA from the client's configuration,
+ * the one-time token from a file, a state directory, hardening, and waiting for SIGTERM or SIGINT.
+ */
+struct pn_daemon {
+    struct pn_str server_url, server_ca_pem;
+    struct pn_secret *token; /* NULL: none was given */
+    const char *state_dir;
+};
+
+/* Hardens the process and blocks the ending signals: before any thread exists. Drop with pn_daemon_drop. */
+bool pn_daemon_prepare(struct pn_cli *cli, const char *role, struct pn_daemon *out,
+                       struct pn_err *err) PN_CHECKED;
+void pn_daemon_drop(struct pn_daemon *daemon);
+/* Blocks until the process is asked to end. */
+void pn_daemon_wait(void);
+
+#endif
