@@ -18,6 +18,7 @@ struct pn_dispatcher {
     struct pn_dispatch_parts parts;
     struct pn_arena *arenas[KEPT_ARENAS]; /* of finished requests, for the next ones */
     size_t arena_count;
+    struct request *requests; /* in progress */
     size_t in_progress;
 };
 
@@ -26,6 +27,7 @@ struct request {
     struct pn_job job;   /* first: to the worker */
     struct pn_task done; /* and back */
     struct pn_dispatcher *dispatcher;
+    struct request *next, **at; /* in dispatcher->requests */
     struct pn_exchange *exchange;
     struct pn_arena *arena;
     struct pn_timer body_timer;
@@ -63,16 +65,6 @@ struct pn_dispatcher *pn_dispatcher_new(const struct pn_dispatch_parts *parts)
     return d;
 }
 
-void pn_dispatcher_free(struct pn_dispatcher *d)
-{
-    if (d == NULL)
-        return;
-    pn_assert(d->in_progress == 0);
-    for (size_t i = 0; i < d->arena_count; i++)
-        pn_arena_free(d->arenas[i]);
-    pn_heap_free(d);
-}
-
 size_t pn_dispatcher_in_progress(const struct pn_dispatcher *d)
 {
     return d->in_progress;
@@ -95,6 +87,11 @@ static struct request *request_new(struct pn_dispatcher *d, struct pn_exchange *
         .has_api_key = pn_http_field_get(exchange->request, "x-api-key").ptr != NULL,
         .content_type = pn_http_field_get(exchange->request, "content-type"),
     };
+    r->next = d->requests;
+    r->at = &d->requests;
+    if (r->next != NULL)
+        r->next->at = &r->next;
+    d->requests = r;
     d->in_progress++;
     atomic_fetch_add(&d->parts.metrics->in_progress, 1);
     return r;
@@ -108,6 +105,9 @@ static void request_free(struct request *r)
     pn_buf_drop(&r->body);
     pn_buf_drop(&r->answer.body);
     give_arena(d, r->arena);
+    *r->at = r->next;
+    if (r->next != NULL)
+        r->next->at = r->at;
     d->in_progress--;
     atomic_fetch_sub(&d->parts.metrics->in_progress, 1);
     pn_heap_free(r);
@@ -315,6 +315,17 @@ static void abandon(struct request *r)
 {
     pn_stream_close(&r->exchange->body);
     request_free(r);
+}
+
+void pn_dispatcher_free(struct pn_dispatcher *d)
+{
+    if (d == NULL)
+        return;
+    while (d->requests != NULL)
+        abandon(d->requests);
+    for (size_t i = 0; i < d->arena_count; i++)
+        pn_arena_free(d->arenas[i]);
+    pn_heap_free(d);
 }
 
 static void body_is_late(struct pn_timer *timer)

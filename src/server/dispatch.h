@@ -30,7 +30,7 @@ struct pn_dispatch_parts {
 };
 
 struct pn_dispatcher *pn_dispatcher_new(const struct pn_dispatch_parts *parts);
-/* All exchanges must be closed. */
+/* After its lanes, before the HTTP server: aborts what is still in progress. */
 void pn_dispatcher_free(struct pn_dispatcher *dispatcher);
 /* For pn_http_server_config: context is the dispatcher. Threads: its loop. */
 void pn_dispatch(void *dispatcher, struct pn_exchange *exchange);
@@ -63,5 +63,8 @@ struct pn_answer {
 void pn_dispatch_run(const struct pn_dispatch_parts *parts, struct pn_db_conn *conn,
                      struct pn_arena *arena, const struct pn_match *match,
                      const struct pn_request_facts *facts, struct pn_answer *out);
+
+/* For GET /metrics: the counters of the server that runs this call. */
+void pn_dispatch_metrics(struct pn_call *call, struct pn_buf *out);
 
 #endif

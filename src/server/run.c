@@ -11,10 +11,19 @@
 
 #define MAX_REPLY_BYTES ((size_t)64 << 20)
 
+/* What stands around the call that a handler is given. */
 struct running {
-    struct pn_call call; /* first: pn_reply_field finds the answer from it */
+    struct pn_call call;
     struct pn_answer *answer;
+    const struct pn_dispatch_parts *parts;
 };
+
+void pn_dispatch_metrics(struct pn_call *call, struct pn_buf *out)
+{
+    const struct running *r = pn_container_of(call, struct running, call);
+
+    pn_metrics_print(r->parts->metrics, call->db, out);
+}
 
 void pn_reply_field(struct pn_call *call, const char *name, struct pn_str value)
 {
@@ -172,6 +181,7 @@ void pn_dispatch_run(const struct pn_dispatch_parts *parts, struct pn_db_conn *c
                   .keyring = parts->keyring,
                   .settings = parts->settings },
         .answer = out,
+        .parts = parts,
     };
 
     *out = (struct pn_answer){ .status = 200,

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How people log in. Contract: platform.md §4.2, §4.5. */
+#include "core/auth/login.h"
+#include "core/identity/identity.h"
+#include "server/route.h"
+
+struct message_out {
+    struct pn_str message;
+};
+static const struct pn_field message_out_fields[] = {
+    PN_FIELD(message_out, message, STRING),
+};
+
+/* ---- password ---- */
+
+struct login_in {
+    struct pn_str email;
+    struct pn_secret *password;
+};
+static const struct pn_field login_in_fields[] = {
+    PN_FIELD(login_in, email, STRING, .required = true, .min = 1, .max = 254, .lower = true,
+             .trim = true),
+    PN_FIELD(login_in, password, SECRET, .required = true, .min = 1, .max = 1024),
+};
+struct login_out {
+    struct pn_str accessToken;
+};
+static const struct pn_field login_out_fields[] = {
+    PN_FIELD(login_out, accessToken, STRING),
+};
+
+static bool login(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct login_in *in = in_;
+    struct login_out *out = out_;
+
+    return pn_login_password(call, in->email, in->password, &out->accessToken, err);
+}
+
+/* The official CLI falls back to SRP when a login fails; there is none. */
+static bool login_by_srp(struct pn_call *call, const void *in, void *out, struct pn_err *err)
+{
+    (void)call;
+    (void)in;
+    (void)out;
+    return pn_fail(err, PN_BAD_REQUEST, "Invalid email or password");
+}
+
+/* ---- organization ---- */
+
+struct select_in {
+    struct pn_uuid organizationId;
+};
+static const struct pn_field select_in_fields[] = {
+    PN_FIELD(select_in, organizationId, UUID, .required = true),
+};
+struct select_out {
+    struct pn_str token;
+    bool isMfaEnabled;
+};
+static const struct pn_field select_out_fields[] = {
+    PN_FIELD(select_out, token, STRING),
+    PN_FIELD(select_out, isMfaEnabled, BOOL),
+};
+
+static bool select_organization(struct pn_call *call, const void *in_, void *out_,
+                                struct pn_err *err)
+{
+    const struct select_in *in = in_;
+    struct select_out *out = out_;
+
+    return pn_login_select_org(call, in->organizationId, &out->token, err);
+}
+
+/* ---- the session ---- */
+
+static bool check(struct pn_call *call, const void *in, void *out_, struct pn_err *err)
+{
+    struct message_out *out = out_;
+
+    (void)call;
+    (void)in;
+    (void)err;
+    out->message = PN_LIT("Authenticated");
+    return true;
+}
+
+static bool logout(struct pn_call *call, const void *in, void *out_, struct pn_err *err)
+{
+    struct message_out *out = out_;
+
+    (void)in;
+    out->message = PN_LIT("Successfully logged out");
+    return pn_login_end(call, err);
+}
+
+/* ---- access tokens of machines ---- */
+
+struct revoke_in {
+    struct pn_str accessToken;
+};
+static const struct pn_field revoke_in_fields[] = {
+    PN_FIELD(revoke_in, accessToken, STRING, .required = true, .min = 1, .max = 8192, .trim = true),
+};
+
+static bool revoke(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct revoke_in *in = in_;
+    struct message_out *out = out_;
+
+    out->message = PN_LIT("Successfully revoked access token");
+    return pn_identity_token_revoke_self(call, in->accessToken, err);
+}
+
+const struct pn_route pn_auth_routes[] = {
+    { PN_POST, "/api/v3/auth/login", .access = PN_ANYONE, .rate = PN_RATE_LOGIN,
+      .lane = PN_LANE_SLOW, .audit = "user-login", .in = PN_SHAPE(login_in),
+      .out = PN_SHAPE(login_out), .handle = login, .doc = "Logs a person in by password" },
+    { PN_POST, "/api/v3/auth/login1", .access = PN_ANYONE, .rate = PN_RATE_LOGIN,
+      .lane = PN_LANE_INLINE, .handle = login_by_srp,
+      .doc = "Always refused: there is no SRP login" },
+    { PN_POST, "/api/v3/auth/select-organization", .access = PN_BY_USER | PN_BY_USER_NO_ORG,
+      .rate = PN_RATE_LOGIN, .audit = "select-organization", .in = PN_SHAPE(select_in),
+      .out = PN_SHAPE(select_out), .handle = select_organization,
+      .doc = "A token for one of the person's organizations" },
+    { PN_POST, "/api/v1/auth/checkAuth", .access = PN_BY_USER | PN_BY_USER_NO_ORG,
+      .rate = PN_RATE_READ, .out = PN_SHAPE(message_out), .handle = check,
+      .doc = "Whether the token is still good" },
+    { PN_POST, "/api/v1/auth/logout", .access = PN_BY_USER | PN_BY_USER_NO_ORG,
+      .rate = PN_RATE_WRITE, .audit = "user-logout", .out = PN_SHAPE(message_out), .handle = logout,
+      .doc = "Ends the session of the token" },
+    { PN_POST, "/api/v1/auth/token/revoke", .access = PN_ANYONE, .rate = PN_RATE_LOGIN,
+      .audit = "revoke-identity-access-token", .in = PN_SHAPE(revoke_in),
+      .out = PN_SHAPE(message_out), .handle = revoke,
+      .doc = "Ends the access token of a machine identity" },
+    { 0 },
+};

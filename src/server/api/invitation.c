@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Invitations, by link because there is no mail. Contract: platform.md §6.3. */
+#include "base/encode.h"
+#include "core/org/names.h"
+#include "core/org/org.h"
+#include "json/settings.h"
+#include "server/route.h"
+
+struct invite_in {
+    struct pn_strs inviteeEmails;
+    struct pn_uuid organizationId;
+    struct pn_str organizationRoleSlug;
+};
+static const struct pn_field invite_in_fields[] = {
+    PN_FIELD(invite_in, inviteeEmails, STRINGS, .required = true, .min = 1,
+             .max = PN_ORG_MAX_INVITES, .item_max = 254),
+    PN_FIELD(invite_in, organizationId, UUID, .required = true),
+    PN_FIELD(invite_in, organizationRoleSlug, STRING, .min = 1, .max = 64),
+};
+struct link {
+    struct pn_str email, link;
+};
+static const struct pn_field link_fields[] = {
+    PN_FIELD(link, email, STRING),
+    PN_FIELD(link, link, STRING),
+};
+struct invite_out {
+    struct pn_str message;
+    struct pn_list completeInviteLinks;
+};
+static const struct pn_field invite_out_fields[] = {
+    PN_FIELD(invite_out, message, STRING),
+    PN_FIELD(invite_out, completeInviteLinks, OBJECTS, .shape = PN_SHAPE(link)),
+};
+
+/* Addresses are compared in lower case; one that is none is refused by name. */
+static bool fold_emails(struct pn_arena *arena, const struct pn_strs *from, struct pn_strs *to,
+                        struct pn_err *err)
+{
+    *to = (struct pn_strs){ .items = pn_new(arena, struct pn_str, from->count),
+                            .count = from->count };
+    for (size_t i = 0; i < from->count; i++) {
+        struct pn_str email = pn_str_trim(from->items[i]);
+        char *folded = pn_new(arena, char, email.len + 1);
+
+        for (size_t j = 0; j < email.len; j++)
+            folded[j] = (char)(email.ptr[j] >= 'A' && email.ptr[j] <= 'Z' ? email.ptr[j] + 32
+                                                                          : email.ptr[j]);
+        to->items[i] = pn_str_of(folded, email.len);
+        if (!pn_name_is_email(to->items[i]))
+            return pn_fail(err, PN_BAD_REQUEST, "\"%.*s\" is not an e-mail address",
+                           PN_ARG(pn_str_slice(email, 0, 80)));
+    }
+    return true;
+}
+
+static struct pn_str make_link(struct pn_call *call, struct pn_uuid org_id,
+                               const struct pn_org_invite *invite)
+{
+    pn_auto(pn_buf_drop) struct pn_buf link = pn_buf_init_wiped(4096);
+
+    pn_buf_addf(&link, "%s/signupinvite?token=", call->settings->public_url);
+    pn_percent_add(&link, invite->code);
+    pn_buf_add_text(&link, "&to=");
+    pn_percent_add(&link, invite->email);
+    pn_buf_addf(&link, "&organization_id=%s", pn_uuid_format(org_id).text);
+    return pn_arena_copy(call->arena, pn_buf_str(&link));
+}
+
+static bool invite(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct invite_in *in = in_;
+    struct invite_out *out = out_;
+    struct pn_list invites;
+    struct pn_strs emails;
+    struct link *links;
+    size_t count = 0;
+
+    if (!fold_emails(call->arena, &in->inviteeEmails, &emails, err) ||
+        !pn_org_invite(call, in->organizationId, emails,
+                       in->organizationRoleSlug.len > 0 ? in->organizationRoleSlug
+                                                        : PN_LIT("member"),
+                       &invites, err))
+        return false;
+    links = pn_new(call->arena, struct link, invites.count);
+    for (size_t i = 0; i < invites.count; i++) {
+        const struct pn_org_invite *one = (const struct pn_org_invite *)invites.items + i;
+
+        if (!one->is_member)
+            links[count++] = (struct link){ .email = one->email,
+                                            .link = make_link(call, in->organizationId, one) };
+    }
+    out->message = PN_LIT("Send the links to the people you have invited");
+    out->completeInviteLinks = (struct pn_list){ .items = links, .count = count };
+    return true;
+}
+
+struct verify_in {
+    struct pn_str email, code, firstName, lastName;
+    struct pn_uuid organizationId;
+    struct pn_secret *password;
+};
+static const struct pn_field verify_in_fields[] = {
+    PN_FIELD(verify_in, email, STRING, .required = true, .min = 1, .max = 254, .lower = true,
+             .trim = true),
+    PN_FIELD(verify_in, organizationId, UUID, .required = true),
+    PN_FIELD(verify_in, code, STRING, .required = true, .min = 1, .max = 128, .trim = true),
+    PN_FIELD(verify_in, password, SECRET, .min = 8, .max = 1024,
+             .doc = "Ours: the new account's, or the account's own"),
+    PN_FIELD(verify_in, firstName, STRING, .max = 128, .trim = true),
+    PN_FIELD(verify_in, lastName, STRING, .max = 128, .trim = true),
+};
+struct verify_out {
+    struct pn_str message;
+};
+static const struct pn_field verify_out_fields[] = {
+    PN_FIELD(verify_out, message, STRING),
+};
+
+static bool verify(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct verify_in *in = in_;
+    struct verify_out *out = out_;
+
+    out->message = PN_LIT("Successfully joined the organization");
+    return pn_org_accept(call, in->organizationId, in->email, in->code, in->password, in->firstName,
+                         in->lastName, err);
+}
+
+const struct pn_route pn_invitation_routes[] = {
+    { PN_POST, "/api/v1/invite-org/signup", .access = PN_BY_PEOPLE,
+      .permission = "org member:create", .rate = PN_RATE_WRITE, .audit = "invite-org-member",
+      .in = PN_SHAPE(invite_in), .out = PN_SHAPE(invite_out), .handle = invite,
+      .doc = "Invites people by link" },
+    { PN_POST, "/api/v1/invite-org/verify", .access = PN_ANYONE, .rate = PN_RATE_LOGIN,
+      .lane = PN_LANE_SLOW, .audit = "accept-org-invitation", .in = PN_SHAPE(verify_in),
+      .out = PN_SHAPE(verify_out), .handle = verify, .doc = "Accepts an invitation" },
+    { 0 },
+};

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who belongs to a project: people (platform.md §7.3) and machine identities (§7.4), under old and new paths. */
+#include "base/clock.h"
+#include "core/org/project_member.h"
+#include "server/api/views.h"
+#include "server/route.h"
+
+/* ---- people ---- */
+
+struct project_in {
+    struct pn_uuid projectId;
+};
+static const struct pn_field project_in_fields[] = {
+    PN_FIELD(project_in, projectId, UUID, .required = true),
+};
+struct member_in {
+    struct pn_uuid projectId, membershipId;
+};
+static const struct pn_field member_in_fields[] = {
+    PN_FIELD(member_in, projectId, UUID, .required = true),
+    PN_FIELD(member_in, membershipId, UUID, .required = true),
+};
+struct members_out {
+    struct pn_list memberships;
+};
+static const struct pn_field members_out_fields[] = {
+    PN_FIELD(members_out, memberships, OBJECTS, .shape = &pn_project_member_view),
+};
+static const struct pn_field users_out_fields[] = {
+    { .name = "users",
+      .kind = PN_KIND_OBJECTS,
+      .offset = offsetof(struct members_out, memberships),
+      .shape = &pn_project_member_view },
+};
+static const struct pn_shape users_out = { "users_out", sizeof(struct members_out),
+                                           users_out_fields, 1 };
+struct member_out {
+    struct pn_project_member_shown membership;
+};
+static const struct pn_field member_out_fields[] = {
+    PN_FIELD(member_out, membership, OBJECT, .shape = &pn_project_member_view),
+};
+static const struct pn_field identity_out_fields[] = {
+    { .name = "identityMembership",
+      .kind = PN_KIND_OBJECT,
+      .offset = offsetof(struct member_out, membership),
+      .shape = &pn_project_member_view },
+};
+static const struct pn_shape identity_out = { "identity_out", sizeof(struct member_out),
+                                              identity_out_fields, 1 };
+
+static bool list_users(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct project_in *in = in_;
+    struct members_out *out = out_;
+    struct pn_list members;
+
+    if (!pn_project_member_list(call, in->projectId, PN_MEMBER_USERS, &members, err))
+        return false;
+    out->memberships = pn_project_members_show(call->arena, members);
+    return true;
+}
+
+static bool get_user(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct member_in *in = in_;
+    struct member_out *out = out_;
+    struct pn_project_member member;
+
+    if (!pn_project_member_get(call, in->projectId, PN_MEMBER_USERS, in->membershipId, &member,
+                               err))
+        return false;
+    out->membership = pn_project_member_show(&member);
+    return true;
+}
+
+struct add_in {
+    struct pn_uuid projectId;
+    struct pn_strs emails, usernames, roleSlugs;
+};
+static const struct pn_field add_in_fields[] = {
+    PN_FIELD(add_in, projectId, UUID, .required = true),
+    PN_FIELD(add_in, emails, STRINGS, .max = 100, .item_max = 254),
+    PN_FIELD(add_in, usernames, STRINGS, .max = 100, .item_max = 254),
+    PN_FIELD(add_in, roleSlugs, STRINGS, .max = PN_PROJECT_MAX_ROLES, .item_max = 64),
+};
+
+static bool has_text(const struct pn_strs *list, struct pn_str text)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (pn_str_eq(list->items[i], text))
+            return true;
+    }
+    return false;
+}
+
+/* Both lists in lower case, each address once. */
+static struct pn_strs fold(struct pn_arena *arena, const struct pn_strs *a, const struct pn_strs *b)
+{
+    struct pn_strs all = { .items = pn_new(arena, struct pn_str, a->count + b->count) };
+
+    for (size_t i = 0; i < a->count + b->count; i++) {
+        struct pn_str text = i < a->count ? a->items[i] : b->items[i - a->count];
+        char *folded = pn_new(arena, char, text.len + 1);
+
+        for (size_t j = 0; j < text.len; j++)
+            folded[j] =
+                (char)(text.ptr[j] >= 'A' && text.ptr[j] <= 'Z' ? text.ptr[j] + 32 : text.ptr[j]);
+        if (!has_text(&all, pn_str_of(folded, text.len)))
+            all.items[all.count++] = pn_str_of(folded, text.len);
+    }
+    return all;
+}
+
+static bool add_users(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    static struct pn_str member_role[] = { PN_LIT_INIT("member") };
+    const struct add_in *in = in_;
+    struct members_out *out = out_;
+    struct pn_strs emails = fold(call->arena, &in->emails, &in->usernames);
+    struct pn_strs roles = in->roleSlugs.count > 0
+                               ? in->roleSlugs
+                               : (struct pn_strs){ .items = member_role, .count = 1 };
+    struct pn_list members;
+
+    if (emails.count == 0)
+        return pn_fail(err, PN_BAD_REQUEST, "Name at least one e-mail address");
+    if (!pn_project_member_add_users(call, in->projectId, emails, roles, &members, err))
+        return false;
+    out->memberships = pn_project_members_show(call->arena, members);
+    return true;
+}
+
+/*
+ * A role as clients send it. Terraform sends all members, empty and with a zero time, when the role
+ * is not temporary: then they are not looked at.
+ */
+struct role_item {
+    struct pn_str role, temporaryMode, temporaryRange, temporaryAccessStartTime;
+    bool isTemporary;
+};
+static const struct pn_field role_item_fields[] = {
+    PN_FIELD(role_item, role, STRING, .required = true, .min = 1, .max = 64),
+    PN_FIELD(role_item, isTemporary, BOOL),
+    PN_FIELD(role_item, temporaryMode, STRING, .max = 32, .is_nullable = true),
+    PN_FIELD(role_item, temporaryRange, STRING, .max = 32, .is_nullable = true),
+    PN_FIELD(role_item, temporaryAccessStartTime, STRING, .max = 40, .is_nullable = true),
+};
+static const struct pn_shape role_item_shape = PN_SHAPE_OF(role_item);
+
+static bool read_roles(struct pn_arena *arena, const struct pn_list *from,
+                       struct pn_project_role **out, struct pn_err *err)
+{
+    struct pn_project_role *roles = pn_new(arena, struct pn_project_role, from->count);
+
+    for (size_t i = 0; i < from->count; i++) {
+        const struct role_item *item = (const struct role_item *)from->items + i;
+
+        roles[i] = (struct pn_project_role){ .role = item->role, .isTemporary = item->isTemporary };
+        if (!item->isTemporary)
+            continue;
+        roles[i].temporaryRange = item->temporaryRange;
+        if (item->temporaryAccessStartTime.len > 0 &&
+            !pn_clock_parse_iso(item->temporaryAccessStartTime, &roles[i].temporaryAccessStartTime))
+            return pn_fail(err, PN_BAD_REQUEST,
+                           "temporaryAccessStartTime must be an ISO 8601 time");
+    }
+    *out = roles;
+    return true;
+}
+
+struct roles_in {
+    struct pn_uuid projectId, membershipId;
+    struct pn_list roles;
+};
+static const struct pn_field roles_in_fields[] = {
+    PN_FIELD(roles_in, projectId, UUID, .required = true),
+    PN_FIELD(roles_in, membershipId, UUID, .required = true),
+    PN_FIELD(roles_in, roles, OBJECTS, .required = true, .min = 1, .max = PN_PROJECT_MAX_ROLES,
+             .shape = &role_item_shape),
+};
+struct roles_out {
+    struct pn_list roles;
+};
+static const struct pn_field roles_out_fields[] = {
+    PN_FIELD(roles_out, roles, OBJECTS, .shape = &pn_project_role_view),
+};
+
+static bool set_user_roles(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct roles_in *in = in_;
+    struct roles_out *out = out_;
+    struct pn_project_member member;
+    struct pn_project_role *roles;
+
+    if (!read_roles(call->arena, &in->roles, &roles, err) ||
+        !pn_project_member_set_roles(call, in->projectId, PN_MEMBER_USERS, in->membershipId, roles,
+                                     in->roles.count, &member, err))
+        return false;
+    out->roles = member.roles;
+    return true;
+}
+
+static bool remove_user(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct member_in *in = in_;
+    struct member_out *out = out_;
+    struct pn_project_member member;
+
+    if (!pn_project_member_remove(call, in->projectId, PN_MEMBER_USERS, in->membershipId, &member,
+                                  err))
+        return false;
+    out->membership = pn_project_member_show(&member);
+    return true;
+}
+
+/* ---- machine identities ---- */
+
+struct identity_in {
+    struct pn_uuid projectId, identityId;
+};
+static const struct pn_field identity_in_fields[] = {
+    PN_FIELD(identity_in, projectId, UUID, .required = true),
+    PN_FIELD(identity_in, identityId, UUID, .required = true),
+};
+struct identities_out {
+    struct pn_list identityMemberships;
+    int64_t totalCount;
+};
+static const struct pn_field identities_out_fields[] = {
+    PN_FIELD(identities_out, identityMemberships, OBJECTS, .shape = &pn_project_member_view),
+    PN_FIELD(identities_out, totalCount, INT),
+};
+
+static bool list_identities(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct project_in *in = in_;
+    struct identities_out *out = out_;
+    struct pn_list members;
+
+    if (!pn_project_member_list(call, in->projectId, PN_MEMBER_IDENTITIES, &members, err))
+        return false;
+    out->identityMemberships = pn_project_members_show(call->arena, members);
+    out->totalCount = (int64_t)members.count;
+    return true;
+}
+
+static bool get_identity(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct identity_in *in = in_;
+    struct member_out *out = out_;
+    struct pn_project_member member;
+
+    if (!pn_project_member_get(call, in->projectId, PN_MEMBER_IDENTITIES, in->identityId, &member,
+                               err))
+        return false;
+    out->membership = pn_project_member_show(&member);
+    return true;
+}
+
+struct identity_roles_in {
+    struct pn_uuid projectId, identityId;
+    struct pn_str role; /* older clients: one slug instead of the list */
+    struct pn_list roles;
+};
+static const struct pn_field identity_roles_in_fields[] = {
+    PN_FIELD(identity_roles_in, projectId, UUID, .required = true),
+    PN_FIELD(identity_roles_in, identityId, UUID, .required = true),
+    PN_FIELD(identity_roles_in, role, STRING, .max = 64),
+    PN_FIELD(identity_roles_in, roles, OBJECTS, .max = PN_PROJECT_MAX_ROLES,
+             .shape = &role_item_shape),
+};
+
+static bool read_identity_roles(struct pn_call *call, const struct identity_roles_in *in,
+                                struct pn_project_role **roles, size_t *count, struct pn_err *err)
+{
+    *count = in->roles.count;
+    if (in->roles.count > 0)
+        return read_roles(call->arena, &in->roles, roles, err);
+    *count = 1;
+    *roles = pn_new(call->arena, struct pn_project_role, 1);
+    (*roles)->role = in->role.len > 0 ? in->role : PN_LIT("no-access");
+    return true;
+}
+
+static bool add_identity(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct identity_roles_in *in = in_;
+    struct member_out *out = out_;
+    struct pn_project_member member;
+    struct pn_project_role *roles;
+    size_t count;
+
+    if (!read_identity_roles(call, in, &roles, &count, err) ||
+        !pn_project_member_add_identity(call, in->projectId, in->identityId, roles, count, &member,
+                                        err))
+        return false;
+    out->membership = pn_project_member_show(&member);
+    return true;
+}
+
+static bool set_identity_roles(struct pn_call *call, const void *in_, void *out_,
+                               struct pn_err *err)
+{
+    const struct identity_roles_in *in = in_;
+    struct member_out *out = out_;
+    struct pn_project_member member;
+    struct pn_project_role *roles;
+    size_t count;
+
+    if (!read_identity_roles(call, in, &roles, &count, err) ||
+        !pn_project_member_set_roles(call, in->projectId, PN_MEMBER_IDENTITIES, in->identityId,
+                                     roles, count, &member, err))
+        return false;
+    out->membership = pn_project_member_show(&member);
+    return true;
+}
+
+static bool remove_identity(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct identity_in *in = in_;
+    struct member_out *out = out_;
+    struct pn_project_member member;
+
+    if (!pn_project_member_remove(call, in->projectId, PN_MEMBER_IDENTITIES, in->identityId,
+                                  &member, err))
+        return false;
+    out->membership = pn_project_member_show(&member);
+    return true;
+}
+
+/* ---- the rows: the same under each generation's path ---- */
+
+#define PEOPLE(base)                                                                              \
+    { PN_GET,                                                                                     \
+      base,                                                                                       \
+      .access = PN_BY_PEOPLE,                                                                     \
+      .permission = "project member:read",                                                        \
+      .rate = PN_RATE_READ,                                                                       \
+      .in = PN_SHAPE(project_in),                                                                 \
+      .out = PN_SHAPE(members_out),                                                               \
+      .handle = list_users,                                                                       \
+      .doc = "People of a project" },                                                             \
+        { PN_GET,                                                                                 \
+          base "/:membershipId",                                                                  \
+          .access = PN_BY_PEOPLE,                                                                 \
+          .permission = "project member:read",                                                    \
+          .rate = PN_RATE_READ,                                                                   \
+          .in = PN_SHAPE(member_in),                                                              \
+          .out = PN_SHAPE(member_out),                                                            \
+          .handle = get_user,                                                                     \
+          .doc = "One person's membership" },                                                     \
+        { PN_POST,                                                                                \
+          base,                                                                                   \
+          .access = PN_BY_PEOPLE,                                                                 \
+          .permission = "project member:create",                                                  \
+          .rate = PN_RATE_WRITE,                                                                  \
+          .audit = "add-project-member",                                                          \
+          .in = PN_SHAPE(add_in),                                                                 \
+          .out = PN_SHAPE(members_out),                                                           \
+          .handle = add_users,                                                                    \
+          .doc = "Adds members of the organization to a project" },                               \
+        { PN_PATCH,                                                                               \
+          base "/:membershipId",                                                                  \
+          .access = PN_BY_PEOPLE,                                                                 \
+          .permission = "project member:edit",                                                    \
+          .rate = PN_RATE_WRITE,                                                                  \
+          .audit = "update-user-project-role",                                                    \
+          .in = PN_SHAPE(roles_in),                                                               \
+          .out = PN_SHAPE(roles_out),                                                             \
+          .handle = set_user_roles,                                                               \
+          .doc = "Replaces a person's roles" },                                                   \
+    {                                                                                             \
+        PN_DELETE, base "/:membershipId",                                                         \
+            .access = PN_BY_PEOPLE, .permission = "project member:delete", .rate = PN_RATE_WRITE, \
+            .audit = "remove-project-member", .in = PN_SHAPE(member_in),                          \
+            .out = PN_SHAPE(member_out), .handle = remove_user,                                   \
+            .doc = "Removes a person from a project"                                              \
+    }
+
+#define IDENTITIES(base)                                                                  \
+    { PN_GET,                                                                             \
+      base,                                                                               \
+      .access = PN_BY_PEOPLE,                                                             \
+      .permission = "project identity:read",                                              \
+      .rate = PN_RATE_READ,                                                               \
+      .in = PN_SHAPE(project_in),                                                         \
+      .out = PN_SHAPE(identities_out),                                                    \
+      .handle = list_identities,                                                          \
+      .doc = "Machine identities of a project" },                                         \
+        { PN_GET,                                                                         \
+          base "/:identityId",                                                            \
+          .access = PN_BY_PEOPLE,                                                         \
+          .permission = "project identity:read",                                          \
+          .rate = PN_RATE_READ,                                                           \
+          .in = PN_SHAPE(identity_in),                                                    \
+          .out = &identity_out,                                                           \
+          .handle = get_identity,                                                         \
+          .doc = "One identity's membership" },                                           \
+        { PN_POST,                                                                        \
+          base "/:identityId",                                                            \
+          .access = PN_BY_PEOPLE,                                                         \
+          .permission = "project identity:create",                                        \
+          .rate = PN_RATE_WRITE,                                                          \
+          .audit = "create-identity-project-membership",                                  \
+          .in = PN_SHAPE(identity_roles_in),                                              \
+          .out = &identity_out,                                                           \
+          .handle = add_identity,                                                         \
+          .doc = "Adds an identity to a project" },                                       \
+        { PN_PATCH,                                                                       \
+          base "/:identityId",                                                            \
+          .access = PN_BY_PEOPLE,                                                         \
+          .permission = "project identity:edit",                                          \
+          .rate = PN_RATE_WRITE,                                                          \
+          .audit = "update-identity-project-membership",                                  \
+          .in = PN_SHAPE(identity_roles_in),                                              \
+          .out = &identity_out,                                                           \
+          .handle = set_identity_roles,                                                   \
+          .doc = "Replaces an identity's roles" },                                        \
+    {                                                                                     \
+        PN_DELETE, base "/:identityId",                                                   \
+            .access = PN_BY_PEOPLE, .permission = "project identity:delete",              \
+            .rate = PN_RATE_WRITE, .audit = "delete-identity-project-membership",         \
+            .in = PN_SHAPE(identity_in), .out = &identity_out, .handle = remove_identity, \
+            .doc = "Removes an identity from a project"                                   \
+    }
+
+const struct pn_route pn_project_member_routes[] = {
+    PEOPLE("/api/v1/projects/:projectId/memberships"),
+    PEOPLE("/api/v1/workspace/:projectId/memberships"),
+    PEOPLE("/api/v2/workspace/:projectId/memberships"),
+    { PN_GET, "/api/v1/projects/:projectId/users", .access = PN_BY_PEOPLE,
+      .permission = "project member:read", .rate = PN_RATE_READ, .in = PN_SHAPE(project_in),
+      .out = &users_out, .handle = list_users, .doc = "People of a project" },
+    IDENTITIES("/api/v1/projects/:projectId/memberships/identities"),
+    IDENTITIES("/api/v2/workspace/:projectId/identity-memberships"),
+    { 0 },
+};

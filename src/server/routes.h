@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PN_SERVER_ROUTES_H
+#define PN_SERVER_ROUTES_H
+
+#include "base/buf.h"
+#include "server/route.h"
+
+/* Every table of server/api, one file each. */
+extern const struct pn_route pn_status_routes[];
+extern const struct pn_route pn_instance_routes[];
+extern const struct pn_route pn_auth_routes[];
+extern const struct pn_route pn_organization_routes[];
+extern const struct pn_route pn_membership_routes[];
+extern const struct pn_route pn_invitation_routes[];
+extern const struct pn_route pn_project_routes[];
+extern const struct pn_route pn_project_member_routes[];
+extern const struct pn_route pn_identity_routes[];
+extern const struct pn_route pn_token_auth_routes[];
+extern const struct pn_route pn_gateways_routes[];
+extern const struct pn_route pn_relays_routes[];
+extern const struct pn_route pn_pam_resources_routes[];
+extern const struct pn_route pn_pam_accounts_routes[];
+extern const struct pn_route pn_pam_sessions_routes[];
+
+/* One line per row, sorted by path: METHOD path access permission rate lane audit. */
+void pn_routes_print(struct pn_buf *out);
+
+#endif
