@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stage.h"
+
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <pthread.h>
+
+#include "core/gateway/pki.h"
+
+static struct pn_pki_leaf issue(struct stage *s, enum pn_authority authority,
+                                enum pn_cert_kind kind)
+{
+    struct pn_call call = stage_call(s, s->admin);
+    struct pn_pki_leaf leaf;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_pki_issue(&call, s->org, authority,
+                          (struct pn_cert_request){ .kind = kind, .common_name = PN_LIT("leaf") },
+                          &leaf, &err),
+             err);
+    return leaf;
+}
+
+static struct pn_str chain(struct stage *s, enum pn_authority authority)
+{
+    struct pn_call call = stage_call(s, s->admin);
+    struct pn_str pem;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_pki_chain(&call, s->org, authority, &pem, &err), err);
+    return pem;
+}
+
+/* All certificates of a PEM text into a store, as Go clients do with a chain: every one is trusted. */
+static X509_STORE *trust(struct pn_str pem)
+{
+    BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
+    X509_STORE *store = X509_STORE_new();
+    X509 *cert;
+
+    while ((cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+        X509_STORE_add_cert(store, cert);
+        X509_free(cert);
+    }
+    BIO_free(bio);
+    return store;
+}
+
+/* Does OpenSSL accept the leaf, sent alone, for `purpose`, under what the peer trusts? */
+static bool verifies(struct pn_str leaf_pem, struct pn_str trusted, int purpose)
+{
+    BIO *bio = BIO_new_mem_buf(leaf_pem.ptr, (int)leaf_pem.len);
+    X509 *leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    X509_STORE *store = trust(trusted);
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    bool done;
+
+    CHECK(leaf != NULL);
+    CHECK_EQ(X509_STORE_CTX_init(ctx, store, leaf, NULL), 1);
+    X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(ctx), (time_t)(STAGE_WALL_MS / 1000));
+    X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(ctx),
+                                X509_V_FLAG_USE_CHECK_TIME | X509_V_FLAG_X509_STRICT);
+    X509_STORE_CTX_set_purpose(ctx, purpose);
+    done = X509_verify_cert(ctx) == 1;
+    X509_STORE_CTX_free(ctx);
+    X509_STORE_free(store);
+    X509_free(leaf);
+    BIO_free(bio);
+    return done;
+}
+
+STAGE_TEST(leaves_verify_under_their_own_chain_and_no_other)
+{
+    static const struct {
+        enum pn_authority authority;
+        enum pn_cert_kind kind;
+        int purpose, not_purpose; /* 0: there is none */
+    } cases[] = {
+        { PN_AUTHORITY_RELAY, PN_CERT_SERVER, X509_PURPOSE_SSL_SERVER, X509_PURPOSE_SSL_CLIENT },
+        { PN_AUTHORITY_GATEWAY, PN_CERT_GATEWAY, X509_PURPOSE_SSL_SERVER, 0 },
+        { PN_AUTHORITY_GATEWAY, PN_CERT_GATEWAY, X509_PURPOSE_SSL_CLIENT, 0 },
+        { PN_AUTHORITY_CLIENT, PN_CERT_CLIENT, X509_PURPOSE_SSL_CLIENT, X509_PURPOSE_SSL_SERVER },
+    };
+
+    for (size_t i = 0; i < PN_COUNT(cases); i++) {
+        struct pn_pki_leaf leaf = issue(s, cases[i].authority, cases[i].kind);
+
+        for (enum pn_authority other = PN_AUTHORITY_RELAY; other <= PN_AUTHORITY_CLIENT; other++)
+            CHECK_EQ(verifies(leaf.certificate, chain(s, other), cases[i].purpose),
+                     other == cases[i].authority);
+        if (cases[i].not_purpose != 0)
+            CHECK(!verifies(leaf.certificate, chain(s, cases[i].authority), cases[i].not_purpose));
+    }
+}
+
+STAGE_TEST(a_chain_is_the_intermediate_and_the_root)
+{
+    struct pn_pki_leaf leaf = issue(s, PN_AUTHORITY_GATEWAY, PN_CERT_GATEWAY);
+    struct pn_str pem = chain(s, PN_AUTHORITY_GATEWAY);
+    struct pn_cert_info info;
+    struct pn_err err = { 0 };
+    size_t count;
+
+    CHECK_OK(pn_x509_check_bundle(pem, &count, &err), err);
+    CHECK_EQ(count, 2);
+    CHECK(pn_str_starts(pem, leaf.issuer));
+    CHECK_OK(pn_x509_read(s->arena, leaf.issuer, &info, &err), err);
+    CHECK(info.is_ca);
+    CHECK_STR(info.common_name, "Postern Gateway CA");
+    CHECK(pn_str_eq(info.organization, pn_uuid_str(s->arena, s->org)));
+    CHECK_OK(pn_x509_read(s->arena, pn_str_slice(pem, leaf.issuer.len, pem.len), &info, &err), err);
+    CHECK_STR(info.common_name, "Postern Root CA");
+}
+
+STAGE_TEST(a_leaf_begins_a_minute_ago_and_lasts_a_day)
+{
+    struct pn_pki_leaf leaf = issue(s, PN_AUTHORITY_RELAY, PN_CERT_SERVER);
+    struct pn_cert_info info;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_x509_read(s->arena, leaf.certificate, &info, &err), err);
+    CHECK_EQ(info.not_before_ms, (STAGE_WALL_MS - 60000) / 1000 * 1000);
+    CHECK_EQ(info.not_after_ms, (STAGE_WALL_MS + 86400000) / 1000 * 1000);
+    CHECK(!info.is_ca);
+}
+
+STAGE_TEST(organisations_have_different_roots)
+{
+    struct pn_call other = stage_call(s, s->foreigner);
+    struct pn_pki_leaf leaf = issue(s, PN_AUTHORITY_CLIENT, PN_CERT_CLIENT);
+    struct pn_str pem;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_pki_chain(&other, s->other_org, PN_AUTHORITY_CLIENT, &pem, &err), err);
+    CHECK(!verifies(leaf.certificate, pem, X509_PURPOSE_SSL_CLIENT));
+    CHECK_EQ(stage_count(s, "SELECT count(*) FROM authorities"), 8);
+}
+
+struct runner {
+    struct stage *s;
+    uint8_t root_hash[32];
+};
+
+static void *run_chain(void *context)
+{
+    struct runner *r = context;
+    struct pn_call call = stage_call(r->s, r->s->admin);
+    struct pn_str pem;
+    struct pn_err err = { 0 };
+
+    call.arena = pn_arena_new((size_t)1 << 20);
+    CHECK_OK(pn_db_connect(r->s->db, &call.conn, &err), err);
+    CHECK_OK(pn_pki_chain(&call, r->s->org, PN_AUTHORITY_RELAY, &pem, &err), err);
+    pn_hash_sha256(pem, r->root_hash);
+    pn_db_disconnect(call.conn);
+    pn_arena_free(call.arena);
+    return NULL;
+}
+
+STAGE_TEST(whoever_comes_first_makes_them_for_all)
+{
+    struct runner runners[8];
+    pthread_t threads[8];
+
+    for (size_t i = 0; i < 8; i++) {
+        runners[i] = (struct runner){ .s = s };
+        CHECK_EQ(pthread_create(&threads[i], NULL, run_chain, &runners[i]), 0);
+    }
+    for (size_t i = 0; i < 8; i++)
+        pthread_join(threads[i], NULL);
+    for (size_t i = 1; i < 8; i++)
+        CHECK_EQ(memcmp(runners[0].root_hash, runners[i].root_hash, 32), 0);
+    CHECK_EQ(stage_count(s, "SELECT count(*) FROM authorities"), 4);
+    CHECK_EQ(stage_events(s, "certificate-authorities-create"), 1);
+}
+
+STAGE_TEST(keys_lie_sealed)
+{
+    (void)issue(s, PN_AUTHORITY_CLIENT, PN_CERT_CLIENT);
+    CHECK(stage_leaks(s, PN_LIT("BEGIN CERTIFICATE")));
+    CHECK(!stage_leaks(s, PN_LIT("PRIVATE KEY")));
+}
+
+static bool swap_keys(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    (void)context;
+    return pn_query_run(
+        pn_query(tx, "UPDATE authorities SET sealed_key = (SELECT sealed_key FROM authorities"
+                     " WHERE kind = 'relay') WHERE kind = 'client'"),
+        NULL, err);
+}
+
+STAGE_TEST(a_key_opens_in_its_own_row_only)
+{
+    struct pn_call call = stage_call(s, s->admin);
+    struct pn_pki_leaf leaf;
+    struct pn_err err = { 0 };
+
+    (void)chain(s, PN_AUTHORITY_CLIENT);
+    CHECK_OK(pn_db_write(s->db, swap_keys, NULL, &err), err);
+    CHECK_FAILS(
+        pn_pki_issue(&call, s->org, PN_AUTHORITY_CLIENT,
+                     (struct pn_cert_request){ .kind = PN_CERT_CLIENT, .common_name = PN_LIT("x") },
+                     &leaf, &err),
+        err, INTERNAL);
+}
+
+PN_TEST_MAIN(T(leaves_verify_under_their_own_chain_and_no_other),
+             T(a_chain_is_the_intermediate_and_the_root),
+             T(a_leaf_begins_a_minute_ago_and_lasts_a_day), T(organisations_have_different_roots),
+             T(whoever_comes_first_makes_them_for_all), T(keys_lie_sealed),
+             T(a_key_opens_in_its_own_row_only))
