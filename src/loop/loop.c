@@ -26,6 +26,7 @@ struct pn_loop {
     uv_timer_t alarm;     /* the earliest timer of the heap */
     int64_t alarm_due_ms; /* what `alarm` is set to; 0 = not set */
     int64_t now_ms;
+    bool has_polled;      /* since now_ms was read: the poll may have slept long */
     pthread_t thread; /* whose we are */
     pthread_t worker; /* of pn_loop_start */
     char name[16];
@@ -202,11 +203,20 @@ static void run_posted(struct pn_loop *loop)
     }
 }
 
+/* First line of what the poll calls. A timer started from an old clock would be due at once. */
+static void look_at_clock(struct pn_loop *loop)
+{
+    if (!loop->has_polled)
+        return;
+    loop->has_polled = false;
+    loop->now_ms = pn_clock_mono_ms();
+}
+
 static void on_wake(uv_async_t *wake)
 {
     struct pn_loop *loop = wake->data;
 
-    loop->now_ms = pn_clock_mono_ms();
+    look_at_clock(loop);
     run_posted(loop);
     if (__atomic_load_n(&loop->is_stopping, __ATOMIC_ACQUIRE))
         uv_stop(&loop->uv);
@@ -273,6 +283,7 @@ static void on_prepare(uv_prepare_t *prepare)
     struct pn_loop *loop = prepare->data;
 
     loop->now_ms = pn_clock_mono_ms();
+    loop->has_polled = false;
     run_due_timers(loop);
     run_soon(loop);
     if (loop->soon != NULL)
@@ -280,6 +291,7 @@ static void on_prepare(uv_prepare_t *prepare)
     else
         uv_idle_stop(&loop->idle);
     set_alarm(loop);
+    loop->has_polled = true;
 }
 
 /* ---- life ---- */
@@ -304,6 +316,7 @@ bool pn_loop_new(struct pn_loop **out, struct pn_err *err)
     uv_timer_init(&loop->uv, &loop->alarm);
     loop->wake.data = loop->prepare.data = loop->idle.data = loop->alarm.data = loop;
     uv_prepare_start(&loop->prepare, on_prepare);
+    loop->uv.data = loop;
     loop->soon_end = &loop->soon;
     loop->now_ms = pn_clock_mono_ms();
     loop->thread = pthread_self();
@@ -473,6 +486,7 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     unsigned fired = ((events & UV_READABLE) ? PN_POLL_READ : 0U) |
                      ((events & UV_WRITABLE) ? PN_POLL_WRITE : 0U);
 
+    look_at_clock(handle->loop->data);
     if (status < 0) { /* the descriptor has an error and libuv has stopped: the next call tells */
         fired = poll->armed;
         poll->armed = 0;
@@ -534,6 +548,7 @@ static void on_signal(uv_signal_t *handle, int signal_number)
 {
     struct signal_watch *watch = handle->data;
 
+    look_at_clock(handle->loop->data);
     watch->run(watch->owner, signal_number);
 }
 

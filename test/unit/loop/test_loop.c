@@ -354,6 +354,50 @@ PN_TEST(leases_are_reused)
     pn_loop_free(w.loop);
 }
 
+/* The poll sleeps while time goes on: what wakes the loop must not start timers by the old clock. */
+struct sleeper {
+    struct world *world;
+    struct pn_task task;
+    struct pn_poll *poll;
+    int fds[2];
+    int64_t seen_ms;
+};
+
+static void sleep_and_wake(struct pn_task *task)
+{
+    struct sleeper *x = pn_container_of(task, struct sleeper, task);
+
+    pn_clock_freeze(1000, 61000);
+    CHECK_EQ(write(x->fds[1], "!", 1), 1);
+}
+
+static void look(void *sleeper, unsigned events)
+{
+    struct sleeper *x = sleeper;
+
+    (void)events;
+    x->seen_ms = pn_loop_now_ms(x->world->loop);
+    pn_poll_close(x->poll, x->fds[0]);
+    pn_loop_stop(x->world->loop);
+}
+
+PN_TEST(the_clock_is_fresh_after_the_poll)
+{
+    struct world w = world_new();
+    struct sleeper x = { .world = &w, .task = { .run = sleep_and_wake } };
+
+    pn_clock_freeze(1000, 1000);
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, x.fds), 0);
+    CHECK_OK(pn_poll_new(w.loop, x.fds[0], look, &x, &x.poll, &w.err), w.err);
+    pn_poll_want(x.poll, PN_POLL_READ);
+    pn_loop_soon(w.loop, &x.task);
+    pn_loop_run(w.loop);
+    CHECK_EQ(x.seen_ms, 61000);
+    pn_clock_release();
+    close(x.fds[1]);
+    pn_loop_free(w.loop);
+}
+
 PN_TEST_MAIN(T(timers_fire_in_order_of_their_due_time),
              T(a_timer_that_restarts_itself_at_once_does_not_starve_the_loop),
              T(the_heap_survives_many_starts_and_stops), T(a_frozen_clock_moves_timers),
@@ -363,4 +407,4 @@ PN_TEST_MAIN(T(timers_fire_in_order_of_their_due_time),
              T(readiness_is_level_triggered_and_closing_inside_the_call_works),
              T(unwanted_events_stay_silent_until_wanted_again),
              T(a_vanished_peer_wakes_both_directions), T(signals_arrive_on_the_loop),
-             T(leases_are_reused))
+             T(leases_are_reused), T(the_clock_is_fresh_after_the_poll))
