@@ -699,6 +699,12 @@ void pn_h2_consumed(struct pn_h2 *h2, int32_t stream, size_t bytes)
     nghttp2_session_consume_stream(h2->session, stream, bytes);
 }
 
+void pn_h2_set_window(struct pn_h2 *h2, int32_t stream, uint32_t window_bytes)
+{
+    nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, stream,
+                                          (int32_t)window_bytes);
+}
+
 void pn_h2_reset(struct pn_h2 *h2, int32_t stream, uint32_t error_code)
 {
     struct stream *s = find_stream(h2, stream);

@@ -60,6 +60,8 @@ bool pn_h2_respond(struct pn_h2 *h2, int32_t stream, const struct pn_http_head *
 void pn_h2_set_user(struct pn_h2 *h2, int32_t stream, void *stream_user);
 void pn_h2_resume(struct pn_h2 *h2, int32_t stream);
 void pn_h2_consumed(struct pn_h2 *h2, int32_t stream, size_t bytes);
+/* Gives one stream another receive window than the configured one: a small one for all, more for who reads. */
+void pn_h2_set_window(struct pn_h2 *h2, int32_t stream, uint32_t window_bytes);
 /* RST_STREAM: 0 = NO_ERROR (answered before the body was read), 8 = CANCEL, 2 = INTERNAL_ERROR. */
 void pn_h2_reset(struct pn_h2 *h2, int32_t stream, uint32_t error_code);
 void pn_h2_ping(struct pn_h2 *h2);

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "streams.h"
+
+#include "base/clock.h"
+#include "net/tunnel.h"
+
+#define MAX_CLIENTS 1000
+
+/* Both sides of one tunnel over a plain socket; clients are ends on either side. */
+struct world {
+    struct pn_loop *loop;
+    struct pn_tunnel *relay, *gateway;
+    struct end clients[MAX_CLIENTS], servers[MAX_CLIENTS];
+    size_t opened, arrived;
+    struct end server; /* what each arriving one starts as */
+    char last_ip[64];
+    char process[PN_TUNNEL_PROCESS_BYTES];
+    unsigned index;
+    int hellos, drains;
+    int closed[2]; /* relay, gateway */
+    struct pn_err why[2];
+    int pending;
+};
+
+static void on_hello(void *world_, struct pn_tunnel *tunnel, const char *process, unsigned index)
+{
+    struct world *w = world_;
+
+    CHECK(tunnel == w->relay);
+    w->hellos++;
+    w->index = index;
+    memcpy(w->process, process, strlen(process) + 1);
+    pn_loop_stop(w->loop);
+}
+
+static void on_incoming(void *world_, struct pn_tunnel *tunnel, struct pn_stream *stream,
+                        struct pn_str ip)
+{
+    struct world *w = world_;
+    struct end *e = &w->servers[w->arrived++];
+
+    CHECK(tunnel == w->gateway);
+    *e = w->server;
+    e->pending = &w->pending;
+    memcpy(w->last_ip, ip.ptr, ip.len);
+    w->last_ip[ip.len] = '\0';
+    end_start(e, stream);
+}
+
+static void on_draining(void *world_, struct pn_tunnel *tunnel)
+{
+    (void)tunnel;
+    ((struct world *)world_)->drains++;
+}
+
+static void on_closed(void *world_, struct pn_tunnel *tunnel, const struct pn_err *why)
+{
+    struct world *w = world_;
+    int side = tunnel == w->gateway;
+
+    CHECK(side == 1 || tunnel == w->relay);
+    w->closed[side]++;
+    if (why != NULL)
+        w->why[side] = *why;
+    *(side == 1 ? &w->gateway : &w->relay) = NULL;
+    pn_loop_stop(w->loop);
+}
+
+static const struct pn_tunnel_events events = {
+    .hello = on_hello, .incoming = on_incoming, .draining = on_draining, .closed = on_closed
+};
+
+static struct world *world_new(void)
+{
+    struct world *w = pn_heap_new(sizeof(*w));
+    struct pn_stream *pair[2];
+    struct pn_err err = { 0 };
+
+    w->loop = loop_new();
+    stream_pair(w->loop, pair);
+    CHECK_OK(pn_tunnel_relay_side(pair[0], &events, w, &w->relay, &err), err);
+    CHECK_OK(pn_tunnel_gateway_side(pair[1], "process-1", 7, &events, w, &w->gateway, &err), err);
+    CHECK(loop_run_for(w->loop, 5000));
+    CHECK_EQ(w->hellos, 1);
+    w->server = (struct end){ .seed = 2, .peer_seed = 1 };
+    return w;
+}
+
+static struct end *open_client(struct world *w, struct end how)
+{
+    struct end *e = &w->clients[w->opened++];
+    struct pn_stream *stream = NULL;
+    struct pn_err err = { 0 };
+
+    *e = how;
+    e->seed = 1;
+    e->peer_seed = 2;
+    e->pending = &w->pending;
+    CHECK_OK(pn_tunnel_open(w->relay, PN_LIT("gw"), PN_LIT("192.0.2.7"), &stream, &err), err);
+    end_start(e, stream);
+    return e;
+}
+
+static void world_free(struct world *w)
+{
+    for (size_t i = 0; i < w->opened; i++)
+        pn_stream_close(w->clients[i].stream);
+    for (size_t i = 0; i < w->arrived; i++)
+        pn_stream_close(w->servers[i].stream);
+    pn_tunnel_free(w->relay);
+    pn_tunnel_free(w->gateway);
+    pn_loop_free(w->loop);
+    pn_heap_free(w);
+}
+
+PN_TEST(hello_tells_process_and_index)
+{
+    struct world *w = world_new();
+
+    CHECK_STR(pn_str_from(w->process), "process-1");
+    CHECK_EQ(w->index, 7);
+    world_free(w);
+}
+
+PN_TEST(bytes_and_half_close_go_both_ways)
+{
+    struct world *w = world_new();
+    struct end *c;
+
+    w->server.to_send = 10;
+    w->pending = 2;
+    c = open_client(w, (struct end){ .to_send = 9000000 });
+    CHECK(loop_run_for(w->loop, 20000));
+    CHECK_EQ(c->received, 10);
+    CHECK_EQ(w->servers[0].received, 9000000);
+    CHECK(c->is_ended && w->servers[0].is_ended && !c->is_wrong && !w->servers[0].is_wrong);
+    CHECK_STR(pn_str_from(w->last_ip), "192.0.2.7");
+    CHECK_EQ(pn_tunnel_held_bytes(w->gateway), 0);
+    world_free(w);
+}
+
+PN_TEST(an_ipv6_client_is_named_without_brackets)
+{
+    struct world *w = world_new();
+    struct pn_stream *stream = NULL;
+    struct pn_err err = { 0 };
+
+    w->server.is_finished = true; /* reads only */
+    w->pending = 1;
+    CHECK_OK(pn_tunnel_open(w->relay, PN_LIT("gw"), PN_LIT("2001:db8::1"), &stream, &err), err);
+    CHECK(!pn_stream_finish(stream)); /* not framed yet */
+    CHECK(loop_run_for(w->loop, 5000));
+    CHECK(pn_stream_finish(stream));
+    CHECK_EQ(w->arrived, 1);
+    CHECK(w->servers[0].is_ended);
+    CHECK_STR(pn_str_from(w->last_ip), "2001:db8::1");
+    pn_stream_close(stream);
+    world_free(w);
+}
+
+PN_TEST(a_thousand_connections)
+{
+    struct world *w = world_new();
+
+    w->server.to_send = 15000;
+    w->pending = 2 * MAX_CLIENTS;
+    for (size_t i = 0; i < MAX_CLIENTS; i++)
+        open_client(w, (struct end){ .to_send = 5000 + i });
+    CHECK(loop_run_for(w->loop, 50000));
+    CHECK_EQ(w->arrived, MAX_CLIENTS);
+    for (size_t i = 0; i < MAX_CLIENTS; i++) {
+        CHECK(!w->clients[i].is_wrong && !w->servers[i].is_wrong);
+        CHECK_EQ(w->clients[i].received, 15000);
+        CHECK(w->servers[i].is_ended && !w->servers[i].is_failed);
+    }
+    CHECK_EQ(pn_tunnel_held_bytes(w->relay), 0);
+    world_free(w);
+}
+
+PN_TEST(an_abort_in_the_middle_never_looks_like_an_end)
+{
+    for (int by_gateway = 0; by_gateway < 2; by_gateway++) {
+        struct world *w = world_new();
+        struct end *sender, *reader;
+
+        w->pending = 1;
+        w->server.is_finished = w->server.may_not_read = true;
+        if (by_gateway)
+            w->server = (struct end){ .seed = 2, .peer_seed = 1, .to_send = 50000000 };
+        reader = open_client(w, (struct end){ .is_finished = by_gateway,
+                                              .may_not_read = by_gateway,
+                                              .to_send = 50000000 });
+        CHECK(!loop_run_for(w->loop, 50));
+        sender = by_gateway ? &w->servers[0] : reader;
+        reader = by_gateway ? reader : &w->servers[0];
+        CHECK(sender->sent > 0 && sender->sent < sender->to_send);
+        pn_stream_close(sender->stream);
+        sender->stream = NULL;
+        reader->may_not_read = false;
+        end_wants(reader);
+        CHECK(loop_run_for(w->loop, 5000));
+        CHECK(reader->is_failed && !reader->is_ended);
+        CHECK_EQ(reader->err.code, PN_UNREACHABLE);
+        CHECK(w->relay != NULL && w->gateway != NULL); /* the tunnel itself goes on */
+        world_free(w);
+    }
+}
+
+PN_TEST(stalled_readers_do_not_stall_the_others_and_hold_little)
+{
+    struct world *w = world_new();
+
+    w->server =
+        (struct end){ .seed = 2, .peer_seed = 1, .may_not_read = true, .is_finished = true };
+    for (int i = 0; i < 40; i++)
+        open_client(w, (struct end){ .to_send = 10000000, .may_not_read = true });
+    CHECK(!loop_run_for(w->loop, 100));
+    CHECK_EQ(w->arrived, 40);
+    CHECK(pn_tunnel_held_bytes(w->gateway) >= 40 * 30000); /* each filled its small window … */
+    CHECK(pn_tunnel_held_bytes(w->gateway) <= 40 * 65536); /* … and no more */
+    for (int i = 0; i < 40; i++)
+        CHECK(w->clients[i].sent <= 2 * 65536);
+    w->server = (struct end){ .seed = 2, .peer_seed = 1, .to_send = 20000000 };
+    w->pending = 2;
+    open_client(w, (struct end){ .to_send = 20000000 });
+    CHECK(loop_run_for(w->loop, 20000));
+    CHECK_EQ(w->clients[40].received, 20000000);
+    CHECK_EQ(w->servers[40].received, 20000000);
+    world_free(w);
+}
+
+PN_TEST(a_lost_tunnel_fails_its_streams_and_says_why)
+{
+    struct world *w = world_new();
+    struct end *client;
+
+    w->server.may_not_read = true;
+    w->server.is_finished = true;
+    w->pending = 100;
+    client = open_client(w, (struct end){ .is_finished = true });
+    CHECK(!loop_run_for(w->loop, 30));
+    pn_tunnel_free(w->gateway);
+    w->gateway = NULL;
+    CHECK(loop_run_for(w->loop, 5000));
+    CHECK_EQ(w->closed[0], 1);
+    CHECK_EQ(w->closed[1], 0); /* who frees is not told */
+    CHECK_EQ(w->why[0].code, PN_UNREACHABLE);
+    CHECK(!loop_run_for(w->loop, 20));
+    CHECK(client->is_failed);
+    CHECK_EQ(pn_stream_read(w->servers[0].stream, (char[1]){ 0 }, 1), PN_STREAM_FAILED);
+    CHECK_EQ(pn_stream_write(w->servers[0].stream, "x", 1), PN_STREAM_FAILED);
+    CHECK(pn_stream_finish(w->servers[0].stream));
+    world_free(w);
+}
+
+PN_TEST(a_drain_lets_running_streams_finish)
+{
+    for (int by_gateway = 0; by_gateway < 2; by_gateway++) {
+        struct world *w = world_new();
+        struct pn_stream *refused = NULL;
+        struct pn_err err = { 0 };
+        struct end *client;
+
+        w->server.to_send = 3000000;
+        w->pending = 2;
+        client = open_client(w, (struct end){ .to_send = 3000000 });
+        CHECK(!loop_run_for(w->loop, 3));
+        pn_tunnel_drain(by_gateway ? w->gateway : w->relay);
+        client->closes_at_end = true;
+        w->servers[0].closes_at_end = true;
+        while (w->relay != NULL || w->gateway != NULL) {
+            CHECK(loop_run_for(w->loop, 10000));
+            if (w->drains > 0 && by_gateway && w->relay != NULL)
+                CHECK_FAILS(
+                    pn_tunnel_open(w->relay, PN_LIT("gw"), PN_LIT("192.0.2.7"), &refused, &err),
+                    err, BUSY);
+        }
+        CHECK_EQ(w->drains, 1);
+        CHECK_EQ(client->received, 3000000);
+        CHECK_EQ(w->servers[0].received, 3000000);
+        CHECK_EQ(w->closed[0] + w->closed[1], 2);
+        CHECK_EQ(w->why[0].code, PN_OK);
+        CHECK_EQ(w->why[1].code, PN_OK);
+        world_free(w);
+    }
+}
+
+PN_TEST(garbage_ends_the_tunnel)
+{
+    struct world *w = pn_heap_new(sizeof(*w));
+    struct pn_stream *pair[2];
+    struct pn_err err = { 0 };
+
+    w->loop = loop_new();
+    stream_pair(w->loop, pair);
+    CHECK_OK(pn_tunnel_gateway_side(pair[1], "p", 0, &events, w, &w->gateway, &err), err);
+    CHECK_EQ(pn_stream_write(pair[0], "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27), 27);
+    CHECK(loop_run_for(w->loop, 5000));
+    CHECK_EQ(w->closed[1], 1);
+    CHECK_EQ(w->why[1].code, PN_PROTOCOL);
+    pn_stream_close(pair[0]);
+    world_free(w);
+}
+
+static void stop_loop(struct pn_task *task)
+{
+    pn_loop_stop(((struct world *)(void *)task[1].next)->loop);
+}
+
+/* Lets the loop go round a few times while the clock stands still. */
+static void turn(struct world *w)
+{
+    struct pn_task task[2] = { { .run = stop_loop }, { .next = (struct pn_task *)(void *)w } };
+
+    for (int i = 0; i < 4; i++) {
+        pn_loop_soon(w->loop, &task[0]);
+        pn_loop_run(w->loop);
+    }
+}
+
+PN_TEST(a_vanished_peer_is_noticed_within_six_seconds)
+{
+    struct world *w = world_new();
+    struct pn_stream *pair[2], *stream = NULL;
+    struct pn_err err = { 0 };
+    int64_t waited_ms = 0;
+
+    pn_tunnel_free(w->relay);
+    pn_tunnel_free(w->gateway);
+    w->gateway = NULL;
+    pn_clock_freeze(0, pn_clock_mono_ms());
+    stream_pair(w->loop, pair);
+    CHECK_OK(pn_tunnel_relay_side(pair[0], &events, w, &w->relay, &err),
+             err); /* pair[1] never answers */
+    CHECK_OK(pn_tunnel_open(w->relay, PN_LIT("gw"), PN_LIT("192.0.2.7"), &stream, &err), err);
+    turn(w);
+    while (w->relay != NULL && waited_ms < 10000) {
+        pn_clock_advance(500);
+        waited_ms += 500;
+        turn(w);
+    }
+    CHECK(waited_ms >= 4000 && waited_ms <= 6000);
+    CHECK_EQ(w->why[0].code, PN_TIMEOUT);
+    CHECK_EQ(pn_stream_read(stream, (char[1]){ 0 }, 1), PN_STREAM_FAILED);
+    pn_stream_close(stream);
+    pn_stream_close(pair[1]);
+    world_free(w);
+    pn_clock_release();
+}
+
+PN_TEST(an_idle_tunnel_lives_on)
+{
+    pn_clock_freeze(0, 1000000);
+
+    struct world *w = pn_heap_new(sizeof(*w));
+    struct pn_stream *pair[2];
+    struct pn_err err = { 0 };
+
+    w->loop = loop_new();
+    stream_pair(w->loop, pair);
+    CHECK_OK(pn_tunnel_relay_side(pair[0], &events, w, &w->relay, &err), err);
+    CHECK_OK(pn_tunnel_gateway_side(pair[1], "process-1", 7, &events, w, &w->gateway, &err), err);
+    for (int i = 0; i < 100; i++) {
+        pn_clock_advance(2000);
+        turn(w);
+    }
+    CHECK_EQ(w->hellos, 1);
+    CHECK(w->relay != NULL && w->gateway != NULL);
+    world_free(w);
+    pn_clock_release();
+}
+
+PN_TEST_MAIN(T(hello_tells_process_and_index), T(bytes_and_half_close_go_both_ways),
+             T(an_ipv6_client_is_named_without_brackets), T(a_thousand_connections),
+             T(an_abort_in_the_middle_never_looks_like_an_end),
+             T(stalled_readers_do_not_stall_the_others_and_hold_little),
+             T(a_lost_tunnel_fails_its_streams_and_says_why),
+             T(a_drain_lets_running_streams_finish), T(garbage_ends_the_tunnel),
+             T(a_vanished_peer_is_noticed_within_six_seconds), T(an_idle_tunnel_lives_on))
