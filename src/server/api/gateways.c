@@ -3,7 +3,7 @@
 #include "base/encode.h"
 #include "core/gateway/gateways.h"
 #include "core/org/names.h"
-#include "server/route.h"
+#include "server/routes.h"
 
 #define SLUG_RULE "Use lower-case letters, digits and single hyphens inside"
 
@@ -26,7 +26,8 @@ static const struct pn_field pn_gateways_view_fields[] = {
     PN_FIELD(pn_gateways_view, updatedAt, TIME),
     PN_FIELD(pn_gateways_view, heartbeat, TIME),
     PN_FIELD(pn_gateways_view, lastHealthCheckStatus, STRING),
-    PN_FIELD(pn_gateways_view, isConnected, BOOL, .doc = "Reachable through a relay or directly right now"),
+    PN_FIELD(pn_gateways_view, isConnected, BOOL,
+             .doc = "Reachable through a relay or directly right now"),
     PN_FIELD(pn_gateways_view, canRevoke, BOOL),
     PN_FIELD(pn_gateways_view, directAddress, STRING),
     PN_FIELD(pn_gateways_view, connectedResourcesCount, INT),
@@ -48,7 +49,8 @@ struct create_in {
     struct method authMethod;
 };
 static const struct pn_field create_in_fields[] = {
-    PN_FIELD(create_in, name, STRING, .required = true, .min = 1, .max = 64, .check = pn_name_is_slug, .rule = SLUG_RULE),
+    PN_FIELD(create_in, name, STRING, .required = true, .min = 1, .max = 64,
+             .check = pn_name_is_slug, .rule = SLUG_RULE),
     PN_FIELD(create_in, authMethod, OBJECT, .required = true, .shape = &method_shape),
 };
 
@@ -99,7 +101,9 @@ static bool mint(struct pn_call *call, const void *in_, void *out_, struct pn_er
 
     if (!pn_gateways_mint(call, in->id, &enrol, err))
         return false;
-    *out = (struct token_out){ .token = enrol.token, .expiresAt = enrol.expires_ms, .ttl = PN_ENROL_TTL_S };
+    *out = (struct token_out){ .token = enrol.token,
+                               .expiresAt = enrol.expires_ms,
+                               .ttl = PN_ENROL_TTL_S };
     return true;
 }
 
@@ -124,7 +128,7 @@ static bool revoke(struct pn_call *call, const void *in_, void *out_, struct pn_
     return true;
 }
 
-static bool delete(struct pn_call *call, const void *in_, void *out, struct pn_err *err)
+static bool delete (struct pn_call *call, const void *in_, void *out, struct pn_err *err)
 {
     const struct one_in *in = in_;
 
@@ -149,7 +153,8 @@ static const struct pn_field enrol_out_fields[] = {
     PN_FIELD(enrol_out, tokenType, STRING, .omit_empty = true),
 };
 
-static bool grant(struct pn_call *call, const struct pn_secret *token, struct enrol_out *out, struct pn_err *err)
+static bool grant(struct pn_call *call, const struct pn_secret *token, struct enrol_out *out,
+                  struct pn_err *err)
 {
     struct pn_enrol_grant granted;
 
@@ -204,14 +209,12 @@ static const struct pn_field pn_gateways_relay_fields[] = {
 static const struct pn_shape relay_shape = PN_SHAPE_OF(pn_gateways_relay);
 
 struct pki {
-    struct pn_str serverCertificate, serverPrivateKey, serverCertificateChain, clientCertificateChain,
-        relayCertificateChain;
+    struct pn_str serverCertificate, serverPrivateKey, serverCertificateChain,
+        clientCertificateChain, relayCertificateChain;
 };
 static const struct pn_field pki_fields[] = {
-    PN_FIELD(pki, serverCertificate, STRING),
-    PN_FIELD(pki, serverPrivateKey, STRING),
-    PN_FIELD(pki, serverCertificateChain, STRING),
-    PN_FIELD(pki, clientCertificateChain, STRING),
+    PN_FIELD(pki, serverCertificate, STRING),      PN_FIELD(pki, serverPrivateKey, STRING),
+    PN_FIELD(pki, serverCertificateChain, STRING), PN_FIELD(pki, clientCertificateChain, STRING),
     PN_FIELD(pki, relayCertificateChain, STRING),
 };
 static const struct pn_shape pki_shape = PN_SHAPE_OF(pki);
@@ -231,7 +234,8 @@ static const struct pn_field connect_out_fields[] = {
     PN_FIELD(connect_out, directAddress, STRING),
     PN_FIELD(connect_out, certificateExpiresAt, TIME),
     PN_FIELD(connect_out, pki, OBJECT, .shape = &pki_shape),
-    PN_FIELD(connect_out, spoolKey, STRING, .doc = "base64 of 32 bytes; the same for the gateway's life"),
+    PN_FIELD(connect_out, spoolKey, STRING,
+             .doc = "base64 of 32 bytes; the same for the gateway's life"),
 };
 
 static struct pn_str base64(struct pn_arena *arena, struct pn_str bytes)
@@ -257,8 +261,10 @@ static bool connect(struct pn_call *call, const void *in_, void *out_, struct pn
         .relays = { found.relays, found.relay_count },
         .directAddress = found.direct_address,
         .certificateExpiresAt = found.certificate_expires_ms,
-        .pki = { .serverCertificate = found.certificate, .serverPrivateKey = found.key,
-                 .serverCertificateChain = found.issuer, .clientCertificateChain = found.client_chain,
+        .pki = { .serverCertificate = found.certificate,
+                 .serverPrivateKey = found.key,
+                 .serverCertificateChain = found.issuer,
+                 .clientCertificateChain = found.client_chain,
                  .relayCertificateChain = found.relay_chain },
         .spoolKey = base64(call->arena, found.spool_key),
     };
@@ -297,39 +303,48 @@ static bool spool_key(struct pn_call *call, const void *in, void *out_, struct p
 }
 
 const struct pn_route pn_gateways_routes[] = {
-    { PN_POST, "/api/v3/gateways", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE, .lane = PN_LANE_FAST,
-      .permission = "org gateway:create-gateways", .audit = "gateway-create", .in = PN_SHAPE(create_in),
-      .out = &view_shape, .handle = create, .doc = "Creates a gateway." },
-    { PN_GET, "/api/v2/gateways", .access = PN_BY_PEOPLE, .rate = PN_RATE_READ, .lane = PN_LANE_FAST,
-      .permission = "org gateway:list-gateways", .out = PN_SHAPE(list_out), .is_top_array = true, .handle = list,
-      .doc = "Lists the organisation's gateways by name." },
-    { PN_GET, "/api/v2/gateways/pam-session-key", .access = PN_BY_GATEWAY, .rate = PN_RATE_NONE, .lane = PN_LANE_FAST,
-      .is_raw = true, .handle = spool_key, .doc = "The 32 bytes that seal the gateway's local records." },
-    { PN_GET, "/api/v3/gateways/:id", .access = PN_BY_PEOPLE, .rate = PN_RATE_READ, .lane = PN_LANE_FAST,
-      .permission = "org gateway:list-gateways", .in = PN_SHAPE(one_in), .out = &view_shape, .handle = get,
-      .doc = "Shows a gateway." },
-    { PN_POST, "/api/v3/gateways/:id/token", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE, .lane = PN_LANE_FAST,
-      .permission = "org gateway:edit-gateways", .audit = "gateway-token-create", .in = PN_SHAPE(one_in),
-      .out = PN_SHAPE(token_out), .handle = mint, .doc = "A new one-time enrolment token; it replaces an unused one." },
-    { PN_POST, "/api/v3/gateways/:id/revoke", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE, .lane = PN_LANE_FAST,
-      .permission = "org gateway:edit-gateways", .audit = "gateway-revoke", .in = PN_SHAPE(one_in),
-      .out = PN_SHAPE(revoke_out), .handle = revoke, .doc = "Ends every token and every live session of a gateway." },
-    { PN_DELETE, "/api/v2/gateways/:id", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE, .lane = PN_LANE_FAST,
-      .permission = "org gateway:delete-gateways", .audit = "gateway-delete", .in = PN_SHAPE(one_in),
-      .out = &view_shape, .handle = delete, .doc = "Deletes a gateway that no resource uses." },
-    { PN_DELETE, "/api/v3/gateways/:id", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE, .lane = PN_LANE_FAST,
-      .permission = "org gateway:delete-gateways", .audit = "gateway-delete", .in = PN_SHAPE(one_in),
-      .out = &view_shape, .handle = delete, .doc = "Deletes a gateway that no resource uses." },
-    { PN_POST, "/api/v3/gateways/token-auth/enroll", .access = PN_ANYONE, .rate = PN_RATE_ENROL, .lane = PN_LANE_FAST,
-      .audit = "gateway-enroll", .in = PN_SHAPE(enrol_in), .out = PN_SHAPE(enrol_out), .handle = enrol,
+    { PN_POST, "/api/v3/gateways", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE,
+      .lane = PN_LANE_FAST, .permission = "org gateway:create-gateways", .audit = "gateway-create",
+      .in = PN_SHAPE(create_in), .out = &view_shape, .handle = create,
+      .doc = "Creates a gateway." },
+    { PN_GET, "/api/v2/gateways", .access = PN_BY_PEOPLE, .rate = PN_RATE_READ,
+      .lane = PN_LANE_FAST, .permission = "org gateway:list-gateways", .out = PN_SHAPE(list_out),
+      .is_top_array = true, .handle = list, .doc = "Lists the organisation's gateways by name." },
+    { PN_GET, "/api/v2/gateways/pam-session-key", .access = PN_BY_GATEWAY, .rate = PN_RATE_NONE,
+      .lane = PN_LANE_FAST, .is_raw = true, .handle = spool_key,
+      .doc = "The 32 bytes that seal the gateway's local records." },
+    { PN_GET, "/api/v3/gateways/:id", .access = PN_BY_PEOPLE, .rate = PN_RATE_READ,
+      .lane = PN_LANE_FAST, .permission = "org gateway:list-gateways", .in = PN_SHAPE(one_in),
+      .out = &view_shape, .handle = get, .doc = "Shows a gateway." },
+    { PN_POST, "/api/v3/gateways/:id/token", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE,
+      .lane = PN_LANE_FAST, .permission = "org gateway:edit-gateways",
+      .audit = "gateway-token-create", .in = PN_SHAPE(one_in), .out = PN_SHAPE(token_out),
+      .handle = mint, .doc = "A new one-time enrolment token; it replaces an unused one." },
+    { PN_POST, "/api/v3/gateways/:id/revoke", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE,
+      .lane = PN_LANE_FAST, .permission = "org gateway:edit-gateways", .audit = "gateway-revoke",
+      .in = PN_SHAPE(one_in), .out = PN_SHAPE(revoke_out), .handle = revoke,
+      .doc = "Ends every token and every live session of a gateway." },
+    { PN_DELETE, "/api/v2/gateways/:id", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE,
+      .lane = PN_LANE_FAST, .permission = "org gateway:delete-gateways", .audit = "gateway-delete",
+      .in = PN_SHAPE(one_in), .out = &view_shape, .handle = delete,
+      .doc = "Deletes a gateway that no resource uses." },
+    { PN_DELETE, "/api/v3/gateways/:id", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE,
+      .lane = PN_LANE_FAST, .permission = "org gateway:delete-gateways", .audit = "gateway-delete",
+      .in = PN_SHAPE(one_in), .out = &view_shape, .handle = delete,
+      .doc = "Deletes a gateway that no resource uses." },
+    { PN_POST, "/api/v3/gateways/token-auth/enroll", .access = PN_ANYONE, .rate = PN_RATE_ENROL,
+      .lane = PN_LANE_FAST, .audit = "gateway-enroll", .in = PN_SHAPE(enrol_in),
+      .out = PN_SHAPE(enrol_out), .handle = enrol,
       .doc = "Uses a one-time token up and gives the gateway its access token." },
-    { PN_POST, "/api/v3/gateways/login", .access = PN_ANYONE, .rate = PN_RATE_ENROL, .lane = PN_LANE_FAST,
-      .audit = "gateway-enroll", .in = PN_SHAPE(login_in), .out = PN_SHAPE(enrol_out), .handle = login,
-      .doc = "The same, as a login." },
-    { PN_POST, "/api/v3/gateways/connect", .access = PN_BY_GATEWAY, .rate = PN_RATE_NONE, .lane = PN_LANE_FAST,
-      .audit = "gateway-connect", .in = PN_SHAPE(connect_in), .out = PN_SHAPE(connect_out), .handle = connect,
+    { PN_POST, "/api/v3/gateways/login", .access = PN_ANYONE, .rate = PN_RATE_ENROL,
+      .lane = PN_LANE_FAST, .audit = "gateway-enroll", .in = PN_SHAPE(login_in),
+      .out = PN_SHAPE(enrol_out), .handle = login, .doc = "The same, as a login." },
+    { PN_POST, "/api/v3/gateways/connect", .access = PN_BY_GATEWAY, .rate = PN_RATE_NONE,
+      .lane = PN_LANE_FAST, .audit = "gateway-connect", .in = PN_SHAPE(connect_in),
+      .out = PN_SHAPE(connect_out), .handle = connect,
       .doc = "Certificates for 24 hours, and the relays to dial." },
-    { PN_POST, "/api/v2/gateways/heartbeat", .access = PN_BY_GATEWAY, .rate = PN_RATE_NONE, .lane = PN_LANE_FAST,
-      .in = PN_SHAPE(heartbeat_in), .out = PN_SHAPE(message_out), .handle = heartbeat, .doc = "The gateway is alive." },
+    { PN_POST, "/api/v2/gateways/heartbeat", .access = PN_BY_GATEWAY, .rate = PN_RATE_NONE,
+      .lane = PN_LANE_FAST, .in = PN_SHAPE(heartbeat_in), .out = PN_SHAPE(message_out),
+      .handle = heartbeat, .doc = "The gateway is alive." },
     { 0 },
 };

@@ -4,7 +4,7 @@
 #include "core/gateway/tunnels.h"
 #include "core/org/names.h"
 #include "core/pam/rules.h"
-#include "server/route.h"
+#include "server/routes.h"
 
 #define SLUG_RULE "Use lower-case letters, digits and single hyphens inside"
 
@@ -48,7 +48,8 @@ struct create_in {
     struct method authMethod;
 };
 static const struct pn_field create_in_fields[] = {
-    PN_FIELD(create_in, name, STRING, .required = true, .min = 1, .max = 32, .check = pn_name_is_slug, .rule = SLUG_RULE),
+    PN_FIELD(create_in, name, STRING, .required = true, .min = 1, .max = 32,
+             .check = pn_name_is_slug, .rule = SLUG_RULE),
     PN_FIELD(create_in, host, STRING, .required = true, .min = 1, .max = 300),
     PN_FIELD(create_in, authMethod, OBJECT, .required = true, .shape = &method_shape),
 };
@@ -137,7 +138,9 @@ static bool mint(struct pn_call *call, const void *in_, void *out_, struct pn_er
 
     if (!pn_relays_mint(call, in->id, &enrol, err))
         return false;
-    *out = (struct token_out){ .token = enrol.token, .expiresAt = enrol.expires_ms, .ttl = PN_ENROL_TTL_S };
+    *out = (struct token_out){ .token = enrol.token,
+                               .expiresAt = enrol.expires_ms,
+                               .ttl = PN_ENROL_TTL_S };
     return true;
 }
 
@@ -157,7 +160,7 @@ static bool revoke(struct pn_call *call, const void *in_, void *out_, struct pn_
     return pn_relays_revoke(call, in->id, err);
 }
 
-static bool delete(struct pn_call *call, const void *in_, void *out, struct pn_err *err)
+static bool delete (struct pn_call *call, const void *in_, void *out, struct pn_err *err)
 {
     const struct one_in *in = in_;
 
@@ -192,7 +195,8 @@ static bool login(struct pn_call *call, const void *in_, void *out_, struct pn_e
 
     if (!pn_relays_enrol(call, pn_secret_reveal(in->token), &granted, err))
         return false;
-    *out = (struct login_out){ .accessToken = granted.access_token, .relayId = granted.id,
+    *out = (struct login_out){ .accessToken = granted.access_token,
+                               .relayId = granted.id,
                                .tokenType = PN_LIT("Bearer") };
     return true;
 }
@@ -200,7 +204,8 @@ static bool login(struct pn_call *call, const void *in_, void *out_, struct pn_e
 /* ---- as the relay itself (L2, L3) ---- */
 
 struct pki {
-    struct pn_str serverCertificate, serverPrivateKey, serverCertificateChain, clientCertificateChain;
+    struct pn_str serverCertificate, serverPrivateKey, serverCertificateChain,
+        clientCertificateChain;
 };
 static const struct pn_field pki_fields[] = {
     PN_FIELD(pki, serverCertificate, STRING),
@@ -237,8 +242,10 @@ static bool connect(struct pn_call *call, const void *in, void *out_, struct pn_
         .name = found.name,
         .host = found.host,
         .certificateExpiresAt = found.certificate_expires_ms,
-        .pki = { .serverCertificate = found.certificate, .serverPrivateKey = found.key,
-                 .serverCertificateChain = found.issuer, .clientCertificateChain = found.client_chain },
+        .pki = { .serverCertificate = found.certificate,
+                 .serverPrivateKey = found.key,
+                 .serverCertificateChain = found.issuer,
+                 .clientCertificateChain = found.client_chain },
     };
     return true;
 }
@@ -247,7 +254,8 @@ struct heartbeat_in {
     struct pn_strs tunnels;
 };
 static const struct pn_field heartbeat_in_fields[] = {
-    PN_FIELD(heartbeat_in, tunnels, STRINGS, .is_nullable = true, .max = PN_TUNNELS_MAX, .item_max = 36),
+    PN_FIELD(heartbeat_in, tunnels, STRINGS, .is_nullable = true, .max = PN_TUNNELS_MAX,
+             .item_max = 36),
 };
 struct message_out {
     struct pn_str message;
@@ -264,47 +272,53 @@ static bool heartbeat(struct pn_call *call, const void *in_, void *out_, struct 
 
     for (size_t i = 0; i < in->tunnels.count; i++)
         if (!pn_uuid_parse(in->tunnels.items[i], &ids[i]))
-            return pn_pam_invalid(call->arena, "tunnels", "Every item must be the id of a gateway", err);
+            return pn_pam_invalid(call->arena, "tunnels", "Every item must be the id of a gateway",
+                                  err);
     out->message = PN_LIT("Successfully triggered heartbeat");
     return pn_relays_heartbeat(call, ids, in->tunnels.count, err);
 }
 
 const struct pn_route pn_relays_routes[] = {
-    { PN_POST, "/api/v2/relays", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE, .lane = PN_LANE_FAST,
-      .permission = "org relay:create-relays", .audit = "relay-create", .in = PN_SHAPE(create_in), .out = &view_shape,
-      .handle = create, .doc = "Creates a relay." },
-    { PN_GET, "/api/v1/relays", .access = PN_BY_PEOPLE | PN_BY_GATEWAY, .rate = PN_RATE_READ, .lane = PN_LANE_FAST,
-      .permission = "org relay:list-relays", .out = PN_SHAPE(list_out), .is_top_array = true, .handle = list,
-      .doc = "Lists the organisation's relays by name." },
-    { PN_GET, "/api/v2/relays/:id", .access = PN_BY_PEOPLE, .rate = PN_RATE_READ, .lane = PN_LANE_FAST,
-      .permission = "org relay:list-relays", .in = PN_SHAPE(one_in), .out = &view_shape, .handle = get,
-      .doc = "Shows a relay." },
-    { PN_PATCH, "/api/v2/relays/:id", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE, .lane = PN_LANE_FAST,
-      .permission = "org relay:edit-relays", .audit = "relay-update", .in = PN_SHAPE(patch_in), .out = &view_shape,
-      .handle = patch, .doc = "Says where a relay is found." },
-    { PN_GET, "/api/v2/relays/:id/gateways", .access = PN_BY_PEOPLE, .rate = PN_RATE_READ, .lane = PN_LANE_FAST,
-      .permission = "org relay:list-relays", .in = PN_SHAPE(one_in), .out = PN_SHAPE(gateways_out),
-      .is_top_array = true, .handle = gateways, .doc = "Lists the gateways with a live tunnel to a relay." },
+    { PN_POST, "/api/v2/relays", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE,
+      .lane = PN_LANE_FAST, .permission = "org relay:create-relays", .audit = "relay-create",
+      .in = PN_SHAPE(create_in), .out = &view_shape, .handle = create, .doc = "Creates a relay." },
+    { PN_GET, "/api/v1/relays", .access = PN_BY_PEOPLE | PN_BY_GATEWAY, .rate = PN_RATE_READ,
+      .lane = PN_LANE_FAST, .permission = "org relay:list-relays", .out = PN_SHAPE(list_out),
+      .is_top_array = true, .handle = list, .doc = "Lists the organisation's relays by name." },
+    { PN_GET, "/api/v2/relays/:id", .access = PN_BY_PEOPLE, .rate = PN_RATE_READ,
+      .lane = PN_LANE_FAST, .permission = "org relay:list-relays", .in = PN_SHAPE(one_in),
+      .out = &view_shape, .handle = get, .doc = "Shows a relay." },
+    { PN_PATCH, "/api/v2/relays/:id", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE,
+      .lane = PN_LANE_FAST, .permission = "org relay:edit-relays", .audit = "relay-update",
+      .in = PN_SHAPE(patch_in), .out = &view_shape, .handle = patch,
+      .doc = "Says where a relay is found." },
+    { PN_GET, "/api/v2/relays/:id/gateways", .access = PN_BY_PEOPLE, .rate = PN_RATE_READ,
+      .lane = PN_LANE_FAST, .permission = "org relay:list-relays", .in = PN_SHAPE(one_in),
+      .out = PN_SHAPE(gateways_out), .is_top_array = true, .handle = gateways,
+      .doc = "Lists the gateways with a live tunnel to a relay." },
     { PN_POST, "/api/v2/relays/:id/token-auth/generate-enrollment-token", .access = PN_BY_PEOPLE,
       .rate = PN_RATE_WRITE, .lane = PN_LANE_FAST, .permission = "org relay:edit-relays",
-      .audit = "relay-token-create", .in = PN_SHAPE(one_in), .out = PN_SHAPE(token_out), .handle = mint,
-      .doc = "A new one-time enrolment token; it replaces an unused one." },
-    { PN_POST, "/api/v2/relays/:id/revoke", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE, .lane = PN_LANE_FAST,
-      .permission = "org relay:edit-relays", .audit = "relay-revoke", .in = PN_SHAPE(one_in),
-      .out = PN_SHAPE(revoke_out), .handle = revoke, .doc = "Ends every token of a relay." },
-    { PN_DELETE, "/api/v1/relays/:id", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE, .lane = PN_LANE_FAST,
-      .permission = "org relay:delete-relays", .audit = "relay-delete", .in = PN_SHAPE(one_in), .out = &view_shape,
-      .handle = delete, .doc = "Deletes a relay." },
-    { PN_DELETE, "/api/v2/relays/:id", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE, .lane = PN_LANE_FAST,
-      .permission = "org relay:delete-relays", .audit = "relay-delete", .in = PN_SHAPE(one_in), .out = &view_shape,
-      .handle = delete, .doc = "Deletes a relay." },
-    { PN_POST, "/api/v2/relays/login", .access = PN_ANYONE, .rate = PN_RATE_ENROL, .lane = PN_LANE_FAST,
-      .audit = "relay-enroll", .in = PN_SHAPE(login_in), .out = PN_SHAPE(login_out), .handle = login,
+      .audit = "relay-token-create", .in = PN_SHAPE(one_in), .out = PN_SHAPE(token_out),
+      .handle = mint, .doc = "A new one-time enrolment token; it replaces an unused one." },
+    { PN_POST, "/api/v2/relays/:id/revoke", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE,
+      .lane = PN_LANE_FAST, .permission = "org relay:edit-relays", .audit = "relay-revoke",
+      .in = PN_SHAPE(one_in), .out = PN_SHAPE(revoke_out), .handle = revoke,
+      .doc = "Ends every token of a relay." },
+    { PN_DELETE, "/api/v1/relays/:id", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE,
+      .lane = PN_LANE_FAST, .permission = "org relay:delete-relays", .audit = "relay-delete",
+      .in = PN_SHAPE(one_in), .out = &view_shape, .handle = delete, .doc = "Deletes a relay." },
+    { PN_DELETE, "/api/v2/relays/:id", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE,
+      .lane = PN_LANE_FAST, .permission = "org relay:delete-relays", .audit = "relay-delete",
+      .in = PN_SHAPE(one_in), .out = &view_shape, .handle = delete, .doc = "Deletes a relay." },
+    { PN_POST, "/api/v2/relays/login", .access = PN_ANYONE, .rate = PN_RATE_ENROL,
+      .lane = PN_LANE_FAST, .audit = "relay-enroll", .in = PN_SHAPE(login_in),
+      .out = PN_SHAPE(login_out), .handle = login,
       .doc = "Uses a one-time token up and gives the relay its access token." },
-    { PN_POST, "/api/v2/relays/connect", .access = PN_BY_RELAY, .rate = PN_RATE_NONE, .lane = PN_LANE_FAST,
-      .audit = "relay-connect", .out = PN_SHAPE(connect_out), .handle = connect, .doc = "Certificates for 24 hours." },
-    { PN_POST, "/api/v2/relays/heartbeat", .access = PN_BY_RELAY, .rate = PN_RATE_NONE, .lane = PN_LANE_FAST,
-      .in = PN_SHAPE(heartbeat_in), .out = PN_SHAPE(message_out), .handle = heartbeat,
-      .doc = "The relay is alive, and has tunnels of these gateways." },
+    { PN_POST, "/api/v2/relays/connect", .access = PN_BY_RELAY, .rate = PN_RATE_NONE,
+      .lane = PN_LANE_FAST, .audit = "relay-connect", .out = PN_SHAPE(connect_out),
+      .handle = connect, .doc = "Certificates for 24 hours." },
+    { PN_POST, "/api/v2/relays/heartbeat", .access = PN_BY_RELAY, .rate = PN_RATE_NONE,
+      .lane = PN_LANE_FAST, .in = PN_SHAPE(heartbeat_in), .out = PN_SHAPE(message_out),
+      .handle = heartbeat, .doc = "The relay is alive, and has tunnels of these gateways." },
     { 0 },
 };
