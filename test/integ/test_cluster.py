@@ -37,7 +37,7 @@ def test_pod_environment(cluster, pod):
 
 def test_identity_is_mounted(cluster, pod, namespace):
     if not cluster.ready["identityMounted"]:
-        pytest.skip("mounting a pod's identity takes root")
+        pytest.skip("mounting a pod's identity takes root, and a machine that lets it")
     assert inside(cluster, pod, f"cat {IDENTITY}/namespace") == namespace
     assert inside(cluster, pod, f"cat {IDENTITY}/ca.crt") == cluster.ca_file.read_text()
     answer = inside(cluster, pod, f"""curl -sS --cacert {IDENTITY}/ca.crt -H "Authorization: Bearer $(cat {IDENTITY}/token)" \
@@ -50,7 +50,7 @@ def test_identity_is_mounted(cluster, pod, namespace):
 
 def test_identities_differ_and_the_host_has_none(cluster, pod, namespace):
     if not cluster.ready["identityMounted"]:
-        pytest.skip("mounting a pod's identity takes root")
+        pytest.skip("mounting a pod's identity takes root, and a machine that lets it")
     cluster.kubectl(*pod, "run", "other", "--image=none", "--", "sleep", "infinity")
     cluster.kubectl(*pod, "wait", "pod/other", "--for=condition=Ready", "--timeout=30s")
     tokens = {cluster.kubectl(*pod, "exec", name, "--", "cat", f"{IDENTITY}/token").stdout for name in ("web", "other")}
