@@ -12,5 +12,7 @@ extern const struct pn_command pn_session_commands[]; /* session.c: pam access, 
 extern const struct pn_command pn_kube_commands[];    /* kube.c: kube login, logout, credential */
 extern const struct pn_command pn_gateway_commands[]; /* gateway.c */
 extern const struct pn_command pn_relay_commands[];   /* relay.c */
+extern const struct pn_command pn_server_commands[];  /* server.c: server, routes, config */
+extern const struct pn_command pn_user_commands[];    /* user.c */
 
 #endif

@@ -229,6 +229,8 @@ static bool load_flags(struct pn_settings *settings, const struct pn_settings_so
                                ? NULL
                                : source->flag(source->flag_context, setting->name);
 
+        if (text != NULL && setting->kind == PN_SETTING_SWITCH && text[0] == '\0')
+            text = "true"; /* the flag alone */
         if (text != NULL && !set_value(settings, setting, pn_str_from(text), PN_FROM_FLAG, err))
             return false;
     }
@@ -250,6 +252,23 @@ bool pn_settings_load(const struct pn_settings_source *source, struct pn_setting
         return false;
     *out = pn_take(&settings);
     return true;
+}
+
+enum pn_setting_origin pn_settings_origin(const struct pn_settings *settings, const char *name)
+{
+    const struct pn_setting *setting = find(pn_str_from(name));
+
+    pn_assert(setting != NULL);
+    return settings->origins[setting - pn_setting_table];
+}
+
+bool pn_settings_set(struct pn_settings *settings, const char *name, struct pn_str text,
+                     struct pn_err *err)
+{
+    const struct pn_setting *setting = find(pn_str_from(name));
+
+    pn_assert(setting != NULL);
+    return set_value(settings, setting, text, PN_FROM_DEFAULT, err);
 }
 
 void pn_settings_free(struct pn_settings *settings)

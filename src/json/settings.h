@@ -51,6 +51,10 @@ struct pn_settings_source {
 /* Errors: PN_USAGE, naming the setting, its origin and what is wrong. */
 bool pn_settings_load(const struct pn_settings_source *source, struct pn_settings **out,
                       struct pn_err *err) PN_CHECKED;
+/* Where the value came from; and another value for it (PN_USAGE), as if it were the default. */
+enum pn_setting_origin pn_settings_origin(const struct pn_settings *settings, const char *name);
+bool pn_settings_set(struct pn_settings *settings, const char *name, struct pn_str text,
+                     struct pn_err *err) PN_CHECKED;
 void pn_settings_free(struct pn_settings *settings);
 void pn_settings_freep(struct pn_settings **settings);
 

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/map.h"
+#include "cli/applets.h"
+#include "cli/daemon.h"
+#include "crypto/random.h"
+#include "json/settings.h"
+#include "json/writer.h"
+#include "server/dev.h"
+#include "server/routes.h"
+#include "server/server.h"
+#include "sys/sys.h"
+
+#define SYSTEM_CONFIG "/etc/postern/postern.yaml"
+#define MAX_CONFIG_BYTES ((size_t)1 << 20)
+#define DEV_LISTEN "127.0.0.1:8200"
+
+/* ---- settings: flag over environment over file over default ---- */
+
+static const char *flag_of(void *cli, const char *name)
+{
+    return pn_cli_option_text(cli, name);
+}
+
+static const char *variable(const char *name)
+{
+    return getenv(name);
+}
+
+/* What --dev means for settings that nobody has set: loopback, and a fresh directory. */
+static bool settle_dev(struct pn_cli *cli, struct pn_settings *settings, struct pn_err *err)
+{
+    const char *base = getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp";
+    char *fresh = NULL;
+    struct pn_str text;
+
+    if (!settings->dev)
+        return true;
+    if (pn_settings_origin(settings, "listen") == PN_FROM_DEFAULT &&
+        !pn_settings_set(settings, "listen", PN_LIT(DEV_LISTEN), err))
+        return false;
+    if (pn_settings_origin(settings, "data") != PN_FROM_DEFAULT)
+        return true;
+    text = pn_arena_printf(pn_cli_arena(cli), "%s/postern-dev-XXXXXX", base);
+    fresh = pn_new(pn_cli_arena(cli), char, text.len + 1);
+    for (size_t i = 0; i < text.len; i++)
+        fresh[i] = text.ptr[i];
+    if (mkdtemp(fresh) == NULL)
+        return pn_fail(err, PN_IO, "cannot make a directory below %s", base);
+    return pn_settings_set(settings, "data", pn_str_from(fresh), err);
+}
+
+static bool load_settings(struct pn_cli *cli, struct pn_settings **out, struct pn_err *err)
+{
+    const char *given = pn_cli_option_text(cli, "config"),
+               *file = given != NULL ? given : SYSTEM_CONFIG;
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init_wiped(MAX_CONFIG_BYTES);
+    struct pn_settings_source source = {
+        .file_name = file, .environment = variable, .flag = flag_of, .flag_context = cli
+    };
+
+    if (given != NULL || pn_file_exists(file)) {
+        if (!pn_file_read(file, MAX_CONFIG_BYTES, &text, err))
+            return pn_within(err, "reading %s", file);
+        source.file_text = pn_buf_str(&text);
+    }
+    return pn_settings_load(&source, out, err);
+}
+
+/* ---- postern server ---- */
+
+static bool harden(const struct pn_settings *settings, struct pn_err *err)
+{
+    enum pn_log_level level;
+    uint8_t seed[16];
+
+    if (!pn_log_level_parse(pn_str_from(settings->log_level), &level))
+        return pn_fail(err, PN_USAGE, "Setting log-level must be debug, info, warn or error");
+    pn_log_init(level, STDERR_FILENO, "server");
+    pn_process_harden();
+    pn_process_raise_files();
+    pn_random_bytes(seed, sizeof(seed));
+    pn_map_seed(seed);
+    return true;
+}
+
+/* Written last, and whole: who waits for the file may use all that it names. */
+static bool write_ready(struct pn_cli *cli, const struct pn_settings *settings,
+                        const struct pn_server *server, const char *relay, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(8192);
+    struct pn_writer w = pn_writer_of(&json);
+
+    (void)cli;
+    if (settings->ready[0] == '\0')
+        return true;
+    pn_write_object(&w, NULL);
+    pn_write_text(&w, "url", pn_server_url(server));
+    pn_write_text(&w, "relay", relay);
+    pn_write_text(&w, "caFile", pn_server_ca_file(server));
+    pn_write_int(&w, "pid", getpid());
+    pn_write_text(&w, "version", PN_VERSION);
+    pn_write_end(&w);
+    pn_buf_add_byte(&json, '\n');
+    return pn_file_write(settings->ready, pn_buf_str(&json), 0644, err);
+}
+
+static void say_where(const struct pn_settings *settings, const struct pn_server *server)
+{
+    fprintf(stderr, "Postern %s answers at %s\n", PN_VERSION, pn_server_url(server));
+    if (settings->dev)
+        fprintf(
+            stderr,
+            "  export POSTERN_DOMAIN=%s POSTERN_CA_FILE=%s\n  administrator: %s/dev/admin.json\n",
+            pn_server_url(server), pn_server_ca_file(server), settings->data);
+}
+
+static bool serve(struct pn_cli *cli, const struct pn_settings *settings, struct pn_server *server,
+                  struct pn_err *err)
+{
+    struct pn_dev dev;
+
+    if (settings->dev && !pn_dev_setup(server, settings, &dev, err))
+        return false;
+    if (!write_ready(cli, settings, server, NULL, err))
+        return false;
+    say_where(settings, server);
+    pn_daemon_wait();
+    return true;
+}
+
+static bool server_run(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    pn_auto(pn_settings_freep) struct pn_settings *settings = NULL;
+    struct pn_server_config config;
+    struct pn_server *server;
+    sigset_t signals;
+    bool done;
+
+    (void)exit_code;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals,
+                    NULL); /* before any thread exists: pn_daemon_wait takes them */
+    if (!load_settings(cli, &settings, err) || !settle_dev(cli, settings, err) ||
+        !harden(settings, err))
+        return false;
+    config = (struct pn_server_config){ .settings = settings };
+    if (!pn_server_start(&config, &server, err))
+        return false;
+    done = serve(cli, settings, server, err);
+    pn_server_stop(server);
+    return done;
+}
+
+/* ---- postern routes, postern config show ---- */
+
+static bool routes(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init((size_t)1 << 20);
+
+    (void)cli;
+    (void)exit_code;
+    (void)err;
+    pn_routes_print(&text);
+    fwrite(text.ptr, 1, text.len, stdout);
+    return true;
+}
+
+static bool config_show(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init((size_t)1 << 20);
+    pn_auto(pn_settings_freep) struct pn_settings *settings = NULL;
+
+    (void)exit_code;
+    if (!load_settings(cli, &settings, err))
+        return false;
+    pn_settings_print(settings, pn_cli_has(cli, "origin"), &text);
+    fwrite(text.ptr, 1, text.len, stdout);
+    return true;
+}
+
+#define OPTION_TEXT(name, value, help) { name, value, help },
+#define OPTION_COUNT(name, value, help) { name, value, help },
+#define OPTION_SPAN(name, value, help) { name, value, help },
+#define OPTION_SWITCH(name, value, help) { name, value, help },
+#define OPTION_SECRET(name, value, help) /* never on a command line */
+#define SETTING_OPTIONS { "config", "F", "settings file (default " SYSTEM_CONFIG ")" },
+
+static const struct pn_option server_options[] = {
+    SETTING_OPTIONS
+#define X(member, name, kind, fallback, value, help) OPTION_##kind(name, value, help)
+#include "json/settings.def"
+#undef X
+    { 0 },
+};
+static const struct pn_option config_options[] = {
+    SETTING_OPTIONS{ "origin", NULL, "say where each value comes from" },
+#define X(member, name, kind, fallback, value, help) OPTION_##kind(name, value, help)
+#include "json/settings.def"
+#undef X
+    { 0 },
+};
+static const struct pn_option no_options[] = { { 0 } };
+
+const struct pn_command pn_server_commands[] = {
+    { .words = "server",
+      .arguments = "[--dev] [--data DIR] [--listen HOST:PORT] [--ready FILE] [--config F]",
+      .summary = "Run the server; --dev adds a relay and a gateway",
+      .examples = "  postern server --dev\n  postern server --config /etc/postern/postern.yaml\n",
+      .options = server_options,
+      .run = server_run },
+    { .words = "routes",
+      .arguments = "",
+      .summary = "List every REST route with who may call it",
+      .options = no_options,
+      .run = routes },
+    { .words = "config show",
+      .arguments = "[--origin]",
+      .summary = "The settings of a server, and where each comes from",
+      .options = config_options,
+      .run = config_show },
+    { 0 },
+};
