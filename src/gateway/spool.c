@@ -43,6 +43,7 @@ static struct pn_str finish_event(struct pn_buf *event, uint64_t seq)
     size_t at = HEADROOM - (size_t)len;
 
     memcpy(event->ptr + at, text, (size_t)len);
+    event->ptr[HEADROOM] = ','; /* was the object's brace */
     return pn_str_of(event->ptr + at, event->len - at);
 }
 

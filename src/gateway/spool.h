@@ -40,8 +40,8 @@ void pn_spool_release(struct pn_spool *spool, struct pn_recording *recording);
 bool pn_recording_ends_now(struct pn_recording *recording);
 
 /*
- * An event is JSON text of an object without its first member: pn_spool_begin, then `,"a":1}` is
- * appended, then pn_spool_append puts `{"seq":N` in front.
+ * An event is the JSON text of an object with members: pn_spool_begin makes room for its number, then
+ * the object is appended, then pn_spool_append makes `"seq":N` its first member.
  */
 void pn_spool_begin(struct pn_buf *event);
 enum pn_spool_kind {

@@ -113,7 +113,7 @@ static void close_bench(struct bench *b)
 static bool append(struct bench *b, unsigned writer, struct pn_recording *r, const char *text, uint64_t *ticket, struct pn_err *err)
 {
     pn_spool_begin(&b->event);
-    pn_buf_addf(&b->event, ",\"e\":\"%s\"}", text);
+    pn_buf_addf(&b->event, "{\"e\":\"%s\"}", text);
     return pn_spool_append(b->spool, writer, r, PN_SPOOL_REQUEST, &b->event, ticket, err);
 }
 
@@ -398,7 +398,7 @@ PN_TEST(full_spool_refuses_requests_and_takes_responses)
     pn_err_clear(&err);
     CHECK_FAILS(append(&b, 1, r, "another loop", NULL, &err), err, BUSY);
     pn_spool_begin(&b.event);
-    pn_buf_add_text(&b.event, ",\"e\":1}");
+    pn_buf_add_text(&b.event, "{\"e\":1}");
     CHECK_OK(pn_spool_append(b.spool, 0, r, PN_SPOOL_RESPONSE, &b.event, NULL, &err), err);
     close_bench(&b);
 }
@@ -483,7 +483,7 @@ static void *run_appender(void *appender_)
         struct pn_err err = { 0 };
 
         pn_spool_begin(&event);
-        pn_buf_addf(&event, ",\"w\":%u,\"i\":%d}", a->writer, i);
+        pn_buf_addf(&event, "{\"w\":%u,\"i\":%d}", a->writer, i);
         CHECK_OK(pn_spool_append(a->b->spool, a->writer, a->recording, PN_SPOOL_REQUEST, &event, NULL, &err), err);
     }
     return NULL;

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/client.h"
+
+#include "base/log.h"
+#include "crypto/x509.h"
+#include "gateway/session.h"
+#include "json/shape.h"
+
+#include <string.h>
+
+#define HANDSHAKE_MS 10000
+#define SESSION_OID "1.3.6.1.4.1.12345.100.3"
+
+struct pam_extension {
+    struct pn_uuid sessionId;
+    struct pn_str resourceType;
+};
+static const struct pn_field pam_extension_fields[] = {
+    PN_FIELD(pam_extension, sessionId, UUID, .required = true),
+    PN_FIELD(pam_extension, resourceType, STRING, .required = true, .max = 64),
+};
+
+static bool is_made_for(const struct pn_identity *identity, const struct pn_cert_info *info)
+{
+    struct pn_str rest = info->common_name, actor;
+    struct pn_uuid gateway;
+
+    return pn_str_cut(&rest, ':', &actor) &&
+           (pn_str_is(actor, "user") || pn_str_is(actor, "identity")) &&
+           pn_uuid_parse(rest, &gateway) && pn_uuid_eq(gateway, identity->gateway_id) &&
+           pn_str_eq(info->organization, identity->organization);
+}
+
+bool pn_client_read_claim(struct pn_arena *arena, struct pn_str der,
+                          const struct pn_identity *identity, struct pn_claim *out,
+                          struct pn_err *err)
+{
+    struct pn_cert_info info;
+    struct pam_extension extension;
+    struct pn_str json;
+
+    if (!pn_x509_read(arena, der, &info, err) ||
+        !pn_x509_extension(arena, der, SESSION_OID, &json, err))
+        return false;
+    if (!is_made_for(identity, &info))
+        return pn_fail(err, PN_FORBIDDEN, "the client certificate was made for another gateway");
+    if (json.ptr == NULL)
+        return pn_fail(err, PN_FORBIDDEN, "the client certificate names no session");
+    if (!pn_shape_parse(PN_SHAPE(pam_extension), arena, json, &extension, err))
+        return pn_within(err, "session extension");
+    if (!pn_str_is(extension.resourceType, "kubernetes"))
+        return pn_fail(err, PN_FORBIDDEN, "the client certificate is not for Kubernetes");
+    out->session = extension.sessionId;
+    out->not_after_ms = info.not_after_ms;
+    return true;
+}
+
+static void unlink_client(struct pn_client *client)
+{
+    *client->at = client->next;
+    if (client->next != NULL)
+        client->next->at = client->at;
+    atomic_fetch_sub(&client->worker->connections, 1);
+    pn_heap_free(client);
+}
+
+void pn_client_closed(void *worker, void *client_)
+{
+    struct pn_client *client = client_;
+
+    (void)worker;
+    if (client->session != NULL)
+        pn_session_leave(client->session);
+    unlink_client(client);
+}
+
+static bool join_session(struct pn_client *client, struct pn_stream *tls, struct pn_err *err)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(65536);
+    struct pn_claim claim;
+
+    if (!pn_client_read_claim(arena, pn_tls_peer_der(tls, arena), client->worker->identity, &claim,
+                              err))
+        return false;
+    if (pn_tls_peer_has_expired(tls))
+        return true; /* no session: every request is answered 401 */
+    return pn_session_join(client->worker, claim.session, claim.not_after_ms, &client->session,
+                           err);
+}
+
+static void refuse(struct pn_client *client, struct pn_stream *tls, const struct pn_err *err)
+{
+    pn_log(PN_INFO, "client-refused", PN_F_TEXT("ip", client->ip), PN_F_ERR(err));
+    pn_stream_close(tls);
+    unlink_client(client);
+}
+
+static void on_tls(void *client_, struct pn_stream *tls, const struct pn_err *err)
+{
+    struct pn_client *client = client_;
+    struct pn_err why = { 0 };
+
+    client->tls = NULL;
+    if (err != NULL) {
+        refuse(client, NULL, err);
+        return;
+    }
+    if (client->worker->is_draining) {
+        (void)pn_fail(&why, PN_BUSY, "the gateway is stopping");
+        refuse(client, tls, &why);
+        return;
+    }
+    if (!join_session(client, tls, &why)) {
+        refuse(client, tls, &why);
+        return;
+    }
+    client->conn = pn_http_serve(client->worker->http, tls, strcmp(pn_tls_alpn(tls), "h2") == 0,
+                                 pn_str_from(client->ip), client);
+}
+
+static struct pn_client *new_client(struct pn_worker *worker, struct pn_str ip)
+{
+    struct pn_client *client = pn_heap_new(sizeof(*client));
+
+    client->worker = worker;
+    memcpy(client->ip, ip.len > 0 ? ip.ptr : "", ip.len < sizeof(client->ip) ? ip.len : 0);
+    client->next = worker->clients;
+    client->at = &worker->clients;
+    if (client->next != NULL)
+        client->next->at = &client->next;
+    worker->clients = client;
+    atomic_fetch_add(&worker->connections, 1);
+    return client;
+}
+
+void pn_client_accept(struct pn_worker *worker, struct pn_stream *stream, struct pn_str ip)
+{
+    struct pn_client *client;
+    struct pn_err err = { 0 };
+
+    pn_on_loop(worker->loop);
+    if (worker->is_draining || worker->tls == NULL) {
+        pn_stream_close(stream);
+        return;
+    }
+    client = new_client(worker, ip);
+    if (!pn_tls_start(worker->tls, stream, NULL, HANDSHAKE_MS, on_tls, client, &client->tls, &err))
+        refuse(client, NULL, &err);
+}
+
+void pn_client_close_all(struct pn_worker *worker)
+{
+    struct pn_client *next;
+
+    for (struct pn_client *client = worker->clients; client != NULL; client = next) {
+        next = client->next;
+        if (client->tls == NULL)
+            continue;
+        pn_stream_close(client->tls);
+        unlink_client(client);
+    }
+}
