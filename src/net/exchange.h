@@ -11,6 +11,9 @@
  * the client the other way round. After a 101 the same stream carries the raw bytes of the new
  * protocol. pn_stream_close on a body that is not finished both ways aborts the exchange (HTTP/1:
  * connection closed without the last chunk; HTTP/2: RST_STREAM).
+ *
+ * A body stream tells its owner once that it has failed (client or server gone) even when nothing is
+ * wanted of it: who waits for the one side must hear that the other has left.
  */
 
 /* ---- server ---- */
