@@ -81,3 +81,15 @@ void pn_daemon_wait(void)
     sigwait(&signals, &number);
     pn_log(PN_INFO, "stopping", PN_F_INT("signal", number));
 }
+
+bool pn_daemon_is_ending(const struct timespec *patience)
+{
+    sigset_t signals;
+    int number;
+
+    ending_signals(&signals);
+    number = sigtimedwait(&signals, NULL, patience);
+    if (number > 0)
+        (void)raise(number); /* blocked: it waits for pn_daemon_wait */
+    return number > 0;
+}

@@ -20,5 +20,8 @@ bool pn_daemon_prepare(struct pn_cli *cli, const char *role, struct pn_daemon *o
 void pn_daemon_drop(struct pn_daemon *daemon);
 /* Blocks until the process is asked to end. */
 void pn_daemon_wait(void);
+/* The same for at most `patience`: was it asked to end? pn_daemon_wait then returns at once. */
+struct timespec;
+bool pn_daemon_is_ending(const struct timespec *patience);
 
 #endif

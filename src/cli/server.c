@@ -2,15 +2,21 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "cli/applets.h"
 #include "cli/daemon.h"
 #include "crypto/random.h"
+#include "gateway/gateway.h"
 #include "json/settings.h"
 #include "json/writer.h"
+#include "net/dial.h"
+#include "relay/relay.h"
 #include "server/dev.h"
 #include "server/routes.h"
 #include "server/server.h"
@@ -19,6 +25,7 @@
 #define SYSTEM_CONFIG "/etc/postern/postern.yaml"
 #define MAX_CONFIG_BYTES ((size_t)1 << 20)
 #define DEV_LISTEN "127.0.0.1:8200"
+#define TUNNEL_WAIT_MS 5000
 
 /* ---- settings: flag over environment over file over default ---- */
 
@@ -90,13 +97,12 @@ static bool harden(const struct pn_settings *settings, struct pn_err *err)
 }
 
 /* Written last, and whole: who waits for the file may use all that it names. */
-static bool write_ready(struct pn_cli *cli, const struct pn_settings *settings,
-                        const struct pn_server *server, const char *relay, struct pn_err *err)
+static bool write_ready(const struct pn_settings *settings, const struct pn_server *server,
+                        const char *relay, struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(8192);
     struct pn_writer w = pn_writer_of(&json);
 
-    (void)cli;
     if (settings->ready[0] == '\0')
         return true;
     pn_write_object(&w, NULL);
@@ -120,18 +126,136 @@ static void say_where(const struct pn_settings *settings, const struct pn_server
             pn_server_url(server), pn_server_ca_file(server), settings->data);
 }
 
+/* ---- what --dev runs beside the server ---- */
+
+/* The three roles in one process: what each holds of the others is what separate ones would. */
+struct inside {
+    struct pn_server *server;
+    struct pn_dev dev;
+    struct pn_relay *relay;
+    struct pn_gateway *gateway;
+    struct pn_str ca_pem;
+    char relay_address[300]; /* host:port, for clients and gateways */
+};
+
+static bool read_ca(struct pn_cli *cli, struct inside *in, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf pem = pn_buf_init((size_t)64 * 1024);
+    const char *file = pn_server_ca_file(in->server);
+
+    if (file[0] == '\0')
+        return true; /* given certificates: the system's CAs verify them */
+    if (!pn_file_read(file, 64 * 1024, &pem, err))
+        return false;
+    in->ca_pem = pn_arena_copy(pn_cli_arena(cli), pn_buf_str(&pem));
+    return true;
+}
+
+static const char *state_dir(struct pn_cli *cli, const struct pn_settings *settings,
+                             const char *role)
+{
+    return pn_arena_printf(pn_cli_arena(cli), "%s/dev/%s", settings->data, role).ptr;
+}
+
+/* Clients of a relay that listens everywhere find it on this machine. */
+static bool place_relay(struct inside *in, const struct pn_settings *settings, uint16_t port,
+                        struct pn_err *err)
+{
+    struct pn_endpoint at;
+    const char *host = at.host;
+
+    if (!pn_endpoint_parse(pn_str_from(settings->relay_listen), 8443, &at, err))
+        return pn_within(err, "setting relay-listen");
+    if (strcmp(at.host, "0.0.0.0") == 0 || strcmp(at.host, "::") == 0)
+        host = "127.0.0.1";
+    snprintf(in->relay_address, sizeof(in->relay_address),
+             strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, port);
+    return pn_dev_place_relay(in->server, &in->dev, host, port, err);
+}
+
+/* With what an earlier start left, or else with a new one-time token. */
+static bool start_relay(struct pn_cli *cli, struct inside *in, const struct pn_settings *settings,
+                        struct pn_err *err)
+{
+    pn_auto(pn_secret_freep) struct pn_secret *token = NULL;
+    struct pn_relay_config config = { .server_url = pn_str_from(pn_server_url(in->server)),
+                                      .server_ca_pem = in->ca_pem,
+                                      .name = PN_LIT("dev"),
+                                      .state_dir = state_dir(cli, settings, "relay"),
+                                      .listen = pn_str_from(settings->relay_listen) };
+    struct pn_err ignored = { 0 };
+
+    if (pn_file_exists(config.state_dir) && pn_relay_start(&config, &in->relay, &ignored))
+        return true;
+    if (!pn_dev_relay_token(in->server, &in->dev, &token, err))
+        return false;
+    config.enrol_token = token;
+    return pn_relay_start(&config, &in->relay, err) || pn_within(err, "starting the relay");
+}
+
+static bool start_gateway(struct pn_cli *cli, struct inside *in, const struct pn_settings *settings,
+                          struct pn_err *err)
+{
+    pn_auto(pn_secret_freep) struct pn_secret *token = NULL;
+    struct pn_gateway_config config = { .server_url = pn_str_from(pn_server_url(in->server)),
+                                        .server_ca_pem = in->ca_pem,
+                                        .name = PN_LIT("dev"),
+                                        .state_dir = state_dir(cli, settings, "gateway") };
+    struct pn_err ignored = { 0 };
+
+    if (pn_file_exists(config.state_dir) && pn_gateway_start(&config, &in->gateway, &ignored))
+        return true;
+    if (!pn_dev_gateway_token(in->server, &in->dev, &token, err))
+        return false;
+    config.enrol_token = token;
+    return pn_gateway_start(&config, &in->gateway, err) || pn_within(err, "starting the gateway");
+}
+
+/*
+ * Ready means that a session can be opened: the server has heard of the tunnel. Gives up after a while
+ * (the relay's port may be taken away from us), and at once when the process is asked to end.
+ */
+static void wait_for_tunnel(struct inside *in)
+{
+    const struct timespec step = { .tv_nsec = 2000000 };
+    int64_t until_ms = pn_clock_mono_ms() + TUNNEL_WAIT_MS;
+
+    while (!pn_dev_is_connected(in->server, &in->dev)) {
+        if (pn_clock_mono_ms() >= until_ms) {
+            pn_log(PN_WARN, "no-tunnel", PN_F_TEXT("relay", in->relay_address));
+            return;
+        }
+        if (pn_daemon_is_ending(&step))
+            return;
+    }
+}
+
+static bool start_inside(struct pn_cli *cli, struct inside *in, const struct pn_settings *settings,
+                         struct pn_err *err)
+{
+    if (!pn_dev_setup(in->server, settings, &in->dev, err) || !read_ca(cli, in, err) ||
+        !place_relay(in, settings, 0, err) || !start_relay(cli, in, settings, err) ||
+        !place_relay(in, settings, pn_relay_port(in->relay), err) ||
+        !start_gateway(cli, in, settings, err))
+        return false;
+    wait_for_tunnel(in);
+    return true;
+}
+
 static bool serve(struct pn_cli *cli, const struct pn_settings *settings, struct pn_server *server,
                   struct pn_err *err)
 {
-    struct pn_dev dev;
+    struct inside in = { .server = server };
+    bool done = !settings->dev || start_inside(cli, &in, settings, err);
 
-    if (settings->dev && !pn_dev_setup(server, settings, &dev, err))
-        return false;
-    if (!write_ready(cli, settings, server, NULL, err))
-        return false;
-    say_where(settings, server);
-    pn_daemon_wait();
-    return true;
+    done = done && write_ready(settings, server, settings->dev ? in.relay_address : NULL, err);
+    if (done) {
+        say_where(settings, server);
+        pn_daemon_wait();
+    }
+    pn_gateway_stop(in.gateway);
+    pn_relay_stop(in.relay);
+    return done;
 }
 
 static bool server_run(struct pn_cli *cli, int *exit_code, struct pn_err *err)

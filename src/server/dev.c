@@ -168,26 +168,34 @@ bool pn_dev_setup(struct pn_server *server, const struct pn_settings *settings, 
 
 struct errand {
     const struct pn_dev *dev;
-    const char *host_port;
+    const char *host;
+    uint16_t port;
     struct pn_secret *token;
 };
 
 static bool place_relay(struct pn_call *call, void *context, struct pn_err *err)
 {
     const struct errand *e = context;
+    struct pn_str host = pn_str_from(e->host), wanted;
     struct pn_relays_view relay;
 
+    if (pn_str_find(host, ':') >= 0)
+        host = pn_arena_printf(call->arena, "[%.*s]", PN_ARG(host));
+    host = pn_arena_printf(call->arena, "%.*s:", PN_ARG(host));
+    wanted = pn_arena_printf(call->arena, "%.*s%u", PN_ARG(host),
+                             e->port != 0 ? e->port : PN_RELAYS_PORT);
     call->actor = e->dev->admin;
     if (!pn_relays_get(call, e->dev->relay_id, &relay, err))
         return false;
-    return pn_str_is(relay.host, e->host_port) ||
-           pn_relays_move(call, e->dev->relay_id, pn_str_from(e->host_port), &relay, err);
+    if (pn_str_eq(relay.host, wanted) || (e->port == 0 && pn_str_starts(relay.host, host)))
+        return true;
+    return pn_relays_move(call, e->dev->relay_id, wanted, &relay, err);
 }
 
-bool pn_dev_place_relay(struct pn_server *server, const struct pn_dev *dev, const char *host_port,
-                        struct pn_err *err)
+bool pn_dev_place_relay(struct pn_server *server, const struct pn_dev *dev, const char *host,
+                        uint16_t port, struct pn_err *err)
 {
-    struct errand e = { .dev = dev, .host_port = host_port };
+    struct errand e = { .dev = dev, .host = host, .port = port };
 
     return pn_server_call(server, place_relay, &e, err);
 }
@@ -236,4 +244,29 @@ bool pn_dev_relay_token(struct pn_server *server, const struct pn_dev *dev, stru
         return false;
     *out = e.token;
     return true;
+}
+
+struct sight {
+    const struct pn_dev *dev;
+    bool is_connected;
+};
+
+static bool look_at_gateway(struct pn_call *call, void *context, struct pn_err *err)
+{
+    struct sight *sight = context;
+    struct pn_gateways_view view;
+
+    call->actor = sight->dev->admin;
+    if (!pn_gateways_get(call, sight->dev->gateway_id, &view, err))
+        return false;
+    sight->is_connected = view.isConnected;
+    return true;
+}
+
+bool pn_dev_is_connected(struct pn_server *server, const struct pn_dev *dev)
+{
+    struct sight sight = { .dev = dev };
+    struct pn_err ignored = { 0 };
+
+    return pn_server_call(server, look_at_gateway, &sight, &ignored) && sight.is_connected;
 }

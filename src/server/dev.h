@@ -17,13 +17,15 @@ struct pn_dev {
 bool pn_dev_setup(struct pn_server *server, const struct pn_settings *settings, struct pn_dev *out,
                   struct pn_err *err) PN_CHECKED;
 
-/* Tells the server where its relay listens. */
-bool pn_dev_place_relay(struct pn_server *server, const struct pn_dev *dev, const char *host_port,
-                        struct pn_err *err) PN_CHECKED;
+/* Tells the server where its relay listens; port 0: on this host, the port is not known yet. */
+bool pn_dev_place_relay(struct pn_server *server, const struct pn_dev *dev, const char *host,
+                        uint16_t port, struct pn_err *err) PN_CHECKED;
 /* One-time tokens; the caller frees. */
 bool pn_dev_gateway_token(struct pn_server *server, const struct pn_dev *dev,
                           struct pn_secret **out, struct pn_err *err) PN_CHECKED;
 bool pn_dev_relay_token(struct pn_server *server, const struct pn_dev *dev, struct pn_secret **out,
                         struct pn_err *err) PN_CHECKED;
+/* Does the server know of a tunnel of its gateway? */
+bool pn_dev_is_connected(struct pn_server *server, const struct pn_dev *dev);
 
 #endif
