@@ -8,7 +8,8 @@
 
 #define DIAL_MS 10000
 #define IDLE_MS 90000
-#define MAX_CONNECTIONS 32
+/* As many as a session may bring: over HTTP/1.1 each watch holds one on either side. */
+#define MAX_CONNECTIONS 1024
 #define STREAMS_PER_CONNECTION 80
 #define MAX_WAITING 4096
 
