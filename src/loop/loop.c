@@ -26,7 +26,7 @@ struct pn_loop {
     uv_timer_t alarm;     /* the earliest timer of the heap */
     int64_t alarm_due_ms; /* what `alarm` is set to; 0 = not set */
     int64_t now_ms;
-    bool has_polled;      /* since now_ms was read: the poll may have slept long */
+    bool has_polled;  /* since now_ms was read: the poll may have slept long */
     pthread_t thread; /* whose we are */
     pthread_t worker; /* of pn_loop_start */
     char name[16];
@@ -385,6 +385,29 @@ static void close_own(uv_handle_t *handle)
         uv_close(handle, NULL);
 }
 
+/* Once round without waiting; a pending stop would only skip one. */
+static void turn(struct pn_loop *loop)
+{
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+}
+
+void pn_loop_drain(struct pn_loop *loop)
+{
+    struct pn_loop *outer = running;
+
+    pn_on_loop(loop);
+    running = loop;
+    /* Each round may cause another. */
+    for (int round = 0; round < 100; round++) {
+        run_posted(loop);
+        turn(loop);
+        if (loop->soon == NULL && __atomic_load_n(&loop->posted, __ATOMIC_ACQUIRE) == NULL)
+            break;
+    }
+    running = outer;
+}
+
 void pn_loop_free(struct pn_loop *loop)
 {
     if (loop == NULL)
@@ -393,14 +416,8 @@ void pn_loop_free(struct pn_loop *loop)
 
     struct pn_loop *outer = running;
 
+    pn_loop_drain(loop);
     running = loop;
-    /* What was closed or posted a moment ago finishes here; each round may cause another. */
-    for (int round = 0; round < 100; round++) {
-        run_posted(loop);
-        uv_run(&loop->uv, UV_RUN_NOWAIT);
-        if (loop->soon == NULL && __atomic_load_n(&loop->posted, __ATOMIC_ACQUIRE) == NULL)
-            break;
-    }
     pn_assert(loop->heap_count == 0); /* somebody forgot a timer */
     for (struct signal_watch *watch = loop->signals; watch != NULL; watch = watch->next)
         close_own((uv_handle_t *)&watch->handle);
@@ -408,7 +425,7 @@ void pn_loop_free(struct pn_loop *loop)
     close_own((uv_handle_t *)&loop->prepare);
     close_own((uv_handle_t *)&loop->idle);
     close_own((uv_handle_t *)&loop->alarm);
-    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    turn(loop);
     running = outer;
     pn_assert(uv_loop_close(&loop->uv) == 0); /* somebody forgot a descriptor */
 

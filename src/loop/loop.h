@@ -16,7 +16,12 @@ struct pn_loop;
  * pn_loop_join to the one that joined. What lives on it may be made and freed by its thread only.
  */
 bool pn_loop_new(struct pn_loop **out, struct pn_err *err) PN_CHECKED;
-/* After it has stopped; everything that lived on it has been closed. Runs what was still posted. */
+/*
+ * After it has stopped: runs what was still posted. For owners of several loops that post to each other:
+ * drain all, then free what lives on them, then free the loops.
+ */
+void pn_loop_drain(struct pn_loop *loop);
+/* After it has stopped; everything that lived on it has been closed. Drains first. */
 void pn_loop_free(struct pn_loop *loop);
 /* Runs in the calling thread until pn_loop_stop. */
 void pn_loop_run(struct pn_loop *loop);
