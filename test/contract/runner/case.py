@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A case: a short series of requests and what must come back. The form of the files: README.md."""
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
+
+from runner.match import compare, short
+from runner.variables import Missing, Variables
+
+STEP = {"do", "as", "send", "query", "headers", "body", "text", "status", "reply", "headers out", "same text", "keep", "each", "times",
+        "at once", "restart"}
+CASE = {"says", "spec", "steps"}
+ENVELOPE = {"reqId": "<request id>", "message": "<any>", "error": "<text>"}
+
+
+class Case:
+    def __init__(self, path, cast):
+        self.cast = cast
+        self.data = json.loads(path.read_text())
+        self.name = path.stem
+        unknown = set(self.data) - CASE
+        for step in self.data["steps"]:
+            unknown |= set(step) - STEP
+        if unknown:
+            raise ValueError(f"{path}: unknown members {sorted(unknown)}")
+
+    def run(self):
+        """What differs, in lines; later steps run as long as they have the variables they need."""
+        variables = Variables(self.cast.lookup)
+        differences = []
+        for number, step in enumerate(self.data["steps"], 1):
+            try:
+                lines = run_step(step, variables, self.cast)
+            except Missing as missing:
+                lines = [f"cannot be done: {missing}"]
+            where = step.get("do") or step.get("send", "restart")
+            differences += [f"step {number} ({where}): {line}" for line in lines]
+        return differences
+
+
+def run_step(step, variables, cast):
+    if "each" in step:
+        plain = {name: value for name, value in step.items() if name != "each"}
+        lines = []
+        for more in variables.fill(step["each"]):
+            lines += [f"with {short(more)}: {line}" for line in run_step(plain, variables.having(more), cast)]
+        return lines
+    if "times" in step:
+        plain = {name: value for name, value in step.items() if name != "times"}
+        return [f"time {i}: {line}" for i in range(1, step["times"] + 1) for line in run_step(plain, variables, cast)]
+    if "restart" in step:
+        cast.instance.restart()
+        return []
+    if "at once" in step:
+        return run_at_once(step, variables, cast)
+    return check(step, send(step, variables, cast), variables)
+
+
+def run_at_once(step, variables, cast):
+    """The same request many times in parallel; how often each status must come: {"200": 1, "400": 19}."""
+    count = sum(step["at once"].values())
+    with ThreadPoolExecutor(count) as pool:
+        replies = list(pool.map(lambda _: send(step, variables, cast), range(count)))
+    statuses = {}
+    for reply in replies:
+        statuses[str(reply.status)] = statuses.get(str(reply.status), 0) + 1
+    if statuses != step["at once"]:
+        return [f"the statuses are {statuses}, wanted {step['at once']}"]
+    good = next((reply for reply in replies if reply.status == 200), None)
+    return check({"status": 200} | step, good, variables) if good else []
+
+
+def send(step, variables, cast):
+    actor = variables.fill(step.get("as", "admin"))
+    method, _, path = variables.fill(step["send"]).partition(" ")
+    query = "&".join(f"{quote(name)}={quote(str(value), safe='')}" for name, value in variables.fill(step.get("query", {})).items())
+    headers = variables.fill(step.get("headers", {}))
+    body = variables.fill(step["text"]) if "text" in step else variables.fill(step.get("body"))
+    token = cast.token(actor) if cast.knows(actor) else actor
+    return cast.instance.call(method, path + ("?" + query if query else ""), body, token, headers)
+
+
+def check(step, reply, variables):
+    status = variables.fill(step.get("status", 200))
+    statuses = status if isinstance(status, list) else [status]
+    if reply.status not in statuses:
+        return [f"status {reply.status}, wanted {status}: {reply.text[:600]}"]
+    differences = check_form(reply)
+    if "reply" in step:
+        wanted = variables.fill(step["reply"])
+        value = reply.json if "json" in reply.headers.get("content-type", "") else reply.text
+        differences += compare(wanted, value)
+    differences += compare(variables.fill(step.get("headers out", {})), reply.headers, "headers")
+    if "same text" in step and reply.text != variables.fill(step["same text"]):
+        differences.append(f"the body is {reply.text[:300]}, wanted {variables.fill(step['same text'])[:300]}")
+    for name, where in step.get("keep", {}).items():
+        found = pick(reply, where)
+        if found is None:
+            differences.append(f"there is no {where} to keep: {reply.text[:300]}")
+        else:
+            variables.values[name] = found
+    return differences
+
+
+def check_form(reply):
+    """What holds for every reply: the request id, and the envelope of errors (platform.md §1.2, §1.3)."""
+    differences = compare("<request id>", reply.headers.get("x-request-id"), "header x-request-id")
+    if reply.status < 400:
+        return differences
+    if "json" not in reply.headers.get("content-type", ""):
+        return differences + [f"status {reply.status} without JSON: {reply.text[:300]}"]
+    error = reply.json
+    differences += compare(ENVELOPE | {"statusCode": reply.status}, error)
+    differences += compare("<issues>" if reply.status == 422 else "<text>", error.get("message"), "reply.message")
+    if error.get("reqId") != reply.headers.get("x-request-id"):
+        differences.append("reqId and x-request-id differ")
+    if reply.status == 429:
+        differences += compare(r"~^[1-9]\d*$", reply.headers.get("retry-after"), "header retry-after")
+    return differences
+
+
+def pick(reply, where):
+    """"a.b.0.c" of the body; "" is the whole body as text; ["a.b", "x=(.*)"] is what the group matches there."""
+    if isinstance(where, list):
+        found = re.search(where[1], str(pick(reply, where[0])))
+        return found[1] if found else None
+    if where == "":
+        return reply.text
+    value = reply.json
+    for name in where.split("."):
+        try:
+            value = value[int(name)] if isinstance(value, list) else value[name]
+        except (KeyError, IndexError, TypeError, ValueError):
+            return None
+    return value

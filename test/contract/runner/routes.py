@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Every route of `postern routes` refuses whoever may not call it. The files *.routes.json say what
+stands for the parameters of each route, with which input it would succeed, and who is sent away.
+"""
+import json
+import re
+import subprocess
+
+from runner.case import check_form, run_step, send
+from runner.variables import Missing, Variables
+
+LINE = re.compile(r"(GET|POST|PATCH|PUT|DELETE) +(\S+) +(\S+) +\[(.*)\] +\S+ +\S+ +\S+")
+# Which token is of a kind that a route may or may not take.
+KINDS = {"identity": "admin", "user": "owner", "gateway": "gateway", "relay": "relay"}
+
+
+class Routes:
+    def __init__(self, path, cast, binary):
+        self.data = json.loads(path.read_text())
+        self.cast = cast
+        self.variables = Variables(cast.lookup)
+        listing = subprocess.run([binary, "routes"], capture_output=True, text=True, check=True).stdout
+        self.rows = [self._row(line) for line in listing.splitlines() if line]
+        self.setup = [line for step in self.data["setup"] for line in run_step(step, self.variables, cast)]
+
+    @staticmethod
+    def _row(line):
+        match = LINE.fullmatch(line)
+        if not match:
+            raise ValueError(f"not a line of `postern routes`: {line}")
+        return f"{match[1]} {match[2]}", set(match[3].split(","))
+
+    def tests(self):
+        """(name, function) for each refusal; the functions answer with what differs."""
+        yield "setup", lambda: self.setup
+        yield "every route that the tables name is there", self.leftovers
+        for route, access in self.rows:
+            if "anyone" in access:
+                continue
+            yield f"{route}: 401 without a credential", self.refuses(route, "nobody", [401])
+            yield f"{route}: 403 TokenError for what is no token", self.refuses(route, "not.a.token", [403], "TokenError")
+            for kind, actor in KINDS.items():
+                if not {kind, kind + "-without-org"} & access:
+                    yield f"{route}: 403 for the token of a {kind}", self.refuses(route, actor, [403])
+            for actor, names in self.data["refused"].items():
+                if route in names or (names == "*" and route not in self.data["own"] and access & {"user", "identity"}):
+                    yield f"{route}: 403 or 404 for the {actor}", self.refuses(route, actor, [403, 404])
+        for number, step in enumerate(self.data["after"], 1):
+            yield f"after all refusals, {number}: {step['do']}", lambda step=step: run_step(step, self.variables, self.cast)
+
+    def leftovers(self):
+        """Names of routes that are no longer there would be exceptions for nothing."""
+        known = {route for route, _ in self.rows}
+        named = set(self.data["own"]) | set(self.data["inputs"])
+        for routes in self.data["refused"].values():
+            named |= set() if routes == "*" else set(routes)
+        return [f"there is no route {route}" for route in sorted(named - known)]
+
+    def refuses(self, route, actor, statuses, error=None):
+        return lambda: self._refuses(route, actor, statuses, error)
+
+    def _refuses(self, route, actor, statuses, error):
+        try:
+            step = self._request(route) | {"as": actor}
+            reply = send(step, self.variables, self.cast)
+        except Missing as missing:
+            return [str(missing)]
+        if reply.status not in statuses:
+            return [f"status {reply.status}, wanted {statuses}: {reply.text[:300]}"]
+        if error and reply.json.get("error") != error:
+            return [f"error is {reply.json.get('error')}, wanted {error}"]
+        return check_form(reply)
+
+    def _request(self, route):
+        """With objects that exist and an input that is right, so that only the caller can be what is wrong."""
+        method, _, pattern = route.partition(" ")
+        path = re.sub(r":(\w+)", lambda match: str(self._parameter(pattern, match[1])), pattern)
+        return {"send": f"{method} {path}"} | self.data["inputs"].get(route, {})
+
+    def _parameter(self, pattern, name):
+        for prefix, values in self.data["parameters"].items():
+            if pattern.startswith(prefix) and name in values:
+                return self.variables.fill(values[name])
+        raise Missing(f"say under \"parameters\" what :{name} of {pattern} is")
