@@ -19,6 +19,8 @@
 struct held {
     struct pn_uuid session;
     unsigned refs;
+    struct pn_grant
+        *grant; /* what one loop has been told serves the others, also while the server is away */
 };
 
 struct pn_control {
@@ -143,6 +145,33 @@ static void heartbeat(struct pn_control *control)
 
 /* ---- G4 ---- */
 
+static struct pn_str key_of(const struct pn_uuid *session)
+{
+    return pn_str_of(session->bytes, sizeof(session->bytes));
+}
+
+/* For the loops that ask after the first; with the lock held. */
+static void keep_grant(struct pn_control *control, struct pn_grant *grant)
+{
+    struct held *held = pn_map_get(control->held, key_of(&grant->session));
+
+    if (held == NULL)
+        return;
+    pn_grant_unref(held->grant);
+    held->grant = pn_grant_ref(grant);
+}
+
+static void forget_grant(struct pn_control *control, struct pn_uuid session)
+{
+    struct held *held;
+
+    lock(control);
+    held = pn_map_get(control->held, key_of(&session));
+    if (held != NULL)
+        pn_grant_unref(pn_take(&held->grant));
+    unlock(control);
+}
+
 static struct pn_ask *next_ask(struct pn_control *control)
 {
     struct pn_ask *ask;
@@ -163,34 +192,45 @@ static void answer(struct pn_control *control, struct pn_ask *ask)
     bool is_done = pn_home_credentials(control->home, ask->session, &ask->grant, &ask->err);
 
     note(control, "credentials", is_done || !pn_home_is_away(&ask->err), &ask->err);
+    if (is_done) {
+        lock(control);
+        keep_grant(control, ask->grant);
+        unlock(control);
+    }
     pn_loop_post(ask->loop, &ask->done);
+}
+
+/* True when there is nothing to wait for. */
+static bool answer_at_once(struct pn_control *control, struct pn_ask *ask)
+{
+    const struct held *held = pn_map_get(control->held, key_of(&ask->session));
+
+    if (control->is_stopping)
+        return !pn_fail(&ask->err, PN_BUSY, "the gateway is stopping");
+    if (held == NULL || held->grant == NULL)
+        return false;
+    ask->grant = pn_grant_ref(held->grant);
+    return true;
 }
 
 void pn_control_ask(struct pn_control *control, struct pn_ask *ask)
 {
-    bool is_stopping;
+    bool is_answered;
 
     ask->next = NULL;
     lock(control);
-    is_stopping = control->is_stopping;
-    if (!is_stopping) {
+    is_answered = answer_at_once(control, ask);
+    if (!is_answered) {
         *control->asks_end = ask;
         control->asks_end = &ask->next;
         pthread_cond_signal(&control->wake);
     }
     unlock(control);
-    if (!is_stopping)
-        return;
-    (void)pn_fail(&ask->err, PN_BUSY, "the gateway is stopping");
-    pn_loop_post(ask->loop, &ask->done);
+    if (is_answered)
+        pn_loop_post(ask->loop, &ask->done);
 }
 
 /* ---- G5 ---- */
-
-static struct pn_str key_of(const struct pn_uuid *session)
-{
-    return pn_str_of(session->bytes, sizeof(session->bytes));
-}
 
 void pn_control_hold(struct pn_control *control, struct pn_uuid session)
 {
@@ -217,6 +257,7 @@ void pn_control_release(struct pn_control *control, struct pn_uuid session)
     pn_assert(held != NULL);
     if (--held->refs == 0) {
         (void)pn_map_remove(control->held, key_of(&session));
+        pn_grant_unref(held->grant);
         pn_heap_free(held);
     }
     unlock(control);
@@ -245,6 +286,7 @@ static void end_all(struct pn_control *control, const struct pn_uuid *sessions, 
 
     for (size_t i = 0; i < count; i++) {
         ended.session = sessions[i];
+        forget_grant(control, sessions[i]);
         control->config.ended(control->config.context, &ended);
     }
 }
@@ -257,8 +299,10 @@ static void sync_some(struct pn_control *control, const struct pn_uuid *sessions
     bool is_done = pn_home_sync(control->home, sessions, count, ended, &ended_count, &err);
 
     note(control, "sync", is_done, &err);
-    for (size_t i = 0; is_done && i < ended_count; i++)
+    for (size_t i = 0; is_done && i < ended_count; i++) {
+        forget_grant(control, ended[i].session);
         control->config.ended(control->config.context, &ended[i]);
+    }
     if (!is_done &&
         (err.code == PN_UNAUTHENTICATED || err.code == PN_TOKEN || err.code == PN_FORBIDDEN))
         end_all(control, sessions, count);

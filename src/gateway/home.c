@@ -357,9 +357,15 @@ static const struct pn_field granted_fields[] = {
 };
 static const struct pn_shape granted_shape = PN_SHAPE_OF(granted);
 
-void pn_grant_free(struct pn_grant *grant)
+struct pn_grant *pn_grant_ref(struct pn_grant *grant)
 {
-    if (grant == NULL)
+    atomic_fetch_add(&grant->refs, 1);
+    return grant;
+}
+
+void pn_grant_unref(struct pn_grant *grant)
+{
+    if (grant == NULL || atomic_fetch_sub(&grant->refs, 1) > 1)
         return;
     pn_secret_free(grant->authorization);
     pn_arena_free(grant->arena);
@@ -412,9 +418,10 @@ bool pn_home_credentials(struct pn_home *home, struct pn_uuid session, struct pn
     if (!call(home, &request, arena, &body, err))
         return pn_within(err, "credentials");
     grant = pn_heap_new(sizeof(*grant));
+    grant->refs = 1;
     grant->arena = pn_arena_new(ARENA_BYTES);
     if (!make_grant(arena, body, grant, err)) {
-        pn_grant_free(grant);
+        pn_grant_unref(grant);
         return pn_within(err, "credentials");
     }
     *out = grant;

@@ -57,8 +57,9 @@ bool pn_home_connect(struct pn_home *home, struct pn_str relay_name, struct pn_s
 bool pn_home_heartbeat(struct pn_home *home, struct pn_str direct_address, struct pn_err *err)
     PN_CHECKED;
 
-/* G4. Why a session is not live any more stands in err->message. */
+/* G4. Why a session is not live any more stands in err->message. Immutable, counted, shared by the loops. */
 struct pn_grant {
+    _Atomic unsigned refs;
     struct pn_arena *arena; /* of all strings */
     struct pn_uuid session, account;
     struct pn_str url, ca_pem;
@@ -68,7 +69,8 @@ struct pn_grant {
 };
 bool pn_home_credentials(struct pn_home *home, struct pn_uuid session, struct pn_grant **out,
                          struct pn_err *err) PN_CHECKED;
-void pn_grant_free(struct pn_grant *grant);
+struct pn_grant *pn_grant_ref(struct pn_grant *grant);
+void pn_grant_unref(struct pn_grant *grant); /* NULL is fine */
 
 /* G5. Fills `ended` (room for `count`) with those of `sessions` that are no longer live. */
 struct pn_ended {

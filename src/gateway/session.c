@@ -8,7 +8,7 @@
 #include "gateway/passage.h"
 #include "gateway/upstream.h"
 
-#define MAX_CONNECTIONS 256
+#define MAX_CONNECTIONS 1024
 /* A timer runs at most this long ahead, so that a changed wall clock is noticed. */
 #define EXPIRY_STEP_MS ((int64_t)60000)
 #define HOW_ON "open a new one with 'postern kube login' or 'postern pam access'"
@@ -67,7 +67,7 @@ static void drop_credentials(struct pn_session *session)
 {
     pn_upstream_free(session->upstream);
     session->upstream = NULL;
-    pn_grant_free(session->grant);
+    pn_grant_unref(session->grant);
     session->grant = NULL;
 }
 
@@ -157,12 +157,12 @@ static void on_answer(struct pn_task *task)
     struct pn_session *session = pn_container_of(ask, struct pn_session, ask);
 
     if (session->state == PN_SESSION_ENDED) {
-        pn_grant_free(pn_take(&ask->grant));
+        pn_grant_unref(pn_take(&ask->grant));
     } else if (ask->grant != NULL && session->worker->http != NULL) {
         session->grant = pn_take(&ask->grant);
         go_live(session);
     } else {
-        pn_grant_free(pn_take(&ask->grant));
+        pn_grant_unref(pn_take(&ask->grant));
         take_refusal(session, &ask->err);
     }
     ask->loop = NULL; /* answered */

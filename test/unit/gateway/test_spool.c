@@ -37,8 +37,12 @@ static void note_sync(void *context, unsigned writer)
 
 static void reopen(struct bench *b, size_t segment_bytes, uint64_t max_bytes)
 {
-    struct pn_spool_config config = { .directory = b->directory, .key = b->key, .writers = 2, .max_bytes = max_bytes,
-                                      .segment_bytes = segment_bytes, .synced = note_sync };
+    struct pn_spool_config config = { .directory = b->directory,
+                                      .key = b->key,
+                                      .writers = 2,
+                                      .max_bytes = max_bytes,
+                                      .segment_bytes = segment_bytes,
+                                      .synced = note_sync };
     struct pn_err err = { 0 };
 
     CHECK_OK(pn_spool_open(&config, &b->spool, &err), err);
@@ -66,7 +70,8 @@ static void close_spool(struct bench *b)
     b->spool = NULL;
 }
 
-static void each_file(struct bench *b, void (*run)(const char *path, void *context), void *context, const char *suffix)
+static void each_file(struct bench *b, void (*run)(const char *path, void *context), void *context,
+                      const char *suffix)
 {
     DIR *dir = opendir(b->directory);
     struct dirent *entry;
@@ -110,7 +115,8 @@ static void close_bench(struct bench *b)
     pn_buf_drop(&b->event);
 }
 
-static bool append(struct bench *b, unsigned writer, struct pn_recording *r, const char *text, uint64_t *ticket, struct pn_err *err)
+static bool append(struct bench *b, unsigned writer, struct pn_recording *r, const char *text,
+                   uint64_t *ticket, struct pn_err *err)
 {
     pn_spool_begin(&b->event);
     pn_buf_addf(&b->event, "{\"e\":\"%s\"}", text);
@@ -162,7 +168,8 @@ PN_TEST(events_come_back_in_order_per_session)
     while (next(&b, &batch)) {
         CHECK_EQ(batch.first, 0);
         if (pn_uuid_eq(batch.session, alice))
-            CHECK_STR(batch.body, "[{\"seq\":0,\"e\":\"a\"},{\"seq\":1,\"e\":\"b\"},{\"seq\":2,\"e\":\"c\"}]");
+            CHECK_STR(batch.body,
+                      "[{\"seq\":0,\"e\":\"a\"},{\"seq\":1,\"e\":\"b\"},{\"seq\":2,\"e\":\"c\"}]");
         else
             CHECK_STR(batch.body, "[{\"seq\":0,\"e\":\"x\"}]");
         pn_outbox_acked(b.outbox, &batch);
@@ -294,7 +301,8 @@ PN_TEST(segments_go_when_the_ledger_has_them_home)
         pn_outbox_acked(b.outbox, &batch);
     close_spool(&b);
     reopen(&b, 1 << 14, 1 << 30);
-    CHECK(count_segments(&b) >= before - 1); /* acknowledged, but not noted: still there (the spare went) */
+    CHECK(count_segments(&b) >=
+          before - 1); /* acknowledged, but not noted: still there (the spare went) */
     plan(&b);
     while (next(&b, &batch))
         pn_outbox_acked(b.outbox, &batch);
@@ -414,7 +422,8 @@ PN_TEST(event_larger_than_a_segment_is_refused)
     pn_spool_begin(&b.event);
     while (b.event.len < 5000)
         pn_buf_add_text(&b.event, "xxxxxxxx");
-    CHECK_FAILS(pn_spool_append(b.spool, 0, r, PN_SPOOL_REQUEST, &b.event, NULL, &err), err, TOO_LARGE);
+    CHECK_FAILS(pn_spool_append(b.spool, 0, r, PN_SPOOL_REQUEST, &b.event, NULL, &err), err,
+                TOO_LARGE);
     close_bench(&b);
 }
 
@@ -440,7 +449,9 @@ PN_TEST(directory_that_cannot_be_written_is_refused)
 {
     struct pn_err err = { 0 };
     struct pn_secret *key = pn_secret_new(pn_str_of(key_bytes, sizeof(key_bytes)), &err);
-    struct pn_spool_config config = { .directory = "/proc/postern-spool", .key = key, .writers = 1, .max_bytes = 1 << 20 };
+    struct pn_spool_config config = {
+        .directory = "/proc/postern-spool", .key = key, .writers = 1, .max_bytes = 1 << 20
+    };
     struct pn_spool *spool;
 
     CHECK(!pn_spool_open(&config, &spool, &err));
@@ -484,7 +495,9 @@ static void *run_appender(void *appender_)
 
         pn_spool_begin(&event);
         pn_buf_addf(&event, "{\"w\":%u,\"i\":%d}", a->writer, i);
-        CHECK_OK(pn_spool_append(a->b->spool, a->writer, a->recording, PN_SPOOL_REQUEST, &event, NULL, &err), err);
+        CHECK_OK(pn_spool_append(a->b->spool, a->writer, a->recording, PN_SPOOL_REQUEST, &event,
+                                 NULL, &err),
+                 err);
     }
     return NULL;
 }
@@ -516,9 +529,10 @@ PN_TEST(two_loops_and_the_uploader_at_once)
     close_bench(&b);
 }
 
-PN_TEST_MAIN(T(events_come_back_in_order_per_session), T(files_hold_no_plain_text), T(killed_process_loses_nothing),
-             T(boundaries_survive_a_crash), T(segments_go_when_the_ledger_has_them_home), T(altered_records_are_noticed),
+PN_TEST_MAIN(T(events_come_back_in_order_per_session), T(files_hold_no_plain_text),
+             T(killed_process_loses_nothing), T(boundaries_survive_a_crash),
+             T(segments_go_when_the_ledger_has_them_home), T(altered_records_are_noticed),
              T(another_key_opens_nothing), T(full_spool_refuses_requests_and_takes_responses),
              T(event_larger_than_a_segment_is_refused), T(strict_waiters_are_told_after_the_sync),
-             T(directory_that_cannot_be_written_is_refused), T(held_sessions_wait_and_dropped_ones_go),
-             T(two_loops_and_the_uploader_at_once))
+             T(directory_that_cannot_be_written_is_refused),
+             T(held_sessions_wait_and_dropped_ones_go), T(two_loops_and_the_uploader_at_once))
