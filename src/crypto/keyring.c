@@ -278,10 +278,10 @@ bool pn_keyring_seal(struct pn_keyring *keyring, struct pn_uuid scope, struct pn
     return seal(bytes_of(key->key), key->version, scope, place, plain, out, err);
 }
 
-bool pn_keyring_open(struct pn_keyring *keyring, struct pn_uuid scope, struct pn_seal_place place,
-                     struct pn_str sealed, struct pn_secret **out, struct pn_err *err)
+bool pn_keyring_open_into(struct pn_keyring *keyring, struct pn_uuid scope,
+                          struct pn_seal_place place, struct pn_str sealed, struct pn_buf *out,
+                          struct pn_err *err)
 {
-    pn_auto(pn_buf_drop) struct pn_buf plain = pn_buf_init_wiped(sealed.len + 1);
     const struct scope_key *key = NULL;
     uint8_t aad[PLACE_MAX_BYTES];
     uint8_t version;
@@ -295,9 +295,18 @@ bool pn_keyring_open(struct pn_keyring *keyring, struct pn_uuid scope, struct pn
     if (key == NULL)
         return pn_fail(err, PN_INTERNAL, "no key of version %u loaded to open %s.%s", version,
                        place.table, place.column);
-    if (!pn_aead_open(bytes_of(key->key), describe(place, scope, version, aad),
-                      pn_str_slice(sealed, 1, sealed.len), &plain, err))
-        return pn_within(err, "%s.%s", place.table, place.column);
+    return pn_aead_open(bytes_of(key->key), describe(place, scope, version, aad),
+                        pn_str_slice(sealed, 1, sealed.len), out, err) ||
+           pn_within(err, "%s.%s", place.table, place.column);
+}
+
+bool pn_keyring_open(struct pn_keyring *keyring, struct pn_uuid scope, struct pn_seal_place place,
+                     struct pn_str sealed, struct pn_secret **out, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf plain = pn_buf_init_wiped(sealed.len + 1);
+
+    if (!pn_keyring_open_into(keyring, scope, place, sealed, &plain, err))
+        return false;
     *out = pn_secret_new(pn_buf_str(&plain), err);
     return *out != NULL;
 }

@@ -53,6 +53,13 @@ bool pn_keyring_seal(struct pn_keyring *keyring, struct pn_uuid scope, struct pn
                      struct pn_str plain, struct pn_buf *out, struct pn_err *err) PN_CHECKED;
 bool pn_keyring_open(struct pn_keyring *keyring, struct pn_uuid scope, struct pn_seal_place place,
                      struct pn_str sealed, struct pn_secret **out, struct pn_err *err) PN_CHECKED;
+/*
+ * The same for recordings and other large values, appended to `out` (pn_buf_init_wiped): the locked
+ * pool is for keys and tokens, a few log readers would fill it.
+ */
+bool pn_keyring_open_into(struct pn_keyring *keyring, struct pn_uuid scope,
+                          struct pn_seal_place place, struct pn_str sealed, struct pn_buf *out,
+                          struct pn_err *err) PN_CHECKED;
 
 /* A token over this length is refused unread. */
 #define PN_TOKEN_MAX_BYTES 8192

@@ -173,13 +173,14 @@ static struct pn_str inside(struct pn_str array)
 static bool add_batch(struct pn_call *call, struct pn_uuid project, struct pn_uuid session,
                       int64_t start, struct pn_str sealed, struct pn_buf *out, struct pn_err *err)
 {
-    pn_auto(pn_secret_freep) struct pn_secret *events = NULL;
+    pn_auto(pn_buf_drop) struct pn_buf events = pn_buf_init_wiped(sealed.len + 1);
 
-    if (!pn_keyring_open(call->keyring, project, place_of(session, start), sealed, &events, err))
+    if (!pn_keyring_open_into(call->keyring, project, place_of(session, start), sealed, &events,
+                              err))
         return pn_within(err, "opening the batch at %lld", (long long)start);
     if (out->len > 1)
         pn_buf_add_byte(out, ',');
-    pn_buf_add(out, inside(pn_secret_reveal(events)));
+    pn_buf_add(out, inside(pn_buf_str(&events)));
     return true;
 }
 

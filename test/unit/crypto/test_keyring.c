@@ -146,6 +146,35 @@ PN_TEST(a_sealed_value_opens_nowhere_else)
     pn_buf_drop(&sealed);
 }
 
+PN_TEST(large_values_open_outside_the_locked_pool)
+{
+    struct pn_keyring *keyring = keyring_of(PN_LIT(ROOT_HEX));
+    struct pn_buf wrapped = load_new(keyring, scope_a);
+    struct pn_buf sealed = pn_buf_init((size_t)8 << 20);
+    struct pn_buf large = pn_buf_init((size_t)5 << 20);
+    struct pn_buf out = pn_buf_init_wiped((size_t)8 << 20);
+    struct pn_err err = { 0 };
+    size_t used;
+
+    while (pn_buf_add_text(&large, "0123456789abcdef"))
+        ;
+    CHECK_OK(pn_keyring_seal(keyring, scope_a, place, pn_buf_str(&large), &sealed, &err), err);
+    used = pn_secret_pool_used();
+    pn_buf_add_byte(&out, '>');
+    CHECK_OK(pn_keyring_open_into(keyring, scope_a, place, pn_buf_str(&sealed), &out, &err), err);
+    CHECK(pn_str_eq(pn_str_slice(pn_buf_str(&out), 1, out.len), pn_buf_str(&large)));
+    CHECK_EQ(pn_secret_pool_used(), used);
+    pn_buf_clear(&out);
+    CHECK_FAILS(pn_keyring_open_into(keyring, scope_b, place, pn_buf_str(&sealed), &out, &err), err,
+                INTERNAL);
+    CHECK_EQ(out.len, 0);
+    pn_buf_drop(&out);
+    pn_buf_drop(&large);
+    pn_buf_drop(&sealed);
+    pn_buf_drop(&wrapped);
+    pn_keyring_free(keyring);
+}
+
 PN_TEST(a_wrapped_key_loads_for_its_scope_and_root_only)
 {
     struct pn_keyring *keyring = keyring_of(PN_LIT(ROOT_HEX)),
@@ -399,8 +428,9 @@ PN_TEST(threads_share_a_keyring)
     CHECK_EQ(pn_secret_pool_used(), before); /* every key was wiped and given back */
 }
 
-PN_TEST_MAIN(T(root_key_has_three_forms), T(other_root_keys_are_refused),
-             T(seal_and_open_across_a_restart), T(a_sealed_value_opens_nowhere_else),
+PN_TEST_MAIN(T(root_key_has_three_forms), T(large_values_open_outside_the_locked_pool),
+             T(other_root_keys_are_refused), T(seal_and_open_across_a_restart),
+             T(a_sealed_value_opens_nowhere_else),
              T(a_wrapped_key_loads_for_its_scope_and_root_only), T(sealing_without_a_key_fails),
              T(rotation_keeps_what_was_sealed), T(purposes_and_roots_hash_differently),
              T(a_token_verifies_and_gives_its_claims), T(every_altered_token_is_refused),
