@@ -24,7 +24,7 @@ void pn_bytes_drop(struct pn_bytes *bytes, struct pn_loop *loop);
 
 static inline struct pn_str pn_bytes_str(const struct pn_bytes *bytes)
 {
-    return (struct pn_str){ bytes->ptr + bytes->at, bytes->len };
+    return bytes->len > 0 ? (struct pn_str){ bytes->ptr + bytes->at, bytes->len } : PN_NONE;
 }
 
 #endif

@@ -442,6 +442,19 @@ static void h1_timeout(struct pn_http_conn *base)
 
 /* ---- the exchange's body ---- */
 
+/* The owner begins to read, or wishes to: now the client may send. */
+static void invite_body(struct h1_conn *conn)
+{
+    struct exchange *x = conn->x;
+
+    if (!x->head.expects_continue || conn->has_continued || x->public.is_answered ||
+        conn->pipe.in.len > 0)
+        return;
+    conn->has_continued = true;
+    pn_bytes_add(&conn->pipe.out, x->public.body.loop, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+    pn_h1_pipe_flush(&conn->pipe);
+}
+
 static ssize_t h1_read(struct pn_stream *body, void *out, size_t len)
 {
     struct h1_conn *conn = h1_of_body(body);
@@ -449,12 +462,7 @@ static ssize_t h1_read(struct pn_stream *body, void *out, size_t len)
 
     if (x->err != NULL)
         return PN_STREAM_FAILED;
-    if (x->head.expects_continue && !conn->has_continued && !x->public.is_answered &&
-        conn->pipe.in.len == 0) {
-        conn->has_continued = true;
-        pn_bytes_add(&conn->pipe.out, body->loop, "HTTP/1.1 100 Continue\r\n\r\n", 25);
-        pn_h1_pipe_flush(&conn->pipe);
-    }
+    invite_body(conn);
     return pn_h1_pipe_read(&conn->pipe, out, len);
 }
 
@@ -483,14 +491,17 @@ static bool h1_finish(struct pn_stream *body)
     return is_done;
 }
 
-static void h1_want(struct pn_stream *body, unsigned wants PN_UNUSED)
+static void h1_want(struct pn_stream *body, unsigned wants)
 {
     struct h1_conn *conn = h1_of_body(body);
 
-    if (is_dead(conn))
+    if (is_dead(conn)) {
         soon(conn);
-    else
-        update(conn);
+        return;
+    }
+    if (wants & PN_WANT_READ)
+        invite_body(conn);
+    update(conn);
 }
 
 static void h1_close(struct pn_stream *body)

@@ -287,20 +287,27 @@ static void h2_write_all(struct pn_exchange *exchange, struct pn_str body)
     say(conn);
 }
 
+/* The owner begins to read, or wishes to: now the client may send. */
+static void invite_body(struct exchange *x)
+{
+    static const struct pn_http_head go_on = { .status = 100, .content_length = -1 };
+
+    if (x->err != NULL || !x->head.expects_continue || x->public.is_answered)
+        return;
+    x->head.expects_continue = false;
+    if (!pn_h2_body_is_readable(&x->h2))
+        pn_exchange_respond(&x->public, &go_on);
+}
+
 static ssize_t h2_read(struct pn_stream *body, void *out, size_t len)
 {
     struct h2_conn *conn = h2_of_body(body);
     struct exchange *x = exchange_of(body);
-    static const struct pn_http_head go_on = { .status = 100, .content_length = -1 };
     ssize_t got;
 
-    if (x->err == NULL && x->head.expects_continue && !x->public.is_answered &&
-        !pn_h2_body_is_readable(&x->h2)) {
-        x->head.expects_continue = false;
-        pn_exchange_respond(&x->public, &go_on);
-    }
     if (x->err != NULL)
         return PN_STREAM_FAILED;
+    invite_body(x);
     got = pn_h2_body_read(&x->h2, body->loop, conn->pipe.h2, out, len);
     if (got > 0)
         say(conn); /* the window that was returned */
@@ -334,6 +341,8 @@ static bool h2_finish(struct pn_stream *body)
 
 static void h2_want(struct pn_stream *body, unsigned wants)
 {
+    if (wants & PN_WANT_READ)
+        invite_body(exchange_of(body));
     if ((possible(exchange_of(body)) & wants) != 0)
         soon(h2_of_body(body));
 }

@@ -417,9 +417,12 @@ static void connect_more(struct pn_origin *origin)
 {
     size_t wanted = origin->speaks_h1 ? origin->waiting_count : 1;
 
-    while (origin->connect_count < wanted &&
-           origin->conn_count + origin->connect_count < origin->config.max_connections)
+    /* An attempt may fail at once, and with it all who wait: so the attempts are counted. */
+    for (size_t tried = origin->connect_count; tried < wanted; tried++) {
+        if (origin->conn_count + origin->connect_count >= origin->config.max_connections)
+            return;
         connect_one(origin, NULL);
+    }
 }
 
 static void hand_out(struct pn_origin *origin)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 
+#include <stdio.h>
+
 #include "http/h2.h"
 
 /* Two ends of one connection, joined by shuttle(); each writes down what happened. */
@@ -66,7 +68,8 @@ static ptrdiff_t pull(void *owner, int32_t stream PN_UNUSED, void *user PN_UNUSE
         return PN_H2_PULL_FAILED;
     if (len == 0 && !e->may_end)
         return PN_H2_PULL_AGAIN;
-    memcpy(out, e->to_send.ptr, len);
+    if (len > 0)
+        memcpy(out, e->to_send.ptr, len);
     e->to_send = pn_str_slice(e->to_send, len, e->to_send.len);
     *is_end = e->may_end && e->to_send.len == 0;
     return (ptrdiff_t)len;
