@@ -26,7 +26,8 @@
 #define PLATFORM_BUDGET ((size_t)8 << 20)
 
 struct pn_server {
-    const struct pn_settings *settings;
+    const struct pn_settings *settings; /* = &effective */
+    struct pn_settings effective;       /* the configured ones; borrows their texts */
     struct pn_arena *arena; /* what lives as long as the server */
     int lock_fd;
     struct pn_keyring *keyring;
@@ -287,6 +288,8 @@ static bool start_serving(struct pn_server *server, struct pn_err *err)
     if (!pn_listen(server->loop, &at, on_accepted, server, &server->listener, err))
         return false;
     make_url(server, at.host);
+    if (server->effective.public_url[0] == '\0')
+        server->effective.public_url = server->url; /* links that are handed out lead here */
     server->drain.run = on_drain;
     server->is_running = pn_loop_start(server->loop, "server", err);
     return server->is_running;
@@ -298,7 +301,8 @@ bool pn_server_start(const struct pn_server_config *config, struct pn_server **o
     struct pn_server *server = pn_heap_new(sizeof(*server));
     struct pn_jobs_config jobs;
 
-    server->settings = config->settings;
+    server->effective = *config->settings;
+    server->settings = &server->effective;
     server->arena = pn_arena_new((size_t)1 << 20);
     server->lock_fd = -1;
     if (!open_state(server, err) || !start_workers(server, err) || !start_serving(server, err)) {
