@@ -54,14 +54,21 @@ def run_step(step, variables, cast):
         return []
     if "at once" in step:
         return run_at_once(step, variables, cast)
-    return check(step, send(step, variables, cast), variables)
+    ready = prepare(step, variables)
+    return check(ready, send(ready, cast), variables)
+
+
+def prepare(step, variables):
+    """Everything filled before the request is sent: who is named in the reply must exist by then."""
+    return {name: value if name == "keep" else variables.fill(value) for name, value in step.items()}
 
 
 def run_at_once(step, variables, cast):
     """The same request many times in parallel; how often each status must come: {"200": 1, "400": 19}."""
     count = sum(step["at once"].values())
+    step = prepare(step, variables)
     with ThreadPoolExecutor(count) as pool:
-        replies = list(pool.map(lambda _: send(step, variables, cast), range(count)))
+        replies = list(pool.map(lambda _: send(step, cast), range(count)))
     statuses = {}
     for reply in replies:
         statuses[str(reply.status)] = statuses.get(str(reply.status), 0) + 1
@@ -71,29 +78,24 @@ def run_at_once(step, variables, cast):
     return check({"status": 200} | step, good, variables) if good else []
 
 
-def send(step, variables, cast):
-    actor = variables.fill(step.get("as", "admin"))
-    method, _, path = variables.fill(step["send"]).partition(" ")
-    query = "&".join(f"{quote(name)}={quote(str(value), safe='')}" for name, value in variables.fill(step.get("query", {})).items())
-    headers = variables.fill(step.get("headers", {}))
-    body = variables.fill(step["text"]) if "text" in step else variables.fill(step.get("body"))
+def send(step, cast):
+    actor = step.get("as", "admin")
+    method, _, path = step["send"].partition(" ")
+    query = "&".join(f"{quote(name)}={quote(str(value), safe='')}" for name, value in step.get("query", {}).items())
     token = cast.token(actor) if cast.knows(actor) else actor
-    return cast.instance.call(method, path + ("?" + query if query else ""), body, token, headers)
+    return cast.instance.call(method, path + ("?" + query if query else ""), step.get("text", step.get("body")), token, step.get("headers"))
 
 
 def check(step, reply, variables):
-    status = variables.fill(step.get("status", 200))
-    statuses = status if isinstance(status, list) else [status]
-    if reply.status not in statuses:
+    status = step.get("status", 200)
+    if reply.status not in (status if isinstance(status, list) else [status]):
         return [f"status {reply.status}, wanted {status}: {reply.text[:600]}"]
     differences = check_form(reply)
     if "reply" in step:
-        wanted = variables.fill(step["reply"])
-        value = reply.json if "json" in reply.headers.get("content-type", "") else reply.text
-        differences += compare(wanted, value)
-    differences += compare(variables.fill(step.get("headers out", {})), reply.headers, "headers")
-    if "same text" in step and reply.text != variables.fill(step["same text"]):
-        differences.append(f"the body is {reply.text[:300]}, wanted {variables.fill(step['same text'])[:300]}")
+        differences += compare(step["reply"], reply.json if "json" in reply.headers.get("content-type", "") else reply.text)
+    differences += compare(step.get("headers out", {}), reply.headers, "headers")
+    if "same text" in step and reply.text != step["same text"]:
+        differences.append(f"the body is {reply.text[:300]}, wanted {step['same text'][:300]}")
     for name, where in step.get("keep", {}).items():
         found = pick(reply, where)
         if found is None:

@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 
-from runner.case import check_form, run_step, send
+from runner.case import check_form, prepare, run_step, send
 from runner.variables import Missing, Variables
 
 LINE = re.compile(r"(GET|POST|PATCH|PUT|DELETE) +(\S+) +(\S+) +\[(.*)\] +\S+ +\S+ +\S+")
@@ -62,8 +62,7 @@ class Routes:
 
     def _refuses(self, route, actor, statuses, error):
         try:
-            step = self._request(route) | {"as": actor}
-            reply = send(step, self.variables, self.cast)
+            reply = send(prepare(self._request(route) | {"as": actor}, self.variables), self.cast)
         except Missing as missing:
             return [str(missing)]
         if reply.status not in statuses:
