@@ -91,6 +91,7 @@ struct create_in {
     struct pn_uuid resourceId;
     struct pn_str name, description;
     int64_t maxDurationSeconds;
+    bool requireMfa;
     struct credentials credentials;
 };
 static const struct pn_field create_in_fields[] = {
@@ -100,8 +101,16 @@ static const struct pn_field create_in_fields[] = {
     PN_FIELD(create_in, description, STRING, .is_nullable = true, .max = 512),
     PN_FIELD(create_in, maxDurationSeconds, INT, .min = 1, .max = PN_PAM_SESSION_MAX_S,
              .fallback = PN_PAM_SESSION_MAX_S, .has_fallback = true, .doc = "Of one session"),
+    PN_FIELD(create_in, requireMfa, BOOL, .doc = "Not available yet: true is refused"),
     PN_FIELD(create_in, credentials, OBJECT, .required = true, .shape = &new_credentials_shape),
 };
+
+/* Dropping the wish silently would leave an account less guarded than its owner thinks. */
+static bool check_mfa(struct pn_call *call, bool is_required, struct pn_err *err)
+{
+    return !is_required ||
+           pn_pam_invalid(call->arena, "requireMfa", "A second factor is not available yet", err);
+}
 
 static bool create(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
@@ -122,7 +131,8 @@ static bool create(struct pn_call *call, const void *in_, void *out_, struct pn_
         .has_service_account = true,
     };
 
-    return pn_pam_account_create(call, &change, &out->account, err);
+    return check_mfa(call, in->requireMfa, err) &&
+           pn_pam_account_create(call, &change, &out->account, err);
 }
 
 /* ---- show, list ---- */
@@ -183,7 +193,7 @@ struct patch_in {
     struct pn_str name, description;
     int64_t maxDurationSeconds;
     struct credentials credentials;
-    bool has_name, has_description, has_max_duration;
+    bool requireMfa, has_name, has_description, has_max_duration;
 };
 static const struct pn_field patch_in_fields[] = {
     PN_FIELD(patch_in, id, UUID, .required = true),
@@ -194,6 +204,7 @@ static const struct pn_field patch_in_fields[] = {
     PN_FIELD(patch_in, maxDurationSeconds, INT,
              .has_offset = offsetof(struct patch_in, has_max_duration), .min = 1,
              .max = PN_PAM_SESSION_MAX_S),
+    PN_FIELD(patch_in, requireMfa, BOOL),
     PN_FIELD(patch_in, credentials, OBJECT, .shape = &change_shape),
 };
 
@@ -216,7 +227,8 @@ static bool patch(struct pn_call *call, const void *in_, void *out_, struct pn_e
         .has_service_account = c->has_service_account,
     };
 
-    return pn_pam_account_update(call, in->id, &change, &out->account, err);
+    return check_mfa(call, in->requireMfa, err) &&
+           pn_pam_account_update(call, in->id, &change, &out->account, err);
 }
 
 static bool delete (struct pn_call *call, const void *in_, void *out_, struct pn_err *err)

@@ -351,6 +351,17 @@ REST_TEST(c84_a_token_never_comes_back)
     rest_stop(&r);
 }
 
+REST_TEST(a_second_factor_is_refused_rather_than_forgotten)
+{
+    struct pn_str target = BODY("/api/v1/pam/accounts/kubernetes/%.*s", PN_ARG(r.account_id));
+
+    CHECK_EQ(call(&r, "PATCH", target.ptr, r.root, PN_LIT("{\"requireMfa\":true}")), 422);
+    CHECK_STR(AT("message.0.path.0"), "requireMfa");
+    CHECK_EQ(call(&r, "PATCH", target.ptr, r.root, PN_LIT("{\"requireMfa\":false}")), 200);
+    CHECK(!pn_value_bool(pn_value_at(r.json, "account.requireMfa"), true));
+    rest_stop(&r);
+}
+
 REST_TEST(a_resource_changes_in_parts)
 {
     struct pn_str project = pn_uuid_str(r.s->arena, r.s->project), id;
@@ -538,6 +549,7 @@ REST_TEST(c6_a_revoked_gateway_is_out)
 PN_TEST_MAIN(T(c9_the_gateway_connects), T(c21_relays_are_a_bare_array_with_nulls),
              T(c81_access_tells_everything_and_its_metadata_are_strings),
              T(c63_c66_access_refuses_with_400), T(c82_bad_names_are_422_all_at_once),
-             T(c84_a_token_never_comes_back), T(a_resource_changes_in_parts),
-             T(a_session_from_access_to_its_log), T(sessions_are_listed_and_terminated),
-             T(machines_have_their_own_calls_and_no_others), T(c6_a_revoked_gateway_is_out))
+             T(c84_a_token_never_comes_back), T(a_second_factor_is_refused_rather_than_forgotten),
+             T(a_resource_changes_in_parts), T(a_session_from_access_to_its_log),
+             T(sessions_are_listed_and_terminated), T(machines_have_their_own_calls_and_no_others),
+             T(c6_a_revoked_gateway_is_out))
