@@ -273,7 +273,7 @@ bool pn_router_match(const struct pn_router *router, struct pn_str method_name,
                      struct pn_str target, struct pn_arena *arena, struct pn_match *out,
                      struct pn_err *err)
 {
-    struct pn_str segments[PN_ROUTER_MAX_SEGMENTS], query = target, path;
+    struct pn_str segments[PN_ROUTER_MAX_SEGMENTS], query = target, path = PN_NONE;
     const struct node *node;
     enum pn_method method;
     size_t count;

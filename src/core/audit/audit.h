@@ -15,12 +15,12 @@ struct pn_audit_event {
     struct pn_uuid org_id, project_id; /* zero: none */
     struct pn_str metadata;            /* JSON object, or PN_NONE for {} */
 };
+#define PN_AUDIT_NODE "main" /* the chain of this database's one server process */
 /* `call` gives actor, address, user agent and request id; it must be safe to use on the writer
  * thread while the caller waits (it is: pn_db_write blocks). */
-#define PN_AUDIT_NODE "main" /* the chain of this database's one server process */
 bool pn_audit_write(struct pn_db_conn *tx, const struct pn_call *call,
                     const struct pn_audit_event *event, struct pn_err *err) PN_CHECKED;
-bool pn_audit_seal(struct pn_db_conn *tx, void *context, struct pn_err *err);
+bool pn_audit_seal(struct pn_db_conn *tx, void *context, struct pn_err *err) PN_CHECKED;
 /* Recomputes the chain; PN_INTERNAL names the first row that does not fit. */
 bool pn_audit_verify(struct pn_db_conn *conn, int64_t *rows, struct pn_err *err) PN_CHECKED;
 

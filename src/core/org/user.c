@@ -48,19 +48,6 @@ bool pn_user_insert(struct pn_db_conn *tx, const struct pn_call *call, const str
     return false;
 }
 
-bool pn_user_find(struct pn_call *call, struct pn_str email, struct pn_user *out,
-                  struct pn_err *err)
-{
-    struct pn_query *q = pn_query(call->conn, "SELECT " COLUMNS " FROM users WHERE email = $email");
-    bool is_found;
-
-    pn_bind_str(q, "$email", email);
-    is_found = pn_query_next(q);
-    if (is_found)
-        *out = read_user(q, call->arena);
-    return pn_query_end(q, err) && is_found;
-}
-
 bool pn_user_require_super(const struct pn_call *call, struct pn_err *err)
 {
     return call->actor.is_super_admin || call->actor.kind == PN_ACTOR_PLATFORM ||

@@ -18,9 +18,6 @@ struct pn_user {
 /* For write functions; PN_BAD_REQUEST when the address is taken. */
 bool pn_user_insert(struct pn_db_conn *tx, const struct pn_call *call, const struct pn_user *user,
                     struct pn_str password_hash, struct pn_err *err) PN_CHECKED;
-/* False without err when there is none. */
-bool pn_user_find(struct pn_call *call, struct pn_str email, struct pn_user *out,
-                  struct pn_err *err);
 
 /*
  * Ours: an instance administrator makes an account that can log in at once, member of the

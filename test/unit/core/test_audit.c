@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "home.h"
+
+static bool run_sql(struct pn_db_conn *tx, void *sql, struct pn_err *err)
+{
+    return pn_query_run(pn_query(tx, sql), NULL, err);
+}
+
+static void tamper(struct home *h, const char *sql)
+{
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_db_write(h->db, run_sql, (void *)(uintptr_t)sql, &err), err);
+}
+
+static bool verify(struct home *h, int64_t *rows, struct pn_err *err)
+{
+    return pn_audit_verify(h->conn, rows, err);
+}
+
+/* A few changes by two actors. */
+static void do_things(struct home *h)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+
+    home_project(h, &admin, "one");
+    home_project(h, &admin, "two");
+}
+
+HOME_TEST(every_change_is_in_an_unbroken_chain)
+{
+    struct pn_err err = { 0 };
+    int64_t rows;
+
+    do_things(h);
+    CHECK_OK(verify(h, &rows, &err), err);
+    CHECK_EQ(rows, home_count(h, "SELECT count(*) FROM audit_log"));
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM audit_log WHERE sequence IS NULL OR hash IS NULL"),
+             0);
+    CHECK_EQ(home_events(h, "create-project"), 2);
+}
+
+HOME_TEST(a_row_tells_who_from_where)
+{
+    do_things(h);
+    CHECK_EQ(
+        home_count(h,
+                   "SELECT count(*) FROM audit_log WHERE event_type = 'create-project' AND "
+                   "actor_type = 'user'"
+                   " AND actor_name = 'admin@acme.test' AND ip = '192.0.2.7' AND user_agent = 'cli'"
+                   " AND request_id = 'req-1' AND org_id IS NOT NULL AND project_id IS NOT NULL"),
+        2);
+}
+
+HOME_TEST(an_empty_log_verifies)
+{
+    struct pn_err err = { 0 };
+    int64_t rows;
+
+    tamper(h, "DELETE FROM audit_log");
+    CHECK_OK(verify(h, &rows, &err), err);
+    CHECK_EQ(rows, 0);
+}
+
+/* Each way to change the past is noticed. */
+static void check_noticed(struct home *h, const char *sql)
+{
+    struct pn_err err = { 0 };
+    int64_t rows;
+
+    do_things(h);
+    CHECK_OK(verify(h, &rows, &err), err);
+    tamper(h, sql);
+    CHECK_FAILS(verify(h, &rows, &err), err, INTERNAL);
+}
+
+HOME_TEST(an_edited_row_is_noticed)
+{
+    check_noticed(h, "UPDATE audit_log SET metadata = '{}' WHERE sequence = 4");
+}
+
+HOME_TEST(another_actor_is_noticed)
+{
+    check_noticed(h, "UPDATE audit_log SET actor_name = 'somebody' WHERE sequence = 4");
+}
+
+HOME_TEST(a_removed_row_is_noticed)
+{
+    check_noticed(h, "DELETE FROM audit_log WHERE sequence = 2");
+}
+
+HOME_TEST(a_removed_beginning_is_noticed)
+{
+    check_noticed(h, "DELETE FROM audit_log WHERE sequence = 1");
+}
+
+HOME_TEST(an_invented_hash_is_noticed)
+{
+    check_noticed(h, "UPDATE audit_log SET hash = zeroblob(32) WHERE sequence = 3");
+}
+
+static bool fail_after_change(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    struct pn_call *call = context;
+
+    if (!pn_audit_write(tx, call, &(struct pn_audit_event){ .type = "never" }, err))
+        return false;
+    return pn_fail(err, PN_CONFLICT, "changed my mind");
+}
+
+HOME_TEST(what_did_not_happen_is_not_recorded)
+{
+    struct pn_call call = home_person(h, "admin@acme.test");
+    struct pn_err err = { 0 };
+    int64_t rows;
+
+    CHECK_FAILS(pn_db_write(h->db, fail_after_change, &call, &err), err, CONFLICT);
+    CHECK_EQ(home_events(h, "never"), 0);
+    CHECK_OK(verify(h, &rows, &err), err);
+}
+
+PN_TEST_MAIN(T(every_change_is_in_an_unbroken_chain), T(a_row_tells_who_from_where),
+             T(an_empty_log_verifies), T(an_edited_row_is_noticed), T(another_actor_is_noticed),
+             T(a_removed_row_is_noticed), T(a_removed_beginning_is_noticed),
+             T(an_invented_hash_is_noticed), T(what_did_not_happen_is_not_recorded))

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "home.h"
+
+#include "core/org/names.h"
+
+HOME_TEST(a_project_has_its_maker_as_admin_and_three_environments)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_project project = home_project(h, &admin, "My Project!"), found;
+    const struct pn_environment *env;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_project_get(&admin, project.id, &found, &err), err);
+    env = found.environments.items;
+    CHECK_EQ(found.environments.count, 3);
+    CHECK_STR(env[0].slug, "dev");
+    CHECK_STR(env[2].name, "Production");
+    CHECK(pn_str_starts(found.slug, PN_LIT("my-project-")));
+    CHECK_OK(pn_permit_project(&admin, project.id, "anything", "at-all", &err), err);
+    CHECK_OK(pn_scope_ready(h->conn, h->keyring, project.id, &err), err);
+}
+
+HOME_TEST(slugs_are_taken_once_per_organization)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_project_new fresh = { .name = PN_LIT("a"),
+                                    .slug = PN_LIT("taken"),
+                                    .type = PN_LIT("pam") };
+    struct pn_project project;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_project_create(&admin, &fresh, &project, &err), err);
+    CHECK_FAILS(pn_project_create(&admin, &fresh, &project, &err), err, BAD_REQUEST);
+    CHECK_EQ(home_events(h, "create-project"), 1);
+}
+
+HOME_TEST(a_protected_project_stays)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_project project = home_project(h, &admin, "p"), out;
+    struct pn_project_change change = { .has_delete_protection = 1 };
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_project_change(&admin, project.id, &change, &out, &err), err);
+    CHECK_STR(out.name, "p");
+    CHECK_FAILS(pn_project_delete(&admin, project.id, &out, &err), err, FORBIDDEN);
+    change.has_delete_protection = 0;
+    CHECK_OK(pn_project_change(&admin, project.id, &change, &out, &err), err);
+    CHECK_OK(pn_project_delete(&admin, project.id, &out, &err), err);
+    CHECK_FAILS(pn_project_get(&admin, project.id, &out, &err), err, NOT_FOUND);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM environments"), 0);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM project_member_roles"), 0);
+}
+
+HOME_TEST(the_last_administrators_stay)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_project project = home_project(h, &admin, "p");
+    const struct pn_project_role viewer = { .role = PN_LIT("viewer") };
+    struct pn_project_member member;
+    struct pn_org_member *members, changed;
+    struct pn_err err = { 0 };
+    struct pn_list list;
+
+    CHECK_FAILS(pn_project_member_set_roles(&admin, project.id, PN_MEMBER_USERS, admin.actor.id,
+                                            &viewer, 1, &member, &err),
+                err, BAD_REQUEST);
+    CHECK_FAILS(pn_project_member_remove(&admin, project.id, PN_MEMBER_USERS, admin.actor.id,
+                                         &member, &err),
+                err, BAD_REQUEST);
+    CHECK_OK(pn_org_members(&admin, h->first.org.id, &list, &err), err);
+    members = list.items;
+    CHECK_EQ(list.count, 1);
+    CHECK_FAILS(pn_org_member_change(&admin, h->first.org.id, members[0].id, PN_LIT("member"), -1,
+                                     &changed, &err),
+                err, BAD_REQUEST);
+    CHECK_FAILS(
+        pn_org_member_change(&admin, h->first.org.id, members[0].id, PN_NONE, 0, &changed, &err),
+        err, BAD_REQUEST);
+    CHECK_FAILS(pn_org_member_delete(&admin, h->first.org.id, members[0].id, &changed, &err), err,
+                BAD_REQUEST);
+    CHECK_OK(pn_permit_project(&admin, project.id, "pam-accounts", "create", &err), err);
+}
+
+HOME_TEST(who_leaves_the_organization_leaves_its_projects_at_once)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test"),
+                   ann = home_new_person(h, "ann@acme.test", "member");
+    struct pn_project project = home_project(h, &ann, "anns");
+    struct pn_str email = PN_LIT("admin@acme.test"), role = PN_LIT("admin"), token;
+    struct pn_err err = { 0 };
+    struct pn_list list;
+
+    CHECK_OK(pn_project_member_add_users(&ann, project.id, (struct pn_strs){ &email, 1 },
+                                         (struct pn_strs){ &role, 1 }, &list, &err),
+             err);
+    CHECK_OK(home_login(h, "ann@acme.test", HOME_PASSWORD, &token, &err), err);
+    ann = home_as(h, token);
+    CHECK_OK(pn_login_select_org(&ann, h->first.org.id, &token, &err), err);
+    CHECK_OK(pn_org_members(&admin, h->first.org.id, &list, &err), err);
+    for (size_t i = 0; i < list.count; i++) {
+        const struct pn_org_member *m = (const struct pn_org_member *)list.items + i;
+        struct pn_org_member gone;
+
+        if (pn_str_is(m->email, "ann@acme.test"))
+            CHECK_OK(pn_org_member_delete(&admin, h->first.org.id, m->id, &gone, &err), err);
+    }
+    CHECK_FAILS(home_knows(h, token, &err), err, FORBIDDEN);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM project_members"), 1);
+}
+
+static struct pn_org_invite invite(struct home *h, struct pn_call *call, const char *email)
+{
+    struct pn_str address = pn_str_from(email);
+    struct pn_err err = { 0 };
+    struct pn_list list;
+
+    CHECK_OK(pn_org_invite(call, h->first.org.id, (struct pn_strs){ &address, 1 }, PN_LIT("member"),
+                           &list, &err),
+             err);
+    CHECK_EQ(list.count, 1);
+    return *(const struct pn_org_invite *)list.items;
+}
+
+static bool accept(struct home *h, const char *email, struct pn_str code, const char *text,
+                   struct pn_err *err)
+{
+    struct pn_call call = home_call(h, (struct pn_actor){ 0 });
+    pn_auto(pn_secret_freep) struct pn_secret *password = home_secret(text);
+
+    return pn_org_accept(&call, h->first.org.id, pn_str_from(email), code, password, PN_LIT("Bob"),
+                         PN_LIT(""), err);
+}
+
+HOME_TEST(an_invitation_makes_a_member_once)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_org_invite first = invite(h, &admin, "bob@acme.test"),
+                         second = invite(h, &admin, "bob@acme.test");
+    struct pn_err err = { 0 };
+
+    CHECK_FAILS(accept(h, "bob@acme.test", first.code, HOME_PASSWORD, &err), err,
+                BAD_REQUEST); /* replaced */
+    CHECK_FAILS(accept(h, "eve@acme.test", second.code, HOME_PASSWORD, &err), err, BAD_REQUEST);
+    CHECK_OK(accept(h, "bob@acme.test", second.code, HOME_PASSWORD, &err), err);
+    CHECK_FAILS(accept(h, "bob@acme.test", second.code, HOME_PASSWORD, &err), err, BAD_REQUEST);
+    CHECK_STR(home_person(h, "bob@acme.test").actor.org_role, "member");
+    CHECK(invite(h, &admin, "bob@acme.test").is_member);
+}
+
+HOME_TEST(an_invitation_runs_out)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_org_invite bob = invite(h, &admin, "bob@acme.test");
+    struct pn_err err = { 0 };
+
+    pn_clock_advance(PN_ORG_INVITE_MS);
+    CHECK_FAILS(accept(h, "bob@acme.test", bob.code, HOME_PASSWORD, &err), err, BAD_REQUEST);
+}
+
+HOME_TEST(who_has_an_account_accepts_with_its_password)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test"),
+                   ann = home_new_person(h, "ann@acme.test", "member");
+    struct pn_org other;
+    struct pn_err err = { 0 };
+    struct pn_org_invite invitation;
+    struct pn_list list;
+    struct pn_str email = PN_LIT("admin@acme.test"), token;
+
+    CHECK_OK(pn_org_create(&ann, PN_LIT("Anns"), &other, &err), err);
+    ann.actor.org_id = other.id;
+    ann.actor.org_role = PN_LIT("admin");
+    CHECK_OK(
+        pn_org_invite(&ann, other.id, (struct pn_strs){ &email, 1 }, PN_LIT("member"), &list, &err),
+        err);
+    invitation = *(const struct pn_org_invite *)list.items;
+    h->first.org.id = other.id;
+    CHECK_FAILS(accept(h, "admin@acme.test", invitation.code, "not the password", &err), err,
+                BAD_REQUEST);
+    CHECK_OK(accept(h, "admin@acme.test", invitation.code, HOME_PASSWORD, &err), err);
+    CHECK_OK(pn_login_select_org(&admin, other.id, &token, &err), err);
+}
+
+HOME_TEST(organizations_of_others_are_closed)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_org org;
+    struct pn_list list;
+    struct pn_err err = { 0 };
+
+    CHECK_FAILS(pn_org_get(&admin, pn_random_uuid(), &org, &err), err, FORBIDDEN);
+    CHECK_FAILS(pn_org_members(&admin, pn_random_uuid(), &list, &err), err, FORBIDDEN);
+    CHECK_FAILS(pn_org_change(&admin, pn_random_uuid(), PN_LIT("x"), PN_NONE, &org, &err), err,
+                FORBIDDEN);
+}
+
+HOME_TEST(an_identitys_token_works_until_it_is_revoked_or_over)
+{
+    struct pn_call admin = home_as(h, h->first.token);
+    struct pn_identity robot;
+    struct pn_identity_token token;
+    struct pn_err err = { 0 };
+    struct pn_str revoked, short_lived, own;
+
+    CHECK_OK(pn_identity_create(&admin, PN_LIT("robot"), PN_LIT("member"), &robot, &err), err);
+    CHECK_OK(pn_identity_token_create(&admin, robot.id, PN_LIT("a"), 0, &token, &revoked, &err),
+             err);
+    CHECK_OK(home_knows(h, revoked, &err), err);
+    CHECK_OK(pn_identity_token_revoke(&admin, token.id, &err), err);
+    CHECK_FAILS(home_knows(h, revoked, &err), err, UNAUTHENTICATED);
+    CHECK_OK(
+        pn_identity_token_create(&admin, robot.id, PN_LIT("b"), 60, &token, &short_lived, &err),
+        err);
+    CHECK_OK(pn_identity_token_create(&admin, robot.id, PN_LIT("c"), 0, &token, &own, &err), err);
+    pn_clock_advance(60001);
+    CHECK_FAILS(home_knows(h, short_lived, &err), err, TOKEN);
+    admin.actor = (struct pn_actor){ 0 };
+    CHECK_OK(pn_identity_token_revoke_self(&admin, own, &err), err);
+    CHECK_FAILS(home_knows(h, own, &err), err, UNAUTHENTICATED);
+}
+
+PN_TEST(addresses_and_slugs_have_a_form)
+{
+    static const char *const emails[] = { "a@b.cd", "first.last+tag@sub.example.com" };
+    static const char *const not_emails[] = { "",         "a",        "@b.cd",    "a@",
+                                              "a@b",      "a@.cd",    "a@b.",     "a@b..c",
+                                              "a b@c.de", "a@b@c.de", "a\"@b.cd", "a@b,c.de" };
+    static const char *const slugs[] = { "a", "a-b", "abc-1-x" };
+    static const char *const not_slugs[] = { "", "-a", "a-", "a--b", "A", "a_b", "a b" };
+
+    for (size_t i = 0; i < PN_COUNT(emails); i++)
+        CHECK(pn_name_is_email(pn_str_from(emails[i])));
+    for (size_t i = 0; i < PN_COUNT(not_emails); i++)
+        CHECK(!pn_name_is_email(pn_str_from(not_emails[i])));
+    for (size_t i = 0; i < PN_COUNT(slugs); i++)
+        CHECK(pn_name_is_slug(pn_str_from(slugs[i])));
+    for (size_t i = 0; i < PN_COUNT(not_slugs); i++)
+        CHECK(!pn_name_is_slug(pn_str_from(not_slugs[i])));
+    CHECK(pn_name_is_project_slug(PN_LIT("a_b")));
+}
+
+PN_TEST_MAIN(T(a_project_has_its_maker_as_admin_and_three_environments),
+             T(slugs_are_taken_once_per_organization), T(a_protected_project_stays),
+             T(the_last_administrators_stay),
+             T(who_leaves_the_organization_leaves_its_projects_at_once),
+             T(an_invitation_makes_a_member_once), T(an_invitation_runs_out),
+             T(who_has_an_account_accepts_with_its_password), T(organizations_of_others_are_closed),
+             T(an_identitys_token_works_until_it_is_revoked_or_over),
+             T(addresses_and_slugs_have_a_form))
