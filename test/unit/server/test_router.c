@@ -155,7 +155,7 @@ ROUTER_TEST(an_absent_target_names_nothing)
                 f->err, NOT_FOUND);
 }
 
-ROUTER_TEST(an_absent_target_names_nothing), T(too_many_query_parameters_are_refused)
+ROUTER_TEST(too_many_query_parameters_are_refused)
 {
     char target[1024] = "/api/things?a=1";
     size_t at = strlen(target);
