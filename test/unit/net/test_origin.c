@@ -764,10 +764,13 @@ PN_TEST(h2_a_whole_answer_outlives_its_connection)
     reply(p, 1, 200, "last words");
     pn_h2_goaway(p->h2, 0);
     peer_flush(p);
-    peer_free(p);
+    shutdown(p->fd, SHUT_WR);
+    while (peer_turn(p)) /* the client ends it too */
+        ;
     AWAIT(&w.stage, ask.answered, 1);
     on_stage(&w.stage, release_ask, &ask);
     finish(&ask, "last words");
+    peer_free(p);
 }
 
 #undef T
