@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/encode.h"
 
+#include <string.h>
+
 static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char url_safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 static const char hex[] = "0123456789abcdef";
@@ -264,12 +266,28 @@ static void add_json_special(struct pn_buf *out, char byte)
         pn_buf_add_bytes(out, escape, sizeof(escape));
 }
 
+/* Eight bytes that stand for themselves: ASCII, no control, no quote, no backslash. */
+static bool are_plain(const char *bytes)
+{
+    const uint64_t ones = ~UINT64_C(0) / 255, tops = ones * 128;
+    uint64_t x, quote, backslash;
+
+    memcpy(&x, bytes, sizeof(x));
+    quote = x ^ ones * '"';
+    backslash = x ^ ones * '\\';
+    return ((x | (x - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops) == 0;
+}
+
 bool pn_json_escape_add(struct pn_buf *out, struct pn_str text)
 {
     size_t from = 0; /* of the run that needs no escape */
     size_t at = 0;
 
     while (at < text.len) {
+        if (text.len - at >= 8 && are_plain(text.ptr + at)) {
+            at += 8;
+            continue;
+        }
         uint8_t byte = (uint8_t)text.ptr[at];
         size_t step = byte >= 0x80 ? pn_str_utf8_step(pn_str_slice(text, at, text.len))
                                    : byte >= 0x20 && byte != '"' && byte != '\\';
