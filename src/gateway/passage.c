@@ -17,6 +17,7 @@
 #define DEADLINE_MS 70000
 #define MAX_WAITING 1024
 #define MAX_SPARE 256
+#define ID_RANDOM_BYTES 10
 #define READY_PATH "/.well-known/postern-ready"
 
 struct pn_passage {
@@ -40,6 +41,16 @@ struct pn_passage {
 
 /* ---- memory: a passage outlives its exchange, and there are many ---- */
 
+static struct pn_uuid new_id(struct pn_worker *worker)
+{
+    if (worker->random_left < ID_RANDOM_BYTES) {
+        pn_random_bytes(worker->random, sizeof(worker->random));
+        worker->random_left = sizeof(worker->random);
+    }
+    worker->random_left -= ID_RANDOM_BYTES;
+    return pn_uuid_v7(pn_clock_wall_ms(), worker->random + worker->random_left);
+}
+
 static struct pn_passage *new_passage(struct pn_worker *worker, struct pn_exchange *exchange)
 {
     struct pn_passage *passage = worker->spare;
@@ -56,7 +67,7 @@ static struct pn_passage *new_passage(struct pn_worker *worker, struct pn_exchan
     passage->exchange = exchange;
     passage->session = ((struct pn_client *)pn_http_conn_user(exchange->conn))->session;
     passage->started_ns = pn_clock_mono_ns();
-    passage->id = pn_uuid_format(pn_random_uuid());
+    passage->id = pn_uuid_format(new_id(worker));
     exchange->user = passage;
     return passage;
 }

@@ -50,6 +50,8 @@ struct pn_worker {
     size_t spare_count;
     struct pn_passage *strict, **strict_end; /* their records are on the way to the disk */
     struct pn_buf event;                     /* where events are built; empty between two */
+    uint8_t random[1024]; /* for the ids of requests: the kernel is asked once for many */
+    size_t random_left;
     struct pn_timer sweep;
     struct pn_timer leaving; /* while draining or closing */
     void (*over)(struct pn_worker *worker);
