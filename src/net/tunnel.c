@@ -52,7 +52,6 @@ struct pn_tunnel {
     struct pn_task flush;
     struct pn_task report; /* hello and draining, outside HTTP/2's callbacks */
     struct pn_timer ping;
-    bool *is_gone;
     bool has_heard; /* a byte, since the last PING */
     unsigned missed;
     int32_t hello_id; /* relay side: the stream of GET /hello */
@@ -282,8 +281,6 @@ static struct tunnel_stream *stream_new(struct pn_tunnel *tunnel)
 
 static void drop(struct pn_tunnel *tunnel, const struct pn_err *why)
 {
-    if (tunnel->is_gone != NULL)
-        *tunnel->is_gone = true;
     while (tunnel->streams != NULL) {
         struct tunnel_stream *s = tunnel->streams;
 
@@ -568,25 +565,22 @@ static void on_flush(struct pn_task *task)
     (void)flush_now(pn_container_of(task, struct pn_tunnel, flush));
 }
 
+/* One event per turn: the owner may free the tunnel in any of them, so what follows is queued before. */
 static void on_report(struct pn_task *task)
 {
     struct pn_tunnel *tunnel = pn_container_of(task, struct pn_tunnel, report);
-    bool is_gone = false;
 
-    tunnel->is_gone = &is_gone;
+    schedule_flush(tunnel);
     if (tunnel->has_hello) {
         tunnel->has_hello = false;
+        if (tunnel->has_goaway)
+            pn_loop_soon(tunnel->loop, &tunnel->report);
         tunnel->events.hello(tunnel->owner, tunnel, tunnel->process, tunnel->index);
-    }
-    if (!is_gone && tunnel->has_goaway) {
+    } else if (tunnel->has_goaway) {
         tunnel->has_goaway = false;
         if (tunnel->events.draining != NULL)
             tunnel->events.draining(tunnel->owner, tunnel);
     }
-    if (is_gone)
-        return;
-    tunnel->is_gone = NULL;
-    schedule_flush(tunnel);
 }
 
 static bool read_once(struct pn_tunnel *tunnel, size_t *got)

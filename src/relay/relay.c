@@ -176,7 +176,7 @@ static bool open_ports(struct pn_relay *relay, const struct pn_relay_config *con
 
 static bool start_threads(struct pn_relay *relay, struct pn_err *err)
 {
-    char name[16];
+    char name[24];
 
     while (relay->running_count < relay->loop_count) {
         (void)snprintf(name, sizeof(name), "relay-%u", relay->running_count);

@@ -141,7 +141,7 @@ bool pn_pam_batch_put(struct pn_call *call, struct pn_uuid session, int64_t star
     pn_auto(pn_buf_drop) struct pn_buf sealed =
         pn_buf_init(PN_PAM_BATCH_MAX_BYTES + PN_SEAL_OVERHEAD);
     struct put p = { .call = call, .start = start };
-    int64_t count;
+    int64_t count = 0;
 
     if (body.len > PN_PAM_BATCH_MAX_BYTES)
         return pn_fail(err, PN_TOO_LARGE, "A batch has at most %zu bytes", PN_PAM_BATCH_MAX_BYTES);
