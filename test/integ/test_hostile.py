@@ -85,7 +85,8 @@ def test_another_account_s_prefix(target):
 
 @pytest.mark.parametrize("junk", [b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"GET /\r\n\r\n", b"GET / HTTP/1.1\r\nA : b\r\n\r\n",
                                   b"GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", b"\x00" * 64 + b"\r\n\r\n",
-                                  b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1e9\r\n\r\n"])
+                                  b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1e9\r\n\r\n"],
+                         ids=["two hosts", "no version", "space before colon", "folded", "zeroes", "length"])
 def test_malformed_http_is_400_and_the_end(junk, target):
     instance, answer = target
     with connect(instance, answer) as stream:
@@ -172,7 +173,8 @@ def test_c120_the_local_proxy_wants_the_session_s_bearer(proxy):
 
 @pytest.mark.parametrize("body, status", [(b"{", 400), (b"[]", 400), (b'{"a":1,"a":2}', 400), (b'{"email":"\xff"}', 400),
                                           (b"[" * 100000, 400), (b"{}", 422), (b'{"email":"a","password":5}', 422),
-                                          (b" " * (17 << 20), 413)])
+                                          (b" " * (17 << 20), 413)],
+                         ids=["cut", "array", "twice", "utf-8", "deep", "empty", "ill-typed", "huge"])
 def test_bodies_nobody_should_send(body, status, postern_dev):
     answer = postern_dev.api("POST", "/api/v3/auth/login", body, token="")
     assert answer.status == status, answer.text

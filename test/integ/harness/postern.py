@@ -177,14 +177,15 @@ class Split(Instance):
         self.token = first["identity"]["credentials"]["token"]
         self.project_id = self.ok("POST", "/api/v1/projects", {"projectName": "split"})["project"]["id"]
         self.relay = free_address()
-        self.relay_process = self._join("relay", "--host", self.relay)
+        self.relay_process = self._join("relay", ["--host", self.relay], ["--listen", self.relay])
         self.gateway = self._join("gateway")
         until(self._is_healthy, "the gateway's tunnel")
 
-    def _join(self, kind, *options):
-        made = self.admin.json(kind, "create", f"{kind}-1", *options)
+    def _join(self, kind, create=(), start=()):
+        made = self.admin.json(kind, "create", f"{kind}-1", *create)
         token = secret_file(self.folder / f"{kind}.token", made["token"])
-        return Cli(self, self.folder / kind).start(kind, "start", made["name"], "--token-file", token, "--state", self.folder / kind / "state")
+        return Cli(self, self.folder / kind).start(kind, "start", made["name"], "--token-file", token, "--state", self.folder / kind / "state",
+                                                     *start)
 
     def _is_healthy(self):
         return any(gateway.get("isConnected") for gateway in self.admin.json("gateway", "list"))
