@@ -19,14 +19,14 @@
  *     };
  */
 enum pn_kind {
-    PN_KIND_STRING,  /* struct pn_str; min/max in bytes of UTF-8; NUL refused; absent = ptr NULL */
+    PN_KIND_STRING,  /* struct pn_str; min/max in code points; NUL refused; absent = ptr NULL */
     PN_KIND_SECRET,  /* struct pn_secret *; input only; absent = NULL; freed by pn_shape_drop */
     PN_KIND_INT,     /* int64_t; min/max are the value's range; negative only where min is */
     PN_KIND_BOOL,    /* bool */
     PN_KIND_UUID,    /* struct pn_uuid; absent or null = zero; printed as null when zero */
     PN_KIND_TIME,    /* int64_t Unix ms, ISO 8601 on the wire; absent or null = 0; 0 prints null */
     PN_KIND_ENUM,    /* int: index into .names (NULL-terminated); absent = -1 */
-    PN_KIND_STRINGS, /* struct pn_strs; min/max count; .item_max bytes each */
+    PN_KIND_STRINGS, /* struct pn_strs; min/max count; .item_max code points each */
     PN_KIND_OBJECT,  /* struct by value in the member; .shape; `has` flag tells presence */
     PN_KIND_OBJECTS, /* struct pn_list of .shape; min/max count */
     PN_KIND_RAW,     /* struct pn_str holding JSON text, any value; printed verbatim; absent = NULL */

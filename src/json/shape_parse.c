@@ -107,6 +107,16 @@ static bool check_size(struct parsing *p, const struct place *at, const char *th
     return true;
 }
 
+/* Code points: what people count, and what a rule of the contract means by characters. */
+static size_t count_characters(struct pn_str text)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < text.len; i++)
+        count += ((uint8_t)text.ptr[i] & 0xc0) != 0x80;
+    return count;
+}
+
 /* `max` as the field says it, or the kind's default. */
 static int64_t limit(int64_t max, int64_t fallback)
 {
@@ -129,7 +139,7 @@ static bool parse_string(struct parsing *p, const struct pn_field *field, const 
         return ill_typed(p, at, "string", value);
     if (field->trim)
         text = pn_str_trim(text);
-    if (!check_size(p, at, "String", "character", text.len, field->min,
+    if (!check_size(p, at, "String", "character", count_characters(text), field->min,
                     limit(field->max, PN_SHAPE_STRING_BYTES)))
         return false;
     if (pn_str_find(text, '\0') >= 0)

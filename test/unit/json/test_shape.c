@@ -246,6 +246,18 @@ PN_TEST(depth_is_limited)
         err);
 }
 
+PN_TEST(characters_are_counted_not_bytes)
+{
+    struct all in;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(parse("{\"name\":\"\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xf0\x9f\x94\x91xyz\"}", &in, &err),
+             err);
+    check_issue("{\"name\":\"\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xf0\x9f\x94\x91xyz1\"}",
+                "[{\"code\":\"too_big\",\"path\":[\"name\"],"
+                "\"message\":\"String must contain at most 8 character(s)\"}]");
+}
+
 PN_TEST(each_rule_has_its_issue)
 {
     check_issue("{}", "[{\"code\":\"invalid_type\",\"path\":[\"name\"],\"message\":\"Required\"}]");
@@ -450,8 +462,8 @@ PN_TEST(what_is_printed_reads_back_the_same)
 PN_TEST_MAIN(TA(reads_every_kind), TA(absent_members_have_their_defaults),
              TA(a_nullable_null_is_there_and_absent), TA(empty_text_is_an_empty_object),
              TA(refuses_what_is_not_strict_json), TA(errors_do_not_quote_the_text),
-             TA(depth_is_limited), TA(each_rule_has_its_issue),
-             TA(all_issues_come_at_once_and_the_first_is_the_message),
+             TA(depth_is_limited), TA(characters_are_counted_not_bytes),
+             TA(each_rule_has_its_issue), TA(all_issues_come_at_once_and_the_first_is_the_message),
              TA(the_list_of_issues_is_bounded), TA(integral_reals_are_integers),
              TA(reads_parameters), TA(refuses_bad_parameters),
              TA(prints_in_table_order_and_never_a_secret), TA(what_is_printed_reads_back_the_same))
