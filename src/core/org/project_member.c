@@ -139,7 +139,7 @@ static bool insert_role(struct pn_db_conn *tx, struct pn_uuid member,
         "INSERT INTO project_member_roles (id, member_id, role, is_temporary, temporary_range,"
         " starts_ms, ends_ms) VALUES ($id, $member, $role, $temporary, $range, $starts, $ends)");
 
-    pn_bind_uuid(q, "$id", pn_random_uuid());
+    pn_bind_uuid(q, "$id", pn_uuid_is_zero(role->id) ? pn_random_uuid() : role->id);
     pn_bind_uuid(q, "$member", member);
     pn_bind_str(q, "$role", role->role);
     pn_bind_int(q, "$temporary", role->isTemporary);
@@ -257,6 +257,8 @@ static bool insert_members(struct pn_db_conn *tx, void *context, struct pn_err *
 static bool check_roles(struct pn_call *call, struct pn_uuid project, struct pn_project_role *roles,
                         size_t count, struct pn_err *err)
 {
+    size_t permanent = 0;
+
     for (size_t i = 0; i < count; i++) {
         int64_t range_ms;
 
@@ -265,8 +267,11 @@ static bool check_roles(struct pn_call *call, struct pn_uuid project, struct pn_
                            PN_ARG(pn_str_slice(roles[i].role, 0, 64)));
         if (!pn_permit_grant(call, project, roles[i].role, err))
             return false;
-        if (!roles[i].isTemporary)
+        if (!roles[i].isTemporary) {
+            permanent++;
             continue;
+        }
+        roles[i].temporaryMode = PN_LIT("relative");
         if (!pn_clock_parse_duration(roles[i].temporaryRange, &range_ms) || range_ms <= 0)
             return pn_fail(err, PN_BAD_REQUEST, "temporaryRange must be a duration such as 2h");
         if (roles[i].temporaryAccessStartTime == 0)
@@ -275,7 +280,7 @@ static bool check_roles(struct pn_call *call, struct pn_uuid project, struct pn_
                                    &roles[i].temporaryAccessEndTime))
             return pn_fail(err, PN_BAD_REQUEST, "temporaryRange is too long");
     }
-    return true;
+    return permanent > 0 || pn_fail(err, PN_BAD_REQUEST, "At least one role must not be temporary");
 }
 
 static struct pn_list copy_roles(struct pn_arena *arena, const struct pn_project_role *roles,
@@ -283,8 +288,10 @@ static struct pn_list copy_roles(struct pn_arena *arena, const struct pn_project
 {
     struct pn_project_role *copy = pn_new(arena, struct pn_project_role, count);
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         copy[i] = roles[i];
+        copy[i].id = pn_random_uuid();
+    }
     return (struct pn_list){ .items = copy, .count = count };
 }
 
