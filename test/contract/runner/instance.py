@@ -138,7 +138,7 @@ class Cast:
 
     def _make_admin(self):
         """The organisation's first administrator, a machine identity."""
-        return {"token": self.first["token"]}
+        return {"id": self.first["identityId"], "token": self.first["token"]}
 
     def _make_owner(self):
         """The first administrator, a person."""
