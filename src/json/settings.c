@@ -295,7 +295,8 @@ void pn_settings_print(const struct pn_settings *settings, bool has_origins, str
         const struct pn_setting *setting = &pn_setting_table[i];
         const void *at = (const char *)settings + setting->offset;
 
-        pn_buf_addf(out, "%s: ", setting->name);
+        /* A secret's line is a comment: what is shown can be used as a file. */
+        pn_buf_addf(out, "%s%s: ", setting->kind == PN_SETTING_SECRET ? "# " : "", setting->name);
         switch (setting->kind) {
         case PN_SETTING_TEXT: pn_buf_addf(out, "\"%s\"", *(char *const *)at); break;
         case PN_SETTING_SECRET:
