@@ -21,7 +21,7 @@ def test_not_logged_in_is_4(postern_dev, tmp_path):
 
 def test_denied_is_5_and_missing_is_6(postern_dev):
     member = postern_dev.user()
-    member("pam", "resource", "create", "mine", "--url", "https://127.0.0.1:1", exit_code=5)
+    member("pam", "resource", "create", "mine", "--url", "https://127.0.0.1:1", "--gateway", "dev", exit_code=5)
     member("pam", "access", "no-such/account", exit_code=6)
     postern_dev.admin("pam", "resource", "show", "no-such", exit_code=6)
 

@@ -35,7 +35,7 @@ def test_metrics(postern_dev):
 def test_an_api_server_that_is_down(newest_kubectl, cluster, postern_dev, namespace, tmp_path):
     """C-93."""
     name = f"down-{os.getpid()}"
-    postern_dev.admin("pam", "resource", "create", name, "--url", f"https://{free_address()}", "--ca-file", cluster.ca_file)
+    postern_dev.admin("pam", "resource", "create", name, "--url", f"https://{free_address()}", "--ca-file", cluster.ca_file, "--gateway", "dev")
     postern_dev.admin("pam", "account", "create", f"{name}/a", "--token-file", "-", stdin=cluster.token("x", namespace))
     with access(postern_dev.user(), f"{name}/a") as kubeconfig:
         done = newest_kubectl.using(kubeconfig)("get", "pods", check=False)
@@ -44,7 +44,7 @@ def test_an_api_server_that_is_down(newest_kubectl, cluster, postern_dev, namesp
 
 def test_a_wrong_ca(newest_kubectl, cluster, postern_dev, namespace):
     name = f"wrong-ca-{os.getpid()}"
-    postern_dev.admin("pam", "resource", "create", name, "--url", cluster.url, "--ca-file", postern_dev.ca_file)
+    postern_dev.admin("pam", "resource", "create", name, "--url", cluster.url, "--ca-file", postern_dev.ca_file, "--gateway", "dev")
     postern_dev.admin("pam", "account", "create", f"{name}/a", "--token-file", "-", stdin=cluster.token("x", namespace))
     with access(postern_dev.user(), f"{name}/a") as kubeconfig:
         done = newest_kubectl.using(kubeconfig)("get", "pods", check=False)

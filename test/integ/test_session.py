@@ -42,7 +42,7 @@ def test_expired_401(postern_dev, account):
     answer = session(postern_dev, account, duration="3s")
     assert request(postern_dev, answer, f"/{answer['accountId']}/version")[0] == 200
     until(lambda: state(postern_dev, answer["sessionId"])["status"] == "ended", "the expiry", timeout=15)
-    assert state(postern_dev, answer["sessionId"])["endReason"] == "expired"
+    assert state(postern_dev, answer["sessionId"])["endReason"] == "The session has expired"
     status, body = request(postern_dev, answer, f"/{answer['accountId']}/version")
     assert status == 401 and b"expired" in body
 

@@ -71,6 +71,7 @@ class Instance:
 
     folder: Path
     url = relay = ca_file = project_id = token = None
+    gateway_name = "dev"
     password = "correct horse battery staple"
 
     def api(self, method, path, body=None, token=None, headers=None):
@@ -112,7 +113,7 @@ class Instance:
     def connect(self, cluster, token, name=None):
         """Makes a resource of the cluster and an account with the token; its name for `pam access`."""
         name = name or f"r-{secrets.token_hex(4)}"
-        self.admin("pam", "resource", "create", name, "--url", cluster.url, "--ca-file", cluster.ca_file)
+        self.admin("pam", "resource", "create", name, "--url", cluster.url, "--ca-file", cluster.ca_file, "--gateway", self.gateway_name)
         self.admin("pam", "account", "create", f"{name}/account", "--token-file", "-", stdin=token)
         return f"{name}/account"
 
@@ -165,6 +166,8 @@ class Dev(Instance):
 
 class Split(Instance):
     """`postern server`, `postern relay start` and `postern gateway start`."""
+
+    gateway_name = "gateway-1"
 
     def __init__(self, folder):
         self.folder = Path(folder)
