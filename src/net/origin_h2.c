@@ -289,9 +289,7 @@ static bool h2_send(struct pn_origin_conn *base, struct request *r)
                                  .may_write = !r->head->is_last,
                                  .is_out_ended = r->head->is_last };
     link_request(conn, r);
-    if (r->head->is_last)
-        flush(conn);
-    say(conn);
+    say(conn); /* requests of one iteration leave in one write */
     return true;
 }
 
