@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/command.h"
 
+#include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "json/writer.h"
 #include "sys/sys.h"
 
 #define MAX_OPTIONS 24
 #define MAX_ARGS 16
+#define MAX_RUN_BYTES ((size_t)16 * 1024 * 1024)
+#define MAX_OPTION_BYTES ((size_t)4096)
+#define MAX_OPTION_FILE_BYTES ((size_t)64 * 1024)
 #define MAX_SECRET_BYTES ((size_t)64 * 1024)
 
 static const struct pn_option global_options[] = {
@@ -109,22 +115,26 @@ static void print_help(FILE *out, const struct pn_command *command)
         fprintf(out, "\nExamples:\n%s", command->examples);
 }
 
-/* Commands that begin with what was typed; all of them when nothing was. */
-static int print_overview(FILE *out, int argc, char **argv)
+static bool begins_with(const struct pn_command *command, const char *word)
+{
+    size_t len = strlen(word);
+
+    return strncmp(command->words, word, len) == 0 && command->words[len] == ' ';
+}
+
+/* Commands whose first word is `word`; all of them when it is NULL. */
+static int print_overview(FILE *out, const char *word)
 {
     int shown = 0;
 
-    if (argc == 0)
-        fprintf(out,
-                "postern: Kubernetes access and secrets\n\nUsage: postern COMMAND [OPTIONS]\n\n");
     for (size_t t = 0; pn_command_tables[t] != NULL; t++) {
         for (const struct pn_command *c = pn_command_tables[t]; c->words != NULL; c++) {
-            size_t typed = argc > 0 ? strlen(argv[0]) : 0;
-
-            if (argc > 0 && (strncmp(c->words, argv[0], typed) != 0 || c->words[typed] != ' '))
+            if (word != NULL && !begins_with(c, word))
                 continue;
+            if (shown++ == 0 && word == NULL)
+                fprintf(out, "postern: Kubernetes access and secrets\n\n"
+                             "Usage: postern COMMAND [OPTIONS]\n\n");
             fprintf(out, "  %-26s %s\n", c->words, c->summary);
-            shown++;
         }
     }
     if (shown > 0)
@@ -170,6 +180,18 @@ static bool parse_long(struct pn_cli *cli, const char *word, const char *next, b
     return add_option(cli, option, equals != NULL ? equals + 1 : next, err);
 }
 
+/* "-o json", "-ojson", "-o=json": as kubectl takes them. */
+static bool parse_format(struct pn_cli *cli, const char *word, const char *next, bool *took_next,
+                         struct pn_err *err)
+{
+    const char *value = word + (word[2] == '=' ? 3 : 2);
+
+    *took_next = word[2] == '\0';
+    if (*took_next && next == NULL)
+        return pn_fail(err, PN_USAGE, "-o needs a value: json, yaml or table");
+    return add_option(cli, &global_options[0], *took_next ? next : value, err);
+}
+
 static bool parse_words(struct pn_cli *cli, int argc, char **argv, struct pn_err *err)
 {
     for (int i = 0; i < argc; i++) {
@@ -184,10 +206,14 @@ static bool parse_words(struct pn_cli *cli, int argc, char **argv, struct pn_err
                 return pn_fail(err, PN_USAGE, "a command must follow --");
             return true;
         }
-        if (strcmp(word, "-o") == 0)
-            word = "--output";
         if (strcmp(word, "-h") == 0)
             word = "--help";
+        if (word[0] == '-' && word[1] == 'o') {
+            if (!parse_format(cli, word, argv[i + 1], &took_next, err))
+                return false;
+            i += took_next;
+            continue;
+        }
         if (strncmp(word, "--", 2) == 0) {
             if (!parse_long(cli, word, argv[i + 1], &took_next, err))
                 return false;
@@ -204,13 +230,10 @@ static bool parse_words(struct pn_cli *cli, int argc, char **argv, struct pn_err
     return true;
 }
 
-static bool check_args(struct pn_cli *cli, struct pn_err *err)
+static bool read_format(struct pn_cli *cli, struct pn_err *err)
 {
-    const struct pn_command *command = cli->command;
     struct pn_str format = pn_cli_option(cli, "output");
 
-    if (cli->arg_count < (size_t)command->min_args || cli->arg_count > (size_t)command->max_args)
-        return pn_fail(err, PN_USAGE, "usage: postern %s %s", command->words, command->arguments);
     if (format.ptr == NULL || pn_str_is(format, "table"))
         return true;
     if (!pn_str_is(format, "json") && !pn_str_is(format, "yaml"))
@@ -219,28 +242,39 @@ static bool check_args(struct pn_cli *cli, struct pn_err *err)
     return true;
 }
 
+static bool check_args(const struct pn_cli *cli, struct pn_err *err)
+{
+    const struct pn_command *command = cli->command;
+
+    return (cli->arg_count >= (size_t)command->min_args &&
+            cli->arg_count <= (size_t)command->max_args) ||
+           pn_fail(err, PN_USAGE, "usage: postern %s %s", command->words, command->arguments);
+}
+
 /* ---- running ---- */
+
+static void print_json_error(const struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init((size_t)64 * 1024);
+    struct pn_writer w = pn_writer_of(&text);
+
+    pn_write_object(&w, NULL);
+    pn_write_text(&w, "error", err->name[0] != '\0' ? err->name : pn_code_name(err->code));
+    pn_write_text(&w, "message", err->message);
+    if (err->details.len > 0)
+        pn_write_raw(&w, "details", err->details);
+    pn_write_end(&w);
+    fprintf(stderr, "%.*s\n", PN_ARG(pn_buf_str(&text)));
+}
 
 static int fail(const struct pn_cli *cli, const struct pn_err *err)
 {
     if (cli->output == PN_OUTPUT_JSON)
-        fprintf(stderr, "{\"error\":\"%s\",\"message\":",
-                err->name[0] != '\0' ? err->name : pn_code_name(err->code));
-    if (cli->output == PN_OUTPUT_JSON) {
-        pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init(4096);
-
-        pn_buf_add_byte(&text, '"');
-        for (const char *c = err->message; *c != '\0'; c++) {
-            if (*c == '"' || *c == '\\')
-                pn_buf_add_byte(&text, '\\');
-            pn_buf_add_byte(&text, (unsigned char)*c < 0x20 ? ' ' : *c);
-        }
-        fprintf(stderr, "%.*s\"}\n", PN_ARG(pn_buf_str(&text)));
-    } else {
+        print_json_error(err);
+    else
         fprintf(stderr, "postern: %s\n", err->message);
-        if (getenv("POSTERN_DEBUG") != NULL)
-            fprintf(stderr, "  at %s: %s\n", err->at != NULL ? err->at : "?", err->trace);
-    }
+    if (getenv("POSTERN_DEBUG") != NULL)
+        fprintf(stderr, "  at %s: %s\n", err->at != NULL ? err->at : "?", err->trace);
     return pn_code_exit(err->code);
 }
 
@@ -254,7 +288,8 @@ static int run(struct pn_cli *cli, int argc, char **argv)
         print_help(stdout, cli->command);
         return 0;
     }
-    done = done && check_args(cli, &err) && cli->command->run(cli, &exit_code, &err);
+    done = done && read_format(cli, &err) && check_args(cli, &err) &&
+           cli->command->run(cli, &exit_code, &err);
     return done ? exit_code : fail(cli, &err);
 }
 
@@ -263,16 +298,42 @@ static bool wants_help(const char *word)
     return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
+/* "postern", "postern help", "postern help pam", "postern pam --help": an overview. */
+static int help(int argc, char **argv)
+{
+    int words;
+    const struct pn_command *command = find(argc, argv, &words);
+
+    if (command != NULL) {
+        print_help(stdout, command);
+        return 0;
+    }
+    if (print_overview(stdout, argc > 0 ? argv[0] : NULL) > 0)
+        return 0;
+    fprintf(stderr, "postern: there is no command \"%s\": see `postern help`\n", argv[0]);
+    return pn_code_exit(PN_USAGE);
+}
+
 static int not_found(int argc, char **argv)
 {
-    bool is_help = argc == 0 || wants_help(argv[argc - 1]);
-    FILE *out = is_help ? stdout : stderr;
+    if (argc == 0 || wants_help(argv[0]))
+        return help(argc > 0 ? argc - 1 : 0, argc > 0 ? argv + 1 : argv);
+    if (wants_help(argv[argc - 1]))
+        return help(argc - 1, argv);
+    fprintf(stderr, "postern: there is no command \"%s%s%s\": see `postern help`\n", argv[0],
+            argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
+    print_overview(stderr, argv[0]);
+    return pn_code_exit(PN_USAGE);
+}
 
-    if (argc > 0 && wants_help(argv[0]))
-        argc = 0;
-    if (print_overview(out, argc, argv) == 0)
-        fprintf(stderr, "postern: there is no command \"%s\": see `postern help`\n", argv[0]);
-    return is_help ? 0 : pn_code_exit(PN_USAGE);
+/* What stdout would not take must not look like success; a reader that left needs no words. */
+static int flush_output(int exit_code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return exit_code;
+    if (errno != EPIPE)
+        fprintf(stderr, "postern: the output cannot be written: %s\n", strerror(errno));
+    return exit_code != 0 ? exit_code : pn_code_exit(PN_IO);
 }
 
 int pn_command_main(int argc, char **argv)
@@ -282,15 +343,13 @@ int pn_command_main(int argc, char **argv)
 
     cli.command = find(argc - 1, argv + 1, &words);
     if (cli.command == NULL)
-        return not_found(argc - 1, argv + 1);
-    cli.arena = pn_arena_new((size_t)16 * 1024 * 1024);
+        return flush_output(not_found(argc - 1, argv + 1));
+    cli.arena = pn_arena_new(MAX_RUN_BYTES);
     exit_code = run(&cli, argc - 1 - words, argv + 1 + words);
     pn_rest_free(cli.client);
     pn_client_config_drop(&cli.config);
     pn_arena_free(cli.arena);
-    if (fflush(stdout) != 0 && exit_code == 0)
-        exit_code = pn_code_exit(PN_IO);
-    return exit_code;
+    return flush_output(exit_code);
 }
 
 /* ---- for commands ---- */
@@ -331,6 +390,53 @@ bool pn_cli_has(const struct pn_cli *cli, const char *flag)
     return pn_cli_option_text(cli, flag) != NULL;
 }
 
+/* A scalar as it would stand on the command line. */
+static const char *scalar_text(struct pn_cli *cli, const struct pn_value *value)
+{
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init(MAX_OPTION_BYTES);
+
+    if (pn_value_is_string(value))
+        return pn_cstr(cli->arena, pn_arena_copy(cli->arena, pn_value_str(value)));
+    if (value == NULL || pn_value_is_object(value) || pn_value_is_array(value))
+        return NULL;
+    pn_value_print(value, false, &text);
+    return pn_cstr(cli->arena, pn_arena_copy(cli->arena, pn_buf_str(&text)));
+}
+
+static bool load_option(struct pn_cli *cli, struct pn_str name, const struct pn_value *value,
+                        const char *path, struct pn_err *err)
+{
+    const struct pn_option *option = find_option(cli->command->options, name);
+    const char *text = scalar_text(cli, value);
+
+    if (option == NULL)
+        option = find_option(global_options, name);
+    if (option == NULL || text == NULL)
+        return pn_fail(err, PN_USAGE, "%s: `postern %s` has no option \"%.*s\" of that kind", path,
+                       cli->command->words, PN_ARG(name));
+    if (pn_cli_has(cli, option->name) || (option->value == NULL && strcmp(text, "false") == 0))
+        return true;
+    return add_option(cli, option, text, err);
+}
+
+bool pn_cli_load_options(struct pn_cli *cli, const char *path, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init_wiped(MAX_OPTION_FILE_BYTES);
+    pn_auto(pn_value_freep) struct pn_value *file = NULL;
+    const struct pn_value *value;
+    struct pn_str name;
+
+    if (!pn_file_read(path, MAX_OPTION_FILE_BYTES, &text, err))
+        return pn_recast(err, PN_USAGE, "%s", err->message);
+    if (!pn_value_parse_yaml(pn_buf_str(&text), &file, err))
+        return pn_recast(err, PN_USAGE, "%s: %s", path, err->message);
+    for (size_t i = 0; pn_value_member(file, i, &name, &value); i++) {
+        if (!load_option(cli, name, value, path, err))
+            return false;
+    }
+    return true;
+}
+
 char **pn_cli_rest(const struct pn_cli *cli)
 {
     return cli->rest;
@@ -341,17 +447,27 @@ enum pn_output pn_cli_output(const struct pn_cli *cli)
     return cli->output;
 }
 
+void pn_cli_say(const char *format, ...)
+{
+    va_list args;
+
+    if (!pn_terminal_is_tty(STDERR_FILENO))
+        return;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
 bool pn_cli_config(struct pn_cli *cli, struct pn_client_config **out, struct pn_err *err)
 {
-    struct pn_str domain = pn_cli_option(cli, "domain"), project = pn_cli_option(cli, "project");
+    struct pn_str project = pn_cli_option(cli, "project");
 
     *out = &cli->config;
     if (cli->has_config)
         return true;
-    if (!pn_client_config_load(cli->arena, &cli->config, err))
+    if (!pn_client_config_load(cli->arena, pn_cli_option(cli, "domain"), &cli->config, err))
         return false;
-    if (domain.len > 0)
-        cli->config.domain = pn_client_domain(domain);
     if (project.len > 0)
         cli->config.project_id = project;
     cli->has_config = true;
@@ -381,14 +497,15 @@ bool pn_cli_project(struct pn_cli *cli, struct pn_str *out, struct pn_err *err)
     *out = config->project_id;
     if (out->len > 0)
         return true;
-    if (!pn_rest_call(rest, cli->arena, "GET", PN_LIT("/v1/projects"), PN_NONE, &reply, err))
+    if (!pn_rest_call(rest, "GET", PN_LIT("/v1/projects"), PN_NONE, &reply, err))
         return false;
     projects = pn_value_get(reply, "projects");
     if (pn_value_count(projects) != 1)
-        return pn_fail(
-            err, PN_USAGE,
-            "you are a member of %zu projects: say which with --project ID or POSTERN_PROJECT_ID",
-            pn_value_count(projects));
+        return pn_fail(err, PN_USAGE,
+                       pn_value_count(projects) == 0
+                           ? "you are not a member of a project yet: ask an administrator"
+                           : "you are a member of several projects: say which with --project ID "
+                             "or POSTERN_PROJECT_ID");
     config->project_id = pn_arena_copy(cli->arena, pn_value_str(pn_value_at(projects, "0.id")));
     *out = config->project_id;
     return true;
@@ -400,8 +517,11 @@ bool pn_cli_secret_file(const char *path, struct pn_secret **out, struct pn_err 
     struct pn_str secret;
 
     if (!pn_file_read(path, MAX_SECRET_BYTES, &text, err))
-        return pn_recast(err, PN_USAGE, "cannot read %s", path);
-    secret = pn_str_trim(pn_buf_str(&text));
+        return pn_recast(err, PN_USAGE, "%s", err->message);
+    secret = pn_buf_str(&text);
+    while (secret.len > 0 &&
+           (secret.ptr[secret.len - 1] == '\n' || secret.ptr[secret.len - 1] == '\r'))
+        secret.len--;
     if (secret.len == 0)
         return pn_fail(err, PN_USAGE, "%s is empty", path);
     *out = pn_secret_new(secret, err);

@@ -49,9 +49,18 @@ bool pn_cli_has(const struct pn_cli *cli, const char *flag);
 char **
 pn_cli_rest(const struct pn_cli *cli); /* words after "--", NULL-terminated; NULL when none */
 
+/*
+ * Options from a YAML file: its members are options of the command, by name; what was given on the
+ * command line stays. Errors: PN_USAGE, naming what is wrong.
+ */
+bool pn_cli_load_options(struct pn_cli *cli, const char *path, struct pn_err *err) PN_CHECKED;
+
 /* Global options: -o json|yaml|table, --domain URL, --project ID. */
 enum pn_output { PN_OUTPUT_TABLE, PN_OUTPUT_JSON, PN_OUTPUT_YAML };
 enum pn_output pn_cli_output(const struct pn_cli *cli);
+
+/* What takes a moment, while it does: a line on stderr, when that is a terminal. */
+void pn_cli_say(const char *format, ...) PN_PRINTF(1, 2);
 
 /* The settings of the client and a REST client with them; made once, freed with the cli. */
 bool pn_cli_config(struct pn_cli *cli, struct pn_client_config **out, struct pn_err *err)
@@ -71,7 +80,7 @@ void pn_cli_print(const struct pn_cli *cli, const struct pn_value *value,
 bool pn_cli_print_json(const struct pn_cli *cli, struct pn_str json,
                        const struct pn_column *columns, struct pn_err *err) PN_CHECKED;
 
-/* A secret from a file, "-" is standard input; a trailing newline is not part of it. */
+/* A secret from a file, "-" is standard input; newlines at its end are not part of it. */
 bool pn_cli_secret_file(const char *path, struct pn_secret **out, struct pn_err *err) PN_CHECKED;
 
 #endif

@@ -43,12 +43,16 @@ static bool check_name(struct pn_str name, struct pn_err *err)
 bool pn_daemon_prepare(struct pn_cli *cli, const char *role, struct pn_daemon *out,
                        struct pn_err *err)
 {
-    const char *file = pn_cli_option_text(cli, "token-file");
+    struct pn_str ca_file;
     struct pn_client_config *config;
+    const char *file;
     uint8_t seed[16];
     sigset_t signals;
 
-    *out = (struct pn_daemon){ .state_dir = pn_cli_option_text(cli, "state") };
+    *out = (struct pn_daemon){ 0 };
+    if (pn_cli_has(cli, "config") &&
+        !pn_cli_load_options(cli, pn_cli_option_text(cli, "config"), err))
+        return false;
     ending_signals(&signals);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     pn_process_harden();
@@ -60,8 +64,13 @@ bool pn_daemon_prepare(struct pn_cli *cli, const char *role, struct pn_daemon *o
         return false;
     if (config->domain.len == 0)
         return pn_fail(err, PN_USAGE, "the server is not known: --domain URL or POSTERN_DOMAIN");
+    ca_file = pn_cli_option(cli, "ca-file");
+    if (ca_file.len > 0 && !pn_client_config_read_ca(pn_cli_arena(cli), config, ca_file, err))
+        return false;
     out->server_url = config->domain;
     out->server_ca_pem = config->ca_pem;
+    file = pn_cli_option_text(cli, "token-file");
+    out->state_dir = pn_cli_option_text(cli, "state");
     if (out->state_dir == NULL)
         out->state_dir = default_state_dir(pn_cli_arena(cli), role, pn_cli_arg(cli, 0));
     return file == NULL || pn_cli_secret_file(file, &out->token, err);

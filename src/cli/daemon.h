@@ -14,6 +14,16 @@ struct pn_daemon {
     const char *state_dir;
 };
 
+/* The options of every daemon, for its table. */
+#define PN_DAEMON_OPTIONS                                                                   \
+    { "token-file", "F", "its one-time token, for the first start (- is standard input)" }, \
+        { "state", "DIR", "where its identity lives" },                                     \
+        { "ca-file", "F", "CA of the server's certificate (POSTERN_CA_FILE)" },             \
+        { "config", "F", "these options as a YAML file" },                                  \
+    {                                                                                       \
+        "debug", NULL, "log more"                                                           \
+    }
+
 /* Hardens the process and blocks the ending signals: before any thread exists. Drop with pn_daemon_drop. */
 bool pn_daemon_prepare(struct pn_cli *cli, const char *role, struct pn_daemon *out,
                        struct pn_err *err) PN_CHECKED;

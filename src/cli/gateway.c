@@ -36,20 +36,21 @@ static bool gateway_list(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 static bool gateway_start(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
     pn_auto(pn_daemon_drop) struct pn_daemon daemon = { 0 };
-    struct pn_gateway_config config = { .name = pn_cli_arg(cli, 0),
-                                        .relay_name = pn_cli_option(cli, "relay"),
-                                        .listen = pn_cli_option(cli, "listen"),
-                                        .direct_address = pn_cli_option(cli, "direct-address"),
-                                        .is_recording_strict = pn_cli_has(cli, "strict") };
+    struct pn_gateway_config config = { 0 };
     struct pn_gateway *gateway;
 
     (void)exit_code;
     if (!pn_daemon_prepare(cli, "gateway", &daemon, err))
         return false;
-    config.server_url = daemon.server_url;
-    config.server_ca_pem = daemon.server_ca_pem;
-    config.enrol_token = daemon.token;
-    config.state_dir = daemon.state_dir;
+    config = (struct pn_gateway_config){ .server_url = daemon.server_url,
+                                         .server_ca_pem = daemon.server_ca_pem,
+                                         .name = pn_cli_arg(cli, 0),
+                                         .enrol_token = daemon.token,
+                                         .state_dir = daemon.state_dir,
+                                         .relay_name = pn_cli_option(cli, "relay"),
+                                         .listen = pn_cli_option(cli, "listen"),
+                                         .direct_address = pn_cli_option(cli, "direct-address"),
+                                         .is_recording_strict = pn_cli_has(cli, "strict") };
     if (!pn_gateway_start(&config, &gateway, err))
         return false;
     pn_daemon_wait();
@@ -58,13 +59,11 @@ static bool gateway_start(struct pn_cli *cli, int *exit_code, struct pn_err *err
 }
 
 static const struct pn_option start_options[] = {
-    { "token-file", "F", "the one-time token of `gateway create` (- is standard input)" },
-    { "state", "DIR", "where its identity and its spool live" },
+    PN_DAEMON_OPTIONS,
     { "relay", "NAME", "only this relay (default: all there are)" },
     { "listen", "HOST:PORT", "take clients without a relay too" },
     { "direct-address", "HOST:PORT", "what clients are told instead of --listen's" },
     { "strict", NULL, "forward a request only when its record is on disk" },
-    { "debug", NULL, "log more" },
     { 0 },
 };
 static const struct pn_option no_options[] = { { 0 } };
@@ -84,10 +83,10 @@ const struct pn_command pn_gateway_commands[] = {
       .options = no_options,
       .run = gateway_list },
     { .words = "gateway start",
-      .arguments = "NAME --token-file F [--state DIR] [--listen HOST:PORT]",
+      .arguments = "NAME [--token-file F] [--state DIR] [--listen HOST:PORT] [--config F]",
       .summary = "Run a gateway: next to a cluster, dialling out",
-      .examples = "  POSTERN_DOMAIN=https://postern.example.com postern gateway start edge "
-                  "--token-file token\n",
+      .examples = "  postern gateway start edge --domain https://postern.example.com --token-file "
+                  "token\n",
       .options = start_options,
       .min_args = 1,
       .max_args = 1,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/applets.h"
@@ -20,11 +21,34 @@ static struct pn_str own_path(struct pn_arena *arena)
     return len > 0 ? pn_arena_copy(arena, pn_str_of(path, (size_t)len)) : PN_LIT("postern");
 }
 
-static bool write_kubeconfig(struct pn_cli *cli, const struct pn_access *access, const char *path,
-                             struct pn_err *err)
+#define MAX_VARIABLES 3
+
+/*
+ * kubectl may run where our variables are not set, in an editor for instance: the plugin is told where
+ * its files are and which server is meant. Tokens are never written here.
+ */
+static struct pn_strs plugin_environment(struct pn_arena *arena,
+                                         const struct pn_client_config *settings)
+{
+    struct pn_strs list = { .items = pn_new(arena, struct pn_str, 2 * MAX_VARIABLES) };
+    struct pn_str config = pn_str_from(pn_dir_config(arena));
+
+    list.items[list.count++] = PN_LIT("XDG_CONFIG_HOME");
+    list.items[list.count++] = pn_str_slice(config, 0, config.len - strlen("/postern"));
+    list.items[list.count++] = PN_LIT("POSTERN_DOMAIN");
+    list.items[list.count++] = settings->domain;
+    if (settings->ca_file.len > 0) {
+        list.items[list.count++] = PN_LIT("POSTERN_CA_FILE");
+        list.items[list.count++] = settings->ca_file;
+    }
+    return list;
+}
+
+static bool write_kubeconfig(struct pn_cli *cli, const struct pn_client_config *settings,
+                             const struct pn_access *access, const char *path,
+                             const char **absolute, struct pn_err *err)
 {
     struct pn_arena *arena = pn_cli_arena(cli);
-    pn_auto(pn_buf_drop) struct pn_buf yaml = pn_buf_init(MAX_OUTPUT_BYTES);
     struct pn_str args[] = { PN_LIT("kube"), PN_LIT("credential"), access->account_id };
     struct pn_str road =
         access->relays.count > 0 ? access->relays.items[0] : access->direct_address;
@@ -36,10 +60,10 @@ static bool write_kubeconfig(struct pn_cli *cli, const struct pn_access *access,
         .ca_pem = access->trust_pem,
         .command = own_path(arena),
         .args = { args, PN_COUNT(args) },
+        .environment = plugin_environment(arena, settings),
     };
 
-    pn_kubeconfig_print(&config, &yaml);
-    return pn_file_write(path, pn_buf_str(&yaml), 0600, err);
+    return pn_kubeconfig_write(&config, path, arena, absolute, err);
 }
 
 static bool kube_login(struct pn_cli *cli, int *exit_code, struct pn_err *err)
@@ -48,7 +72,7 @@ static bool kube_login(struct pn_cli *cli, int *exit_code, struct pn_err *err)
     struct pn_access_wish wish = { .path = pn_cli_arg(cli, 0),
                                    .duration = pn_cli_option(cli, "duration"),
                                    .reason = pn_cli_option(cli, "reason") };
-    const char *path = pn_cli_option_text(cli, "kubeconfig");
+    const char *path = pn_cli_option_text(cli, "kubeconfig"), *absolute;
     struct pn_access access;
     struct pn_rest *rest;
     bool done;
@@ -57,15 +81,16 @@ static bool kube_login(struct pn_cli *cli, int *exit_code, struct pn_err *err)
     if (!pn_cli_rest_client(cli, &rest, err) || !pn_cli_config(cli, &settings, err))
         return false;
     wish.project_id = settings->project_id;
+    pn_cli_say("Opening a session with %.*s …", PN_ARG(wish.path));
     if (!pn_credential_login(rest, &wish, &access, err))
         return false;
     if (path == NULL)
         path = pn_credential_kubeconfig(pn_cli_arena(cli), access.account_id);
-    done = write_kubeconfig(cli, &access, path, err);
+    done = write_kubeconfig(cli, settings, &access, path, &absolute, err);
     if (done)
         printf("Logged in to %.*s.\n\n    export KUBECONFIG=%s\n    kubectl get pods\n\n"
                "`postern kube logout %.*s` ends the session.\n",
-               PN_ARG(access.account_path), path, PN_ARG(access.account_path));
+               PN_ARG(access.account_path), absolute, PN_ARG(wish.path));
     pn_access_drop(&access);
     return done;
 }
@@ -110,20 +135,15 @@ static bool kube_credential(struct pn_cli *cli, int *exit_code, struct pn_err *e
 static bool find_login(struct pn_cli *cli, struct pn_str *account_id, struct pn_err *err)
 {
     struct pn_str wanted = pn_cli_arg(cli, 0);
-    struct pn_strs ids;
+    struct pn_strs ids = pn_credential_list(pn_cli_arena(cli));
 
-    if (!pn_credential_list(pn_cli_arena(cli), &ids, err))
-        return false;
     if (wanted.len == 0 && ids.count > 1)
         return pn_fail(err, PN_USAGE,
                        "you are logged in to %zu clusters: say which, as RESOURCE/ACCOUNT",
                        ids.count);
     for (size_t i = 0; i < ids.count; i++) {
-        struct pn_str path;
-
-        if (!pn_credential_path(pn_cli_arena(cli), ids.items[i], &path, err))
-            return false;
-        if (wanted.len == 0 || pn_str_eq(path, wanted) || pn_str_eq(ids.items[i], wanted)) {
+        if (wanted.len == 0 || pn_str_eq(ids.items[i], wanted) ||
+            pn_str_eq(pn_credential_path(pn_cli_arena(cli), ids.items[i]), wanted)) {
             *account_id = ids.items[i];
             return true;
         }

@@ -7,7 +7,6 @@
 #include "sys/sys.h"
 
 #define MAX_PASSWORD_BYTES 1024
-#define MAX_CA_BYTES ((size_t)1024 * 1024)
 
 static bool ask_password(struct pn_cli *cli, struct pn_secret **out, struct pn_err *err)
 {
@@ -34,22 +33,20 @@ static bool ask_email(struct pn_cli *cli, struct pn_str *out, struct pn_err *err
     if (!pn_terminal_is_tty(STDIN_FILENO))
         return pn_fail(err, PN_USAGE, "--email is needed");
     fprintf(stderr, "E-mail: ");
-    if (fgets(line, sizeof line, stdin) == NULL)
+    if (fgets(line, sizeof line, stdin) == NULL || pn_str_trim(pn_str_from(line)).len == 0)
         return pn_fail(err, PN_USAGE, "--email is needed");
     *out = pn_arena_copy(pn_cli_arena(cli), pn_str_trim(pn_str_from(line)));
     return true;
 }
 
 /* Posts `body` (wiped afterwards by its owner) and makes the token of the reply the client's. */
-static bool take_token(struct pn_cli *cli, struct pn_rest *rest, const char *path,
-                       const struct pn_buf *body, const char *member, struct pn_secret **out,
-                       struct pn_err *err)
+static bool take_token(struct pn_rest *rest, const char *path, const struct pn_buf *body,
+                       const char *member, struct pn_secret **out, struct pn_err *err)
 {
     pn_auto(pn_value_freep) struct pn_value *reply = NULL;
     struct pn_str token;
 
-    if (!pn_rest_call(rest, pn_cli_arena(cli), "POST", pn_str_from(path), pn_buf_str(body), &reply,
-                      err))
+    if (!pn_rest_call(rest, "POST", pn_str_from(path), pn_buf_str(body), &reply, err))
         return false;
     token = pn_value_str(pn_value_get(reply, member));
     if (token.len == 0)
@@ -72,7 +69,7 @@ static bool log_in(struct pn_cli *cli, struct pn_rest *rest, struct pn_str email
     pn_write_str(&w, "email", email);
     pn_write_str(&w, "password", pn_secret_reveal(password));
     pn_write_end(&w);
-    return take_token(cli, rest, "/v3/auth/login", &body, "accessToken", token, err);
+    return take_token(rest, "/v3/auth/login", &body, "accessToken", token, err);
 }
 
 static bool choose_organization(struct pn_cli *cli, struct pn_rest *rest, struct pn_str *out,
@@ -84,8 +81,7 @@ static bool choose_organization(struct pn_cli *cli, struct pn_rest *rest, struct
     *out = pn_cli_option(cli, "organization");
     if (out->len > 0)
         return true;
-    if (!pn_rest_call(rest, pn_cli_arena(cli), "GET", PN_LIT("/v1/organization"), PN_NONE, &reply,
-                      err))
+    if (!pn_rest_call(rest, "GET", PN_LIT("/v1/organization"), PN_NONE, &reply, err))
         return false;
     list = pn_value_get(reply, "organizations");
     if (pn_value_count(list) == 0)
@@ -112,31 +108,19 @@ static bool select_organization(struct pn_cli *cli, struct pn_rest *rest, struct
     pn_write_str(&w, "organizationId", organization);
     pn_write_text(&w, "userAgent", "cli");
     pn_write_end(&w);
-    return take_token(cli, rest, "/v3/auth/select-organization", &body, "token", token, err);
-}
-
-static bool read_ca(struct pn_cli *cli, struct pn_str *pem, struct pn_err *err)
-{
-    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init(MAX_CA_BYTES);
-    const char *file = pn_cli_option_text(cli, "ca-file");
-
-    if (file == NULL)
-        return true;
-    if (!pn_file_read(file, MAX_CA_BYTES, &text, err))
-        return pn_recast(err, PN_USAGE, "cannot read the CA file %s", file);
-    *pem = pn_arena_copy(pn_cli_arena(cli), pn_buf_str(&text));
-    return true;
+    return take_token(rest, "/v3/auth/select-organization", &body, "token", token, err);
 }
 
 static bool login(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
     struct pn_client_config *config, stored;
+    struct pn_str email, ca_file = pn_cli_option(cli, "ca-file");
     struct pn_rest *rest;
-    struct pn_str email;
     bool done;
 
     (void)exit_code;
-    if (!pn_cli_config(cli, &config, err) || !read_ca(cli, &config->ca_pem, err))
+    if (!pn_cli_config(cli, &config, err) ||
+        (ca_file.len > 0 && !pn_client_config_read_ca(pn_cli_arena(cli), config, ca_file, err)))
         return false;
     if (!pn_cli_rest_client(cli, &rest, err) || !ask_email(cli, &email, err))
         return false;
@@ -161,10 +145,11 @@ static bool logout(struct pn_cli *cli, int *exit_code, struct pn_err *err)
     (void)exit_code;
     if (!pn_cli_config(cli, &config, err))
         return false;
+    if (config->token_name != NULL)
+        return pn_fail(err, PN_USAGE, "the token comes from %s: unset it", config->token_name);
     /* The local token goes in any case; the server may be away. */
     if (config->token != NULL && pn_cli_rest_client(cli, &rest, &remote) &&
-        !pn_rest_call(rest, pn_cli_arena(cli), "POST", PN_LIT("/v1/auth/logout"), PN_LIT("{}"),
-                      NULL, &remote))
+        !pn_rest_call(rest, "POST", PN_LIT("/v1/auth/logout"), PN_LIT("{}"), NULL, &remote))
         fprintf(stderr, "postern: the server was not told: %s\n", remote.message);
     if (!pn_client_config_forget(pn_cli_arena(cli), err))
         return false;

@@ -23,8 +23,8 @@ static bool create(struct pn_cli *cli, struct pn_rest *rest, const struct pn_mac
     pn_write_text(&w, "method", "token");
     pn_write_end(&w);
     pn_write_end(&w);
-    if (!pn_rest_call(rest, pn_cli_arena(cli), "POST", pn_str_from(machine->create_path),
-                      pn_buf_str(&body), &reply, err))
+    if (!pn_rest_call(rest, "POST", pn_str_from(machine->create_path), pn_buf_str(&body), &reply,
+                      err))
         return false;
     /* The row stands at the top, or below its kind. */
     row = pn_value_get(reply, machine->kind) != NULL ? pn_value_get(reply, machine->kind) : reply;
@@ -45,7 +45,7 @@ bool pn_machine_create(struct pn_cli *cli, const struct pn_machine *machine, str
         return false;
     path = pn_arena_printf(pn_cli_arena(cli), "%s%.*s%s", machine->token_path[0], PN_ARG(id),
                            machine->token_path[1]);
-    if (!pn_rest_call(rest, pn_cli_arena(cli), "POST", path, PN_LIT("{}"), &reply, err))
+    if (!pn_rest_call(rest, "POST", path, PN_LIT("{}"), &reply, err))
         return false;
     pn_write_object(&w, NULL);
     pn_write_str(&w, "id", id);
@@ -62,8 +62,7 @@ bool pn_machine_list(struct pn_cli *cli, const struct pn_machine *machine,
     struct pn_rest *rest;
 
     if (!pn_cli_rest_client(cli, &rest, err) ||
-        !pn_rest_call(rest, pn_cli_arena(cli), "GET", pn_str_from(machine->list_path), PN_NONE,
-                      &reply, err))
+        !pn_rest_call(rest, "GET", pn_str_from(machine->list_path), PN_NONE, &reply, err))
         return false;
     pn_cli_print(cli, pn_value_is_array(reply) ? reply : pn_value_get(reply, machine->list_member),
                  columns);

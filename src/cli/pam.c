@@ -46,7 +46,7 @@ static bool list_resources(struct pn_cli *cli, struct pn_value **out, struct pn_
         return false;
     pn_buf_add_text(&path, "/v1/pam/resources?limit=100");
     pn_rest_query(&path, "projectId", project);
-    return pn_rest_call(rest, pn_cli_arena(cli), "GET", pn_buf_str(&path), PN_NONE, out, err);
+    return pn_rest_call(rest, "GET", pn_buf_str(&path), PN_NONE, out, err);
 }
 
 static bool find_resource(struct pn_cli *cli, struct pn_str name, struct pn_str *id,
@@ -77,7 +77,7 @@ static bool list_accounts(struct pn_cli *cli, struct pn_str resource_id, struct 
     pn_buf_add_text(&path, "/v1/pam/accounts?limit=100");
     pn_rest_query(&path, "projectId", project);
     pn_rest_query(&path, "resourceId", resource_id);
-    return pn_rest_call(rest, pn_cli_arena(cli), "GET", pn_buf_str(&path), PN_NONE, out, err);
+    return pn_rest_call(rest, "GET", pn_buf_str(&path), PN_NONE, out, err);
 }
 
 /* "RESOURCE/ACCOUNT" → the two names. */
@@ -119,7 +119,7 @@ static bool call_and_print(struct pn_cli *cli, const char *method, struct pn_str
     struct pn_rest *rest;
 
     if (!pn_cli_rest_client(cli, &rest, err) ||
-        !pn_rest_call(rest, pn_cli_arena(cli), method, path, body, &reply, err))
+        !pn_rest_call(rest, method, path, body, &reply, err))
         return false;
     pn_cli_print(cli, pn_value_get(reply, member), columns);
     return true;
@@ -136,7 +136,7 @@ static bool choose_gateway(struct pn_cli *cli, struct pn_str *id, struct pn_err 
     struct pn_rest *rest;
 
     if (!pn_cli_rest_client(cli, &rest, err) ||
-        !pn_rest_call(rest, pn_cli_arena(cli), "GET", PN_LIT("/v2/gateways"), PN_NONE, &reply, err))
+        !pn_rest_call(rest, "GET", PN_LIT("/v2/gateways"), PN_NONE, &reply, err))
         return false;
     list = pn_value_is_array(reply) ? reply : pn_value_get(reply, "gateways");
     for (size_t i = 0; i < pn_value_count(list); i++) {

@@ -39,35 +39,6 @@ static bool relay_list(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 static bool relay_start(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
     pn_auto(pn_daemon_drop) struct pn_daemon daemon = { 0 };
-    struct pn_str listen = pn_cli_option(cli, "listen");
-    struct pn_relay_config config = { .name = pn_cli_arg(cli, 0) };
-    struct pn_relay *relay;
-
-    (void)exit_code;
-    if (!pn_daemon_prepare(cli, "relay", &daemon, err))
-        return false;
-    config.server_url = daemon.server_url;
-    config.server_ca_pem = daemon.server_ca_pem;
-    config.enrol_token = daemon.token;
-    config.state_dir = daemon.state_dir;
-    config.listen = listen.len > 0 ? listen : PN_LIT("0.0.0.0:8443");
-    if (!pn_relay_start(&config, &relay, err))
-        return false;
-    pn_daemon_wait();
-    pn_relay_stop(relay);
-    return true;
-}
-
-static const struct pn_option start_options[] = {
-    { "token-file", "F", "the one-time token of `relay create` (- is standard input)" },
-    { "state", "DIR", "where its identity lives" },
-    { "listen", "ADDRESS:PORT", "of clients and gateways (default 0.0.0.0:8443)" },
-    { "debug", NULL, "log more" },
-    { 0 },
-};
-static bool relay_start(struct pn_cli *cli, int *exit_code, struct pn_err *err)
-{
-    pn_auto(pn_daemon_drop) struct pn_daemon daemon = { 0 };
     struct pn_relay_config config = { 0 };
     struct pn_relay *relay;
 
@@ -119,15 +90,6 @@ const struct pn_command pn_relay_commands[] = {
       .summary = "Run a relay: where clients and gateways both can dial",
       .examples = "  postern relay start eu --domain https://postern.example.com --token-file "
                   "token\n",
-      .options = start_options,
-      .min_args = 1,
-      .max_args = 1,
-      .run = relay_start },
-    { .words = "relay start",
-      .arguments = "NAME --token-file F [--state DIR] [--listen ADDRESS:PORT]",
-      .summary = "Run a relay: where clients and gateways can both reach it",
-      .examples = "  POSTERN_DOMAIN=https://postern.example.com postern relay start eu "
-                  "--token-file token\n",
       .options = start_options,
       .min_args = 1,
       .max_args = 1,

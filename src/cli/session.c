@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -12,7 +14,11 @@
 #include "sys/sys.h"
 
 #define STATE_POLL_MS 15000
-#define MAX_KUBECONFIG_BYTES ((size_t)256 * 1024)
+#define SHORT_CALL_MS 5000  /* where a person waits for us to go */
+#define NO_SUCH_COMMAND 127 /* as a shell says it */
+
+/* When the person is told how much time is left. */
+static const int64_t warnings_ms[] = { 5 * 60 * 1000, 60 * 1000 };
 
 /* ---- pam access ---- */
 
@@ -21,8 +27,61 @@ struct visit {
     struct pn_rest *rest;
     struct pn_access access;
     struct pn_proxy *proxy;
-    const char *kubeconfig; /* NULL until written */
+    const char *kubeconfig; /* NULL until written; then absolute */
 };
+
+/* ---- signals: held from the moment on that there is something to clean up ---- */
+
+static sigset_t ending_signals(void)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    return signals;
+}
+
+static void hold_signals(void)
+{
+    sigset_t signals = ending_signals();
+
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+static void release_signals(void)
+{
+    sigset_t signals = ending_signals();
+
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+}
+
+/* Has one come while they were held? The last one counts for the exit code, as a shell would have it. */
+static int pending_signal(void)
+{
+    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+    sigset_t pending;
+
+    sigpending(&pending);
+    for (size_t i = 0; i < PN_COUNT(numbers); i++) {
+        if (sigismember(&pending, numbers[i]) == 1)
+            return numbers[i];
+    }
+    return 0;
+}
+
+static bool is_interrupted(void)
+{
+    return pending_signal() != 0;
+}
+
+/* ---- the local port ---- */
+
+static const char *port_file(struct pn_arena *arena)
+{
+    return pn_cstr(arena, pn_arena_printf(arena, "%s/port", pn_dir_config(arena)));
+}
 
 /* The port of last time, so that kubectl's discovery cache stays warm; 0 when there is none. */
 static uint16_t remembered_port(struct pn_arena *arena)
@@ -31,8 +90,7 @@ static uint16_t remembered_port(struct pn_arena *arena)
     struct pn_err err = { 0 };
     uint64_t port;
 
-    if (!pn_file_read(pn_cstr(arena, pn_arena_printf(arena, "%s/port", pn_dir_config(arena))), 64,
-                      &text, &err) ||
+    if (!pn_file_read(port_file(arena), 64, &text, &err) ||
         !pn_str_u64(pn_str_trim(pn_buf_str(&text)), &port) || port > UINT16_MAX)
         return 0;
     return (uint16_t)port;
@@ -43,8 +101,7 @@ static void remember_port(struct pn_arena *arena, uint16_t port)
     struct pn_err err = { 0 };
 
     if (!pn_dir_make(pn_dir_config(arena), 0700, &err) ||
-        !pn_file_write(pn_cstr(arena, pn_arena_printf(arena, "%s/port", pn_dir_config(arena))),
-                       pn_arena_printf(arena, "%u\n", port), 0600, &err))
+        !pn_file_write(port_file(arena), pn_arena_printf(arena, "%u\n", port), 0600, &err))
         fprintf(stderr, "postern: the port is not remembered: %s\n", err.message);
 }
 
@@ -65,44 +122,51 @@ static bool wanted_port(struct pn_cli *cli, bool *is_remembered, uint16_t *port,
 }
 
 /* A remembered port that somebody holds gives way to a free one, and says so; a demanded one does not. */
-static bool open_proxy(struct visit *visit, struct pn_err *err)
+static bool open_proxy(struct visit *visit, bool is_remembered, uint16_t port, struct pn_err *err)
 {
-    struct pn_arena *arena = pn_cli_arena(visit->cli);
-    struct pn_proxy_config config = { .access = &visit->access };
-    bool is_remembered;
+    struct pn_proxy_config config = { .access = &visit->access,
+                                      .port = port,
+                                      .is_cancelled = is_interrupted };
 
-    if (!wanted_port(visit->cli, &is_remembered, &config.port, err))
-        return false;
     if (pn_proxy_start(&config, &visit->proxy, err)) {
-        if (is_remembered && config.port == 0)
-            remember_port(arena, pn_proxy_port(visit->proxy));
+        if (is_remembered && port == 0)
+            remember_port(pn_cli_arena(visit->cli), pn_proxy_port(visit->proxy));
         return true;
     }
-    if (err->code != PN_CONFLICT || !is_remembered)
+    if (err->code != PN_CONFLICT)
         return false;
+    if (!is_remembered)
+        return pn_recast(err, PN_USAGE, "port %u is taken: choose another, or --port 0", port);
     pn_err_clear(err);
-    fprintf(stderr, "postern: port %u is taken (another `pam access`?): using a free one\n",
-            config.port);
+    fprintf(stderr, "postern: port %u is taken (another `pam access`?): using a free one\n", port);
     config.port = 0;
     return pn_proxy_start(&config, &visit->proxy, err);
 }
 
-static const char *kubeconfig_path(struct visit *visit)
+/* ---- the kubeconfig ---- */
+
+static bool kubeconfig_path(struct visit *visit, const char **path, struct pn_err *err)
 {
     struct pn_arena *arena = pn_cli_arena(visit->cli);
-    const char *wanted = pn_cli_option_text(visit->cli, "kubeconfig");
+    const char *directory;
 
-    if (wanted != NULL)
-        return wanted;
-    return pn_cstr(arena, pn_arena_printf(arena, "%s/%.*s.yaml", pn_dir_runtime(arena),
-                                          PN_ARG(visit->access.session_id)));
+    *path = pn_cli_option_text(visit->cli, "kubeconfig");
+    if (*path != NULL)
+        return true;
+    directory = pn_dir_runtime(arena);
+    if (directory == NULL)
+        return pn_fail(err, PN_IO,
+                       "there is no private directory for the kubeconfig: set XDG_RUNTIME_DIR, or "
+                       "name a file with --kubeconfig");
+    *path = pn_cstr(
+        arena, pn_arena_printf(arena, "%s/%.*s.yaml", directory, PN_ARG(visit->access.session_id)));
+    return true;
 }
 
 static bool write_kubeconfig(struct visit *visit, struct pn_err *err)
 {
     struct pn_arena *arena = pn_cli_arena(visit->cli);
-    pn_auto(pn_buf_drop) struct pn_buf yaml = pn_buf_init_wiped(MAX_KUBECONFIG_BYTES);
-    const char *path = kubeconfig_path(visit);
+    const char *path;
     const struct pn_kubeconfig config = {
         .name = pn_arena_printf(arena, "postern/%.*s", PN_ARG(visit->access.account_path)),
         .server = pn_arena_printf(arena, "https://127.0.0.1:%u/%.*s", pn_proxy_port(visit->proxy),
@@ -111,20 +175,21 @@ static bool write_kubeconfig(struct visit *visit, struct pn_err *err)
         .token = pn_proxy_bearer(visit->proxy),
     };
 
-    pn_kubeconfig_print(&config, &yaml);
-    if (path == NULL || !pn_dir_make(pn_dir_runtime(arena), 0700, err) ||
-        !pn_file_write(path, pn_buf_str(&yaml), 0600, err))
-        return false;
-    visit->kubeconfig = path;
-    return true;
+    return kubeconfig_path(visit, &path, err) &&
+           pn_kubeconfig_write(&config, path, arena, &visit->kubeconfig, err);
 }
 
-static void print_time_left(const struct pn_access *access)
+/* ---- staying ---- */
+
+static void print_time_left(FILE *out, const struct pn_access *access)
 {
     int64_t left_s = (access->expires_ms - pn_clock_wall_ms()) / 1000;
 
-    printf("Time left: %lld h %02lld min\n", (long long)(left_s / 3600),
-           (long long)(left_s / 60 % 60));
+    if (left_s < 120)
+        fprintf(out, "Time left: %lld s\n", (long long)left_s);
+    else
+        fprintf(out, "Time left: %lld h %02lld min\n", (long long)(left_s / 3600),
+                (long long)(left_s / 60 % 60));
 }
 
 /* Has the session been ended elsewhere? A server that is away says nothing about it. */
@@ -136,56 +201,98 @@ static bool is_over(struct visit *visit, struct pn_err *err)
     if (pn_clock_wall_ms() >= visit->access.expires_ms)
         return !pn_fail(err, PN_FORBIDDEN,
                         "the session has expired: run `postern pam access` again");
-    if (!pn_access_state(visit->rest, visit->access.session_id, &state, &away))
+    if (!pn_access_state(visit->rest, visit->access.session_id, &state, &away) || !state.is_over)
         return false;
-    if (strcmp(state.status, "ended") != 0 && strcmp(state.status, "terminated") != 0)
-        return false;
-    return !pn_fail(err, PN_FORBIDDEN, "the session was %s%s%s", state.status,
-                    state.ended_by[0] != '\0' ? " by " : "", state.ended_by);
+    return !pn_fail(err, PN_FORBIDDEN, "%.*s",
+                    PN_ARG(pn_access_state_text(visit->access.arena, &state)));
+}
+
+/* Until the next look at the server, the next warning, or the end. */
+static int64_t next_look_ms(const struct pn_access *access, size_t warned)
+{
+    int64_t left_ms = access->expires_ms - pn_clock_wall_ms();
+    int64_t wait_ms = left_ms < STATE_POLL_MS ? left_ms : STATE_POLL_MS;
+
+    if (warned < PN_COUNT(warnings_ms) && left_ms - warnings_ms[warned] < wait_ms)
+        wait_ms = left_ms - warnings_ms[warned];
+    return wait_ms > 0 ? wait_ms : 0;
+}
+
+/* Warnings whose time has come, or had come before we began. */
+static size_t due_warnings(const struct pn_access *access)
+{
+    int64_t left_ms = access->expires_ms - pn_clock_wall_ms();
+    size_t due = 0;
+
+    while (due < PN_COUNT(warnings_ms) && left_ms <= warnings_ms[due])
+        due++;
+    return due;
 }
 
 /* Until Ctrl-C, or until the session is over: then with its reason as a failure. */
-static bool wait_for_end(struct visit *visit, const sigset_t *signals, struct pn_err *err)
+static bool wait_for_end(struct visit *visit, struct pn_err *err)
 {
-    for (;;) {
-        int64_t left_ms = visit->access.expires_ms - pn_clock_wall_ms();
-        int64_t wait_ms = left_ms < STATE_POLL_MS ? left_ms : STATE_POLL_MS;
-        struct timespec wait = { .tv_sec = wait_ms > 0 ? wait_ms / 1000 : 0,
-                                 .tv_nsec = wait_ms > 0 ? wait_ms % 1000 * 1000000 : 0 };
+    const sigset_t signals = ending_signals();
+    size_t warned = due_warnings(&visit->access);
 
-        if (sigtimedwait(signals, NULL, &wait) > 0)
+    for (;;) {
+        int64_t wait_ms = next_look_ms(&visit->access, warned);
+        struct timespec wait = { .tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000 };
+
+        if (sigtimedwait(&signals, NULL, &wait) > 0)
             return true;
         if (is_over(visit, err))
             return false;
+        if (due_warnings(&visit->access) > warned) {
+            warned = due_warnings(&visit->access);
+            print_time_left(stderr, &visit->access);
+        }
     }
 }
 
 static bool stay(struct visit *visit, struct pn_err *err)
 {
-    sigset_t signals;
-
     printf("\nThe road to %.*s is open. In another terminal:\n\n    export KUBECONFIG=%s\n    "
            "kubectl get pods\n\n",
            PN_ARG(visit->access.account_path), visit->kubeconfig);
-    print_time_left(&visit->access);
+    print_time_left(stdout, &visit->access);
     printf("Ctrl-C ends the session.\n");
     fflush(stdout);
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
-    return wait_for_end(visit, &signals, err);
+    pn_rest_set_timeout(visit->rest, SHORT_CALL_MS);
+    return wait_for_end(visit, err);
+}
+
+/* ---- with a command ---- */
+
+/* Nobody opens a session for a slip of the pen. A bare word is looked for in PATH, as the run will. */
+static bool is_there(struct pn_arena *arena, const char *word)
+{
+    struct pn_str path = pn_str_from(getenv("PATH")), directory;
+
+    if (strchr(word, '/') != NULL || path.ptr == NULL)
+        return pn_file_exists(word) || path.ptr == NULL;
+    while (pn_str_cut(&path, ':', &directory)) {
+        if (pn_file_exists(pn_arena_printf(arena, "%.*s/%s", PN_ARG(directory), word).ptr))
+            return true;
+    }
+    return false;
 }
 
 static int run_command(struct visit *visit)
 {
-    char setting[4200];
-    char *environment[] = { setting, NULL };
+    struct pn_arena *arena = pn_cli_arena(visit->cli);
+    struct pn_str setting = pn_arena_printf(arena, "KUBECONFIG=%s", visit->kubeconfig);
+    char *environment[] = { pn_new(arena, char, setting.len + 1), NULL };
+    int code;
 
-    snprintf(setting, sizeof setting, "KUBECONFIG=%s", visit->kubeconfig);
-    return pn_process_run(pn_cli_rest(visit->cli), environment);
+    memcpy(environment[0], setting.ptr, setting.len);
+    release_signals();
+    code = pn_process_run(pn_cli_rest(visit->cli), environment);
+    hold_signals();
+    return code;
 }
 
+/* What was opened is closed in any case; Ctrl-C while the server is asked must not leave half. */
 static void leave(struct visit *visit)
 {
     struct pn_err err = { 0 };
@@ -194,6 +301,7 @@ static void leave(struct visit *visit)
     if (visit->kubeconfig != NULL && !pn_file_remove(visit->kubeconfig, &err))
         fprintf(stderr, "postern: %s stays behind: %s\n", visit->kubeconfig, err.message);
     pn_err_clear(&err);
+    pn_rest_set_timeout(visit->rest, SHORT_CALL_MS);
     if (!pn_access_end(visit->rest, visit->access.session_id, &err))
         fprintf(stderr,
                 "postern: the server was not told of the end, the session ends by itself: %s\n",
@@ -201,46 +309,47 @@ static void leave(struct visit *visit)
     pn_access_drop(&visit->access);
 }
 
-/* Before any thread exists: only the waiting of stay() may take these. */
-static void hold_signals(void)
+static bool open_session(struct visit *visit, struct pn_err *err)
 {
-    sigset_t signals;
+    struct pn_cli *cli = visit->cli;
+    struct pn_client_config *settings;
+    struct pn_access_wish wish = { .path = pn_cli_arg(cli, 0),
+                                   .duration = pn_cli_option(cli, "duration"),
+                                   .reason = pn_cli_option(cli, "reason") };
 
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    if (!pn_cli_rest_client(cli, &visit->rest, err) || !pn_cli_config(cli, &settings, err))
+        return false;
+    wish.project_id = settings->project_id;
+    pn_cli_say("Opening a session with %.*s …", PN_ARG(wish.path));
+    return pn_access_open(visit->rest, &wish, &visit->access, err);
 }
 
-static void release_signals(void)
+static bool open_road(struct visit *visit, bool is_remembered, uint16_t port, struct pn_err *err)
 {
-    sigset_t none;
-
-    sigemptyset(&none);
-    pthread_sigmask(SIG_SETMASK, &none, NULL);
+    pn_cli_say("Connecting to its gateway …");
+    return open_proxy(visit, is_remembered, port, err) && write_kubeconfig(visit, err);
 }
 
 static bool pam_access(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
     struct visit visit = { .cli = cli };
-    struct pn_client_config *settings;
-    struct pn_access_wish wish = { .path = pn_cli_arg(cli, 0),
-                                   .duration = pn_cli_option(cli, "duration"),
-                                   .reason = pn_cli_option(cli, "reason") };
-    bool done;
+    bool is_remembered, done;
+    uint16_t port;
 
-    hold_signals();
-    if (!pn_cli_rest_client(cli, &visit.rest, err) || !pn_cli_config(cli, &settings, err))
+    if (pn_cli_rest(cli) != NULL && !is_there(pn_cli_arena(cli), pn_cli_rest(cli)[0])) {
+        fprintf(stderr, "postern: there is no command %s\n", pn_cli_rest(cli)[0]);
+        *exit_code = NO_SUCH_COMMAND;
+        return true;
+    }
+    if (!wanted_port(cli, &is_remembered, &port, err) || !open_session(&visit, err))
         return false;
-    wish.project_id = settings->project_id;
-    if (!pn_access_open(visit.rest, &wish, &visit.access, err))
-        return false;
-    done = open_proxy(&visit, err) && write_kubeconfig(&visit, err);
-    if (done && pn_cli_rest(cli) != NULL) {
-        release_signals();
+    hold_signals(); /* before any thread exists: only we take these */
+    done = open_road(&visit, is_remembered, port, err);
+    if (is_interrupted()) {
+        *exit_code = 128 + pending_signal();
+        done = true;
+    } else if (done && pn_cli_rest(cli) != NULL) {
         *exit_code = run_command(&visit);
-        hold_signals();
     } else if (done) {
         done = stay(&visit, err);
     }
@@ -276,7 +385,7 @@ static bool session_list(struct pn_cli *cli, int *exit_code, struct pn_err *err)
     pn_rest_query(&path, "status", pn_cli_option(cli, "status"));
     pn_rest_query(&path, "limit",
                   pn_cli_has(cli, "limit") ? pn_cli_option(cli, "limit") : PN_LIT("100"));
-    if (!pn_rest_call(rest, pn_cli_arena(cli), "GET", pn_buf_str(&path), PN_NONE, &reply, err))
+    if (!pn_rest_call(rest, "GET", pn_buf_str(&path), PN_NONE, &reply, err))
         return false;
     pn_cli_print(cli, pn_value_get(reply, "sessions"), session_columns);
     return true;
@@ -286,15 +395,15 @@ static bool session_call(struct pn_cli *cli, const char *method, const char *aft
                          struct pn_value **reply, struct pn_err *err)
 {
     struct pn_arena *arena = pn_cli_arena(cli);
-    struct pn_uuid id;
     struct pn_rest *rest;
+    struct pn_uuid id;
 
     if (!pn_uuid_parse(pn_cli_arg(cli, 0), &id))
         return pn_fail(err, PN_USAGE, "\"%.*s\" is not the id of a session",
                        PN_ARG(pn_cli_arg(cli, 0)));
     return pn_cli_rest_client(cli, &rest, err) &&
            pn_rest_call(
-               rest, arena, method,
+               rest, method,
                pn_arena_printf(arena, "/v1/pam/sessions/%.*s%s", PN_ARG(pn_cli_arg(cli, 0)), after),
                strcmp(method, "POST") == 0 ? PN_LIT("{}") : PN_NONE, reply, err);
 }

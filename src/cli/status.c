@@ -14,26 +14,31 @@ static const struct pn_column status_columns[] = {
     { 0 },
 };
 
-/* Who the token says we are, as far as the server agrees. */
-static void write_actor(struct pn_cli *cli, struct pn_rest *rest,
-                        const struct pn_client_config *config, struct pn_writer *w)
+/* Does the server take the token, as a person's or as a machine's? */
+static bool is_accepted(struct pn_rest *rest, bool is_person, struct pn_err *err)
 {
-    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
-    struct pn_err err = { 0 };
+    return is_person
+               ? pn_rest_call(rest, "POST", PN_LIT("/v1/auth/checkAuth"), PN_LIT("{}"), NULL, err)
+               : pn_rest_call(rest, "GET", PN_LIT("/v1/identities/details"), PN_NONE, NULL, err);
+}
+
+/* A stored login is a person's; a token from the environment may be either's. */
+static bool write_actor(struct pn_rest *rest, const struct pn_client_config *config,
+                        struct pn_writer *w, struct pn_err *err)
+{
+    bool is_stored = config->token_name == NULL;
 
     if (config->token == NULL)
         pn_write_null(w, "actor");
-    else if (pn_rest_call(rest, pn_cli_arena(cli), "GET", PN_LIT("/v1/identities/details"), PN_NONE,
-                          &reply, &err))
-        pn_write_text(w, "actor", "a machine identity");
-    else {
-        pn_err_clear(&err);
-        if (pn_rest_call(rest, pn_cli_arena(cli), "POST", PN_LIT("/v1/auth/checkAuth"),
-                         PN_LIT("{}"), NULL, &err))
-            pn_write_str(w, "actor", config->email.len > 0 ? config->email : PN_LIT("a person"));
-        else
-            pn_write_text(w, "actor", err.message);
+    else if (is_accepted(rest, is_stored, err))
+        pn_write_str(w, "actor", is_stored ? config->email : PN_LIT("a machine identity"));
+    else if (err->code == PN_FORBIDDEN) {
+        pn_err_clear(err);
+        if (!is_accepted(rest, !is_stored, err))
+            return false;
+        pn_write_text(w, "actor", is_stored ? "a machine identity" : "a person");
     }
+    return err->code == PN_OK;
 }
 
 static bool status(struct pn_cli *cli, int *exit_code, struct pn_err *err)
@@ -46,12 +51,13 @@ static bool status(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 
     (void)exit_code;
     if (!pn_cli_config(cli, &config, err) || !pn_cli_rest_client(cli, &rest, err) ||
-        !pn_rest_call(rest, pn_cli_arena(cli), "GET", PN_LIT("/status"), PN_NONE, &reply, err))
+        !pn_rest_call(rest, "GET", PN_LIT("/status"), PN_NONE, &reply, err))
         return false;
     pn_write_object(&w, NULL);
     pn_write_str(&w, "domain", config->domain);
     pn_write_str(&w, "server", pn_value_str(pn_value_get(reply, "message")));
-    write_actor(cli, rest, config, &w);
+    if (!write_actor(rest, config, &w, err))
+        return false;
     pn_write_str(&w, "projectId", config->project_id);
     pn_write_end(&w);
     return pn_cli_print_json(cli, pn_buf_str(&json), status_columns, err);

@@ -40,8 +40,8 @@ static bool user_create(struct pn_cli *cli, int *exit_code, struct pn_err *err)
         return pn_fail(err, PN_USAGE, "--password-file is needed (- is standard input)");
     if (!pn_cli_secret_file(pn_cli_option_text(cli, "password-file"), &password, err) ||
         !write_body(cli, password, &body, err) || !pn_cli_rest_client(cli, &rest, err) ||
-        !pn_rest_call(rest, pn_cli_arena(cli), "POST", PN_LIT("/v1/admin/user-management/users"),
-                      pn_buf_str(&body), &reply, err))
+        !pn_rest_call(rest, "POST", PN_LIT("/v1/admin/user-management/users"), pn_buf_str(&body),
+                      &reply, err))
         return false;
     pn_cli_print(cli, reply, created_columns);
     return true;

@@ -4,49 +4,102 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/encode.h"
+#include "base/uuid.h"
 #include "json/writer.h"
+#include "net/dial.h"
 
-#define MAX_ANSWER_BYTES ((size_t)64 * 1024)
+#define MAX_ANSWER_BYTES ((size_t)128 * 1024)
+#define MAX_BODY_BYTES ((size_t)16 * 1024)
+#define MAX_TEXT_BYTES ((size_t)512)
+#define MAX_PEM_BYTES ((size_t)16 * 1024)
+#define RELAY_PORT 8443
 
-static struct pn_str text_of(struct pn_arena *arena, const struct pn_value *answer,
-                             const char *path)
+/* ---- the answer: from a server, or from a file ---- */
+
+/* A copy of at most max_bytes; longer is not cut but missing. */
+static struct pn_str text_of(const struct pn_access *access, const struct pn_value *from,
+                             size_t max_bytes)
 {
-    struct pn_str text = pn_value_str(pn_value_at(answer, path));
+    struct pn_str text = pn_value_str(from);
 
-    return text.len > 0 ? pn_arena_copy(arena, text) : PN_NONE;
+    return text.len > 0 && text.len <= max_bytes ? pn_arena_copy(access->arena, text) : PN_NONE;
+}
+
+static struct pn_str id_of(const struct pn_access *access, const struct pn_value *from)
+{
+    struct pn_str text = text_of(access, from, MAX_TEXT_BYTES);
+    struct pn_uuid id;
+
+    return pn_uuid_parse(text, &id) ? text : PN_NONE;
+}
+
+/* A name a person sees: no control bytes, which would speak to the terminal. */
+static struct pn_str name_of(const struct pn_access *access, const struct pn_value *from)
+{
+    struct pn_str text = text_of(access, from, MAX_TEXT_BYTES);
+
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
+            return PN_NONE;
+    }
+    return text;
+}
+
+static struct pn_str address_of(const struct pn_access *access, const struct pn_value *from)
+{
+    struct pn_str text = text_of(access, from, MAX_TEXT_BYTES);
+    struct pn_endpoint endpoint;
+    struct pn_err err = { 0 };
+
+    return pn_endpoint_parse(text, RELAY_PORT, &endpoint, &err) ? text : PN_NONE;
 }
 
 static void read_relays(const struct pn_value *list, struct pn_access *out)
 {
-    out->relays.count = pn_value_count(list);
-    out->relays.items = pn_new(out->arena, struct pn_str, out->relays.count);
-    for (size_t i = 0; i < out->relays.count; i++)
-        out->relays.items[i] = pn_arena_copy(out->arena, pn_value_str(pn_value_item(list, i)));
+    out->relays.items = pn_new(out->arena, struct pn_str, PN_ACCESS_RELAYS_MAX);
+    for (size_t i = 0; i < pn_value_count(list) && out->relays.count < PN_ACCESS_RELAYS_MAX; i++) {
+        struct pn_str address = address_of(out, pn_value_item(list, i));
+
+        if (address.len > 0)
+            out->relays.items[out->relays.count++] = address;
+    }
+}
+
+static void read_texts(const struct pn_value *answer, struct pn_access *out)
+{
+    out->session_id = id_of(out, pn_value_get(answer, "sessionId"));
+    out->account_id = id_of(out, pn_value_get(answer, "accountId"));
+    out->account_path = name_of(out, pn_value_at(answer, "metadata.accountPath"));
+    out->server_name = name_of(out, pn_value_get(answer, "gatewayServerName"));
+    out->direct_address = address_of(out, pn_value_get(answer, "directAddress"));
+    out->certificate_pem =
+        text_of(out, pn_value_get(answer, "gatewayClientCertificate"), MAX_PEM_BYTES);
+    out->trust_pem =
+        text_of(out, pn_value_get(answer, "gatewayServerCertificateChain"), MAX_PEM_BYTES);
+    read_relays(pn_value_get(answer, "relays"), out);
+}
+
+static bool is_whole(const struct pn_access *access)
+{
+    return access->session_id.len > 0 && access->account_id.len > 0 &&
+           access->account_path.len > 0 && access->server_name.len > 0 &&
+           access->certificate_pem.len > 0 && access->trust_pem.len > 0 &&
+           (access->relays.count > 0 || access->direct_address.len > 0);
 }
 
 /* Leaves what it filled in `out`; the caller drops it on failure. */
 static bool fill(const struct pn_value *answer, struct pn_access *out, struct pn_err *err)
 {
-    struct pn_arena *arena = out->arena;
+    struct pn_str key = pn_value_str(pn_value_get(answer, "gatewayClientPrivateKey"));
 
-    out->session_id = text_of(arena, answer, "sessionId");
-    out->account_id = text_of(arena, answer, "accountId");
-    out->account_path = text_of(arena, answer, "metadata.accountPath");
-    out->gateway_id = text_of(arena, answer, "gatewayId");
-    out->server_name = text_of(arena, answer, "gatewayServerName");
-    out->direct_address = text_of(arena, answer, "directAddress");
-    out->certificate_pem = text_of(arena, answer, "gatewayClientCertificate");
-    out->trust_pem = text_of(arena, answer, "gatewayServerCertificateChain");
-    read_relays(pn_value_get(answer, "relays"), out);
-    if (out->session_id.len == 0 || out->account_id.len == 0 || out->server_name.len == 0 ||
-        out->certificate_pem.len == 0 || out->trust_pem.len == 0 ||
-        (out->relays.count == 0 && out->direct_address.len == 0) ||
+    read_texts(answer, out);
+    if (!is_whole(out) || key.len == 0 || key.len > MAX_PEM_BYTES ||
         !pn_clock_parse_iso(pn_value_str(pn_value_get(answer, "expiresAt")), &out->expires_ms))
-        return pn_fail(
-            err, PN_UPSTREAM,
-            "the server's answer lacks what a session needs: is it older than this program?");
-    out->key_pem =
-        pn_secret_new(pn_value_str(pn_value_get(answer, "gatewayClientPrivateKey")), err);
+        return pn_fail(err, PN_UPSTREAM,
+                       "the server's answer lacks what a session needs: are server and this "
+                       "program of one version?");
+    out->key_pem = pn_secret_new(key, err);
     return out->key_pem != NULL;
 }
 
@@ -63,6 +116,7 @@ void pn_access_drop(struct pn_access *access)
 {
     pn_secret_freep(&access->key_pem);
     pn_arena_freep(&access->arena);
+    *access = (struct pn_access){ 0 };
 }
 
 void pn_access_print(const struct pn_access *access, struct pn_buf *json)
@@ -75,7 +129,6 @@ void pn_access_print(const struct pn_access *access, struct pn_buf *json)
     pn_write_object(&w, "metadata");
     pn_write_str(&w, "accountPath", access->account_path);
     pn_write_end(&w);
-    pn_write_str(&w, "gatewayId", access->gateway_id);
     pn_write_str(&w, "gatewayServerName", access->server_name);
     pn_write_str(&w, "directAddress", access->direct_address);
     pn_write_array(&w, "relays");
@@ -89,21 +142,20 @@ void pn_access_print(const struct pn_access *access, struct pn_buf *json)
     pn_write_end(&w);
 }
 
-/* The seed form when the project is known, so that equal names in two projects do not meet. */
+/* ---- calls ---- */
+
 static bool print_wish(const struct pn_access_wish *wish, struct pn_buf *body, struct pn_err *err)
 {
-    struct pn_str rest = wish->path, resource;
     struct pn_writer w = pn_writer_of(body);
+    struct pn_str account = wish->path, resource;
 
-    while (pn_str_starts(rest, PN_LIT("/")))
-        rest = pn_str_slice(rest, 1, rest.len);
-    if (!pn_str_cut(&rest, '/', &resource) || resource.len == 0 || rest.len == 0)
+    if (!pn_str_cut(&account, '/', &resource) || resource.len == 0 || account.len == 0)
         return pn_fail(err, PN_USAGE, "an account is named RESOURCE/ACCOUNT, not \"%.*s\"",
                        PN_ARG(wish->path));
     pn_write_object(&w, NULL);
     if (wish->project_id.len > 0) {
         pn_write_str(&w, "resourceName", resource);
-        pn_write_str(&w, "accountName", rest);
+        pn_write_str(&w, "accountName", account);
         pn_write_str(&w, "projectId", wish->project_id);
     } else {
         pn_write_str(&w, "path", wish->path);
@@ -113,52 +165,81 @@ static bool print_wish(const struct pn_access_wish *wish, struct pn_buf *body, s
     if (wish->reason.len > 0)
         pn_write_str(&w, "reason", wish->reason);
     pn_write_end(&w);
-    return true;
+    return !body->is_full || pn_fail(err, PN_USAGE, "the reason is too long");
 }
 
 bool pn_access_open(struct pn_rest *rest, const struct pn_access_wish *wish, struct pn_access *out,
                     struct pn_err *err)
 {
-    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(4 * MAX_ANSWER_BYTES);
-    pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init(MAX_ANSWER_BYTES);
+    pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init(MAX_BODY_BYTES);
     pn_auto(pn_value_freep) struct pn_value *answer = NULL;
 
     return print_wish(wish, &body, err) &&
-           pn_rest_call(rest, arena, "POST", PN_LIT("/v1/pam/accounts/access"), pn_buf_str(&body),
-                        &answer, err) &&
+           pn_rest_call(rest, "POST", PN_LIT("/v1/pam/accounts/access"), pn_buf_str(&body), &answer,
+                        err) &&
            pn_access_read(answer, out, err);
+}
+
+static void add_session_path(struct pn_buf *path, struct pn_str session_id, const char *after)
+{
+    pn_buf_add_text(path, "/v1/pam/sessions/");
+    pn_percent_add(path, session_id);
+    pn_buf_add_text(path, after);
 }
 
 bool pn_access_end(struct pn_rest *rest, struct pn_str session_id, struct pn_err *err)
 {
-    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(MAX_ANSWER_BYTES);
+    pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(4 * MAX_TEXT_BYTES);
 
-    return pn_rest_call(rest, arena, "POST",
-                        pn_arena_printf(arena, "/v1/pam/sessions/%.*s/end", PN_ARG(session_id)),
-                        PN_LIT("{}"), NULL, err);
+    add_session_path(&path, session_id, "/end");
+    return pn_rest_call(rest, "POST", pn_buf_str(&path), PN_LIT("{}"), NULL, err);
 }
 
 static void copy_text(char *out, size_t size, const struct pn_value *from)
 {
     struct pn_str text = pn_str_slice(pn_value_str(from), 0, size - 1);
 
-    if (text.len > 0)
-        memcpy(out, text.ptr, text.len);
+    for (size_t i = 0; i < text.len; i++)
+        out[i] =
+            (char)((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f ? ' ' : text.ptr[i]);
     out[text.len] = '\0';
+}
+
+/* Nobody ended it before its time. */
+static bool has_run_out(const struct pn_value *session)
+{
+    int64_t ended_ms, expires_ms;
+
+    return pn_str_is(pn_value_str(pn_value_get(session, "status")), "ended") &&
+           pn_clock_parse_iso(pn_value_str(pn_value_get(session, "endedAt")), &ended_ms) &&
+           pn_clock_parse_iso(pn_value_str(pn_value_get(session, "expiresAt")), &expires_ms) &&
+           ended_ms >= expires_ms;
 }
 
 bool pn_access_state(struct pn_rest *rest, struct pn_str session_id, struct pn_session_state *out,
                      struct pn_err *err)
 {
-    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(MAX_ANSWER_BYTES);
+    pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(4 * MAX_TEXT_BYTES);
     pn_auto(pn_value_freep) struct pn_value *answer = NULL;
+    const struct pn_value *session;
 
-    if (!pn_rest_call(rest, arena, "GET",
-                      pn_arena_printf(arena, "/v1/pam/sessions/%.*s", PN_ARG(session_id)), PN_NONE,
-                      &answer, err))
+    add_session_path(&path, session_id, "");
+    if (!pn_rest_call(rest, "GET", pn_buf_str(&path), PN_NONE, &answer, err))
         return false;
-    copy_text(out->status, sizeof out->status, pn_value_at(answer, "session.status"));
-    copy_text(out->end_reason, sizeof out->end_reason, pn_value_at(answer, "session.endReason"));
-    copy_text(out->ended_by, sizeof out->ended_by, pn_value_at(answer, "session.endedBy"));
+    session = pn_value_get(answer, "session");
+    copy_text(out->status, sizeof out->status, pn_value_get(session, "status"));
+    copy_text(out->end_reason, sizeof out->end_reason, pn_value_get(session, "endReason"));
+    copy_text(out->ended_by, sizeof out->ended_by, pn_value_get(session, "endedBy"));
+    out->is_over = strcmp(out->status, "ended") == 0 || strcmp(out->status, "terminated") == 0;
+    out->has_run_out = has_run_out(session);
     return true;
+}
+
+struct pn_str pn_access_state_text(struct pn_arena *arena, const struct pn_session_state *state)
+{
+    if (state->has_run_out)
+        return PN_LIT("the session has expired");
+    return pn_arena_printf(arena, "the session was %s%s%s%s%s", state->status,
+                           state->ended_by[0] != '\0' ? " by " : "", state->ended_by,
+                           state->end_reason[0] != '\0' ? ": " : "", state->end_reason);
 }

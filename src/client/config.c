@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/config.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -17,15 +18,24 @@ static const char *const token_names[] = { "POSTERN_TOKEN", "INFISICAL_TOKEN", N
 static const char *const ca_names[] = { "POSTERN_CA_FILE", "INFISICAL_CA_FILE", NULL };
 static const char *const project_names[] = { "POSTERN_PROJECT_ID", "INFISICAL_PROJECT_ID", NULL };
 
-static struct pn_str from_environment(const char *const *names)
+/* The first of `names` that is set to something, and its value. */
+static const char *find_variable(const char *const *names, struct pn_str *value)
 {
     for (; *names != NULL; names++) {
-        const char *value = getenv(*names);
-
-        if (value != NULL && value[0] != '\0')
-            return pn_str_from(value);
+        *value = pn_str_from(getenv(*names));
+        if (value->len > 0)
+            return *names;
     }
-    return PN_NONE;
+    *value = PN_NONE;
+    return NULL;
+}
+
+static struct pn_str from_environment(const char *const *names)
+{
+    struct pn_str value;
+
+    (void)find_variable(names, &value);
+    return value;
 }
 
 static const char *file_path(struct pn_arena *arena, const char *name)
@@ -39,6 +49,8 @@ struct pn_str pn_client_domain(struct pn_str text)
         text.len--;
     if (pn_str_ends(text, PN_LIT("/api")))
         text.len -= 4;
+    while (pn_str_ends(text, PN_LIT("/")))
+        text.len--;
     return text;
 }
 
@@ -53,7 +65,7 @@ static bool read_json(const char *path, struct pn_value **out, struct pn_err *er
     if (!pn_file_read(path, MAX_CONFIG_BYTES, &text, err))
         return false;
     if (!pn_value_parse(pn_buf_str(&text), out, err))
-        return pn_within(err, "%s", path);
+        return pn_recast(err, PN_USAGE, "%s is damaged: remove it and run `postern login`", path);
     return true;
 }
 
@@ -69,47 +81,68 @@ static struct pn_str either(struct pn_str first, struct pn_str second)
     return first.len > 0 ? first : second;
 }
 
-static bool load_ca(struct pn_arena *arena, struct pn_str path, struct pn_str *pem,
-                    struct pn_err *err)
+static bool is_of(const struct pn_value *file, struct pn_str domain)
+{
+    struct pn_str stored = pn_client_domain(pn_value_str(pn_value_get(file, "domain")));
+
+    return stored.len > 0 && pn_str_eq(stored, domain);
+}
+
+bool pn_client_config_read_ca(struct pn_arena *arena, struct pn_client_config *config,
+                              struct pn_str path, struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init(MAX_CA_BYTES);
     const char *name = pn_cstr(arena, path);
+    char absolute[PATH_MAX];
 
-    *pem = PN_NONE;
-    if (path.len == 0)
-        return true;
     if (name == NULL || !pn_file_read(name, MAX_CA_BYTES, &text, err))
-        return pn_recast(err, PN_USAGE,
-                         "cannot read the CA file %.*s (POSTERN_CA_FILE or --ca-file)",
-                         PN_ARG(path));
-    *pem = pn_arena_copy(arena, pn_buf_str(&text));
+        return pn_recast(err, PN_USAGE, "cannot read the CA file %.*s", PN_ARG(path));
+    config->ca_pem = pn_arena_copy(arena, pn_buf_str(&text));
+    config->ca_file = realpath(name, absolute) != NULL ? pn_arena_copy(arena, pn_str_from(absolute))
+                                                       : pn_arena_copy(arena, path);
     return true;
 }
 
-bool pn_client_config_load(struct pn_arena *arena, struct pn_client_config *out, struct pn_err *err)
+static bool load_token(struct pn_arena *arena, struct pn_client_config *out, struct pn_err *err)
 {
-    pn_auto(pn_value_freep) struct pn_value *file = NULL, *login = NULL;
-    struct pn_str stored_domain, token;
+    pn_auto(pn_value_freep) struct pn_value *login = NULL;
+    const char *path = file_path(arena, "credentials.json");
+    struct pn_str token;
 
-    *out = (struct pn_client_config){ 0 };
-    if (!read_json(file_path(arena, "config.json"), &file, err) ||
-        !read_json(file_path(arena, "credentials.json"), &login, err))
-        return false;
-    stored_domain = member(arena, file, "domain");
-    out->domain = pn_client_domain(either(from_environment(domain_names), stored_domain));
-    out->project_id = either(from_environment(project_names), member(arena, file, "projectId"));
-    out->email = member(arena, file, "email");
-    if (!load_ca(arena, either(from_environment(ca_names), member(arena, file, "caFile")),
-                 &out->ca_pem, err))
-        return false;
-    token = from_environment(token_names);
-    /* A stored token belongs to the server it came from and goes nowhere else. */
-    if (token.len == 0 && pn_str_eq(out->domain, pn_client_domain(stored_domain)))
-        token = pn_value_str(pn_value_get(login, "token"));
+    out->token_name = find_variable(token_names, &token);
+    if (token.len == 0) {
+        if (pn_file_exists(path) && !pn_file_is_private(path))
+            return pn_fail(err, PN_USAGE, "%s can be read by others: chmod 600 it", path);
+        if (!read_json(path, &login, err))
+            return false;
+        if (is_of(login, out->domain))
+            token = pn_value_str(pn_value_get(login, "token"));
+    }
     if (token.len == 0)
         return true;
     out->token = pn_secret_new(token, err);
     return out->token != NULL;
+}
+
+bool pn_client_config_load(struct pn_arena *arena, struct pn_str domain,
+                           struct pn_client_config *out, struct pn_err *err)
+{
+    pn_auto(pn_value_freep) struct pn_value *file = NULL;
+    const struct pn_value *stored;
+    struct pn_str ca_file;
+
+    *out = (struct pn_client_config){ 0 };
+    if (!read_json(file_path(arena, "config.json"), &file, err))
+        return false;
+    out->domain = pn_client_domain(
+        either(domain, either(from_environment(domain_names), member(arena, file, "domain"))));
+    stored = is_of(file, out->domain) ? file : NULL;
+    out->project_id = either(from_environment(project_names), member(arena, stored, "projectId"));
+    out->email = member(arena, stored, "email");
+    ca_file = either(from_environment(ca_names), member(arena, stored, "caFile"));
+    if (ca_file.len > 0 && !pn_client_config_read_ca(arena, out, ca_file, err))
+        return false;
+    return load_token(arena, out, err);
 }
 
 void pn_client_config_drop(struct pn_client_config *config)
@@ -124,9 +157,17 @@ static bool store_credentials(struct pn_arena *arena, const struct pn_client_con
     struct pn_writer w = pn_writer_of(&text);
 
     pn_write_object(&w, NULL);
+    pn_write_str(&w, "domain", config->domain);
     pn_write_str(&w, "token", pn_secret_reveal(config->token));
     pn_write_end(&w);
+    pn_buf_add_byte(&text, '\n');
     return pn_file_write(file_path(arena, "credentials.json"), pn_buf_str(&text), 0600, err);
+}
+
+static void write_member(struct pn_writer *w, const char *name, struct pn_str value)
+{
+    if (value.len > 0)
+        pn_write_str(w, name, value);
 }
 
 bool pn_client_config_store(struct pn_arena *arena, const struct pn_client_config *config,
@@ -144,10 +185,8 @@ bool pn_client_config_store(struct pn_arena *arena, const struct pn_client_confi
     pn_write_str(&w, "domain", config->domain);
     if (config->ca_pem.len > 0)
         pn_write_text(&w, "caFile", ca_path);
-    if (config->email.len > 0)
-        pn_write_str(&w, "email", config->email);
-    if (config->project_id.len > 0)
-        pn_write_str(&w, "projectId", config->project_id);
+    write_member(&w, "email", config->email);
+    write_member(&w, "projectId", config->project_id);
     pn_write_end(&w);
     pn_buf_add_byte(&text, '\n');
     return pn_file_write(file_path(arena, "config.json"), pn_buf_str(&text), 0600, err) &&

@@ -2,7 +2,6 @@
 #include "client/credential.h"
 
 #include <dirent.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/uuid.h"
@@ -10,13 +9,15 @@
 #include "sys/sys.h"
 
 #define MAX_FILE_BYTES ((size_t)128 * 1024)
-#define LOCK_WAIT_MS 30000
+#define LOCK_WAIT_MS (2 * PN_REST_TIMEOUT_MS + 5000) /* who holds it makes two calls at most */
+#define MAX_LOGINS 256
 /* A credential this close to its end is not handed out: the request would meet the expiry. */
 #define EARLY_MS 5000
 
+/* A file's content; the access owns the memory of all. */
 struct stored {
     struct pn_access access;
-    struct pn_str path, project_id, duration, reason; /* in access.arena */
+    struct pn_str path, project_id, duration, reason;
 };
 
 static const char *directory(struct pn_arena *arena)
@@ -60,7 +61,9 @@ static bool store(const struct pn_access_wish *wish, const struct pn_access *acc
     pn_write_str(&w, "reason", wish->reason);
     pn_write_raw(&w, "access", pn_buf_str(&answer));
     pn_write_end(&w);
-    return check_id(access->account_id, err) && pn_dir_make(directory(arena), 0700, err) &&
+    if (text.is_full)
+        return pn_fail(err, PN_TOO_LARGE, "the session is too large to store");
+    return pn_dir_make(directory(arena), 0700, err) &&
            pn_file_write(file_of(arena, access->account_id, ".json"), pn_buf_str(&text), 0600, err);
 }
 
@@ -85,10 +88,12 @@ static bool load(struct pn_str account_id, struct stored *out, struct pn_err *er
     if (!pn_file_exists(path))
         return pn_fail(err, PN_UNAUTHENTICATED,
                        "not logged in to this cluster: run `postern kube login RESOURCE/ACCOUNT`");
-    if (!pn_file_read(path, MAX_FILE_BYTES, &text, err) ||
-        !pn_value_parse(pn_buf_str(&text), &file, err) ||
+    if (!pn_file_read(path, MAX_FILE_BYTES, &text, err))
+        return false;
+    if (!pn_value_parse(pn_buf_str(&text), &file, err) ||
         !pn_access_read(pn_value_get(file, "access"), &out->access, err))
-        return pn_within(err, "%s", path);
+        return pn_recast(err, PN_UNAUTHENTICATED,
+                         "%s is damaged: run `postern kube login RESOURCE/ACCOUNT`", path);
     out->path = wish_member(out, file, "path");
     out->project_id = wish_member(out, file, "projectId");
     out->duration = wish_member(out, file, "duration");
@@ -96,16 +101,17 @@ static bool load(struct pn_str account_id, struct stored *out, struct pn_err *er
     return true;
 }
 
-bool pn_credential_path(struct pn_arena *arena, struct pn_str account_id, struct pn_str *path,
-                        struct pn_err *err)
+struct pn_str pn_credential_path(struct pn_arena *arena, struct pn_str account_id)
 {
     struct stored stored = { 0 };
+    struct pn_err err = { 0 };
+    struct pn_str path;
 
-    if (!load(account_id, &stored, err))
-        return false;
-    *path = pn_arena_copy(arena, stored.path);
+    if (!load(account_id, &stored, &err))
+        return PN_NONE;
+    path = pn_arena_copy(arena, stored.path);
     pn_access_drop(&stored.access);
-    return true;
+    return path;
 }
 
 bool pn_credential_login(struct pn_rest *rest, const struct pn_access_wish *wish,
@@ -126,15 +132,24 @@ static bool may_reopen(struct pn_rest *rest, const struct stored *stored, struct
 
     if (!pn_access_state(rest, stored->access.session_id, &state, err))
         return false;
-    if (strcmp(state.status, "terminated") == 0 ||
-        (strcmp(state.status, "ended") == 0 && strcmp(state.end_reason, "expired") != 0))
-        return pn_fail(err, PN_FORBIDDEN, "the session was %s%s%s: run `postern kube login %.*s`",
-                       state.status, state.ended_by[0] != '\0' ? " by " : "", state.ended_by,
+    if (state.is_over && !state.has_run_out)
+        return pn_fail(err, PN_FORBIDDEN, "%.*s: run `postern kube login %.*s`",
+                       PN_ARG(pn_access_state_text(stored->access.arena, &state)),
                        PN_ARG(stored->path));
     return true;
 }
 
-static bool reopen(struct pn_rest *rest, struct stored *stored, struct pn_access *out,
+/* The kubeconfig names the account: a new one of the same name needs a new kubeconfig. */
+static bool is_same_account(const struct stored *stored, const struct pn_access *access,
+                            struct pn_err *err)
+{
+    return pn_str_eq(stored->access.account_id, access->account_id) ||
+           pn_fail(err, PN_FORBIDDEN,
+                   "%.*s is another account than it was: run `postern kube login %.*s`",
+                   PN_ARG(stored->path), PN_ARG(stored->path));
+}
+
+static bool reopen(struct pn_rest *rest, const struct stored *stored, struct pn_access *out,
                    struct pn_err *err)
 {
     const struct pn_access_wish wish = { .path = stored->path,
@@ -142,7 +157,12 @@ static bool reopen(struct pn_rest *rest, struct stored *stored, struct pn_access
                                          .duration = stored->duration,
                                          .reason = stored->reason };
 
-    return may_reopen(rest, stored, err) && pn_credential_login(rest, &wish, out, err);
+    if (!may_reopen(rest, stored, err) || !pn_access_open(rest, &wish, out, err))
+        return false;
+    if (is_same_account(stored, out, err) && store(&wish, out, err))
+        return true;
+    pn_access_drop(out);
+    return false;
 }
 
 static bool is_fresh(const struct pn_access *access)
@@ -150,86 +170,116 @@ static bool is_fresh(const struct pn_access *access)
     return pn_clock_wall_ms() + EARLY_MS < access->expires_ms;
 }
 
+/* True with *is_found false when the stored credential is not fresh: then *stored is the caller's. */
+static bool look(struct pn_str account_id, struct stored *stored, struct pn_access *out,
+                 bool *is_found, struct pn_err *err)
+{
+    *stored = (struct stored){ 0 };
+    if (!load(account_id, stored, err))
+        return false;
+    *is_found = is_fresh(&stored->access);
+    if (*is_found)
+        *out = stored->access;
+    return true;
+}
+
 /* Under the lock: somebody else may have renewed it while we waited. */
 static bool get_locked(struct pn_str account_id, pn_credential_rest_fn *rest_of, void *context,
                        struct pn_access *out, struct pn_err *err)
 {
-    struct stored stored = { 0 };
+    struct stored stored;
     struct pn_rest *rest;
-    bool done;
+    bool is_found, done;
 
-    if (!load(account_id, &stored, err))
-        return false;
-    if (is_fresh(&stored.access)) {
-        *out = stored.access;
-        return true;
-    }
+    if (!look(account_id, &stored, out, &is_found, err) || is_found)
+        return err->code == PN_OK;
     done = rest_of(context, &rest, err) && reopen(rest, &stored, out, err);
     pn_access_drop(&stored.access);
     return done;
 }
 
+static int lock(struct pn_arena *arena, struct pn_str account_id, struct pn_err *err)
+{
+    return pn_file_lock(file_of(arena, account_id, ".lock"), LOCK_WAIT_MS, err);
+}
+
 bool pn_credential_get(struct pn_str account_id, pn_credential_rest_fn *rest_of, void *context,
                        struct pn_access *out, struct pn_err *err)
 {
-    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(4096);
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(MAX_FILE_BYTES);
+    struct stored stored;
+    bool is_found, done;
+    int held;
+
+    if (!look(account_id, &stored, out, &is_found, err) || is_found)
+        return err->code == PN_OK;
+    pn_access_drop(&stored.access);
+    held = lock(arena, account_id, err);
+    if (held < 0)
+        return false;
+    done = get_locked(account_id, rest_of, context, out, err);
+    pn_file_unlock(held);
+    return done;
+}
+
+static bool remove_files(struct pn_arena *arena, struct pn_str account_id, struct pn_err *err)
+{
+    return pn_file_remove(file_of(arena, account_id, ".json"), err) &&
+           pn_file_remove(pn_credential_kubeconfig(arena, account_id), err) &&
+           pn_file_remove(file_of(arena, account_id, ".lock"), err);
+}
+
+/* The files go in any case; what the server could not be told ends with its certificate. */
+static bool logout_locked(struct pn_rest *rest, struct pn_str account_id, struct pn_err *err)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(MAX_FILE_BYTES);
     struct stored stored = { 0 };
-    bool done;
-    int lock;
+    struct pn_err remote = { 0 };
 
     if (!load(account_id, &stored, err))
         return false;
-    if (is_fresh(&stored.access)) {
-        *out = stored.access;
-        return true;
-    }
+    if (!pn_access_end(rest, stored.access.session_id, &remote))
+        pn_within(&remote, "the login is removed here, the session ends by itself");
     pn_access_drop(&stored.access);
-    lock = pn_file_lock(file_of(arena, account_id, ".lock"), LOCK_WAIT_MS, err);
-    if (lock < 0)
+    if (!remove_files(arena, account_id, err))
         return false;
-    done = get_locked(account_id, rest_of, context, out, err);
-    pn_file_unlock(lock);
-    return done;
+    *err = remote;
+    return remote.code == PN_OK;
 }
 
 bool pn_credential_logout(struct pn_rest *rest, struct pn_str account_id, struct pn_err *err)
 {
-    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(4096);
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(MAX_FILE_BYTES);
     struct stored stored = { 0 };
-    struct pn_err remote = { 0 };
-    bool ended;
+    bool done;
+    int held;
 
-    if (!load(account_id, &stored, err))
+    if (!load(account_id, &stored, err)) /* before a lock file is made for nothing */
         return false;
-    ended = pn_access_end(rest, stored.access.session_id, &remote);
     pn_access_drop(&stored.access);
-    /* The files go in any case; what the server could not be told ends with its certificate. */
-    if (!pn_file_remove(file_of(arena, account_id, ".json"), err) ||
-        !pn_file_remove(file_of(arena, account_id, ".lock"), err) ||
-        !pn_file_remove(pn_credential_kubeconfig(arena, account_id), err))
+    held = lock(arena, account_id, err);
+    if (held < 0)
         return false;
-    if (ended)
-        return true;
-    *err = remote;
-    return pn_within(err, "the credential is removed here, the session ends by itself");
+    done = logout_locked(rest, account_id, err);
+    pn_file_unlock(held);
+    return done;
 }
 
-bool pn_credential_list(struct pn_arena *arena, struct pn_strs *account_ids, struct pn_err *err)
+struct pn_strs pn_credential_list(struct pn_arena *arena)
 {
+    struct pn_strs ids = { .items = pn_new(arena, struct pn_str, MAX_LOGINS) };
     DIR *dir = opendir(directory(arena));
     struct dirent *entry;
+    struct pn_uuid id;
 
-    (void)err;
-    *account_ids = (struct pn_strs){ .items = pn_new(arena, struct pn_str, 256) };
-    if (dir == NULL)
-        return true;
-    while ((entry = readdir(dir)) != NULL && account_ids->count < 256) {
+    while (dir != NULL && ids.count < MAX_LOGINS && (entry = readdir(dir)) != NULL) {
         struct pn_str name = pn_str_from(entry->d_name);
+        struct pn_str stem = pn_str_slice(name, 0, name.len < 5 ? 0 : name.len - 5);
 
-        if (pn_str_ends(name, PN_LIT(".json")))
-            account_ids->items[account_ids->count++] =
-                pn_arena_copy(arena, pn_str_slice(name, 0, name.len - 5));
+        if (pn_str_ends(name, PN_LIT(".json")) && pn_uuid_parse(stem, &id))
+            ids.items[ids.count++] = pn_arena_copy(arena, stem);
     }
-    closedir(dir);
-    return true;
+    if (dir != NULL)
+        closedir(dir);
+    return ids;
 }

@@ -24,16 +24,18 @@ typedef bool pn_credential_rest_fn(void *context, struct pn_rest **out, struct p
 bool pn_credential_get(struct pn_str account_id, pn_credential_rest_fn *rest_of, void *context,
                        struct pn_access *out, struct pn_err *err) PN_CHECKED;
 
-/* Ends the account's session at the server and removes the file; PN_NOT_FOUND when there is none. */
+/*
+ * Ends the account's session at the server and removes the files. Errors: PN_UNAUTHENTICATED when
+ * there was no `kube login`; those of the call when the server was not told: the files are gone then
+ * too.
+ */
 bool pn_credential_logout(struct pn_rest *rest, struct pn_str account_id, struct pn_err *err)
     PN_CHECKED;
 
 /* Account ids that have a file; into the arena. */
-bool pn_credential_list(struct pn_arena *arena, struct pn_strs *account_ids, struct pn_err *err)
-    PN_CHECKED;
-/* "RESOURCE/ACCOUNT" of a stored login, as it was typed. */
-bool pn_credential_path(struct pn_arena *arena, struct pn_str account_id, struct pn_str *path,
-                        struct pn_err *err) PN_CHECKED;
+struct pn_strs pn_credential_list(struct pn_arena *arena);
+/* "RESOURCE/ACCOUNT" of a stored login, as it was typed; PN_NONE when there is none. */
+struct pn_str pn_credential_path(struct pn_arena *arena, struct pn_str account_id);
 /* Path of the account's kubeconfig, beside its credential. */
 const char *pn_credential_kubeconfig(struct pn_arena *arena, struct pn_str account_id);
 

@@ -1,17 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/kubeconfig.h"
 
-#include "base/encode.h"
-#include "json/writer.h"
+#include <limits.h>
+#include <stdlib.h>
 
-/* A YAML double-quoted scalar is a JSON string. */
+#include "base/encode.h"
+#include "sys/sys.h"
+
+#define MAX_KUBECONFIG_BYTES ((size_t)256 * 1024)
+#define OURS "# Written by postern and removed by it: changes here are lost.\n"
+
+/* What a lead byte leaves of the code point, by the length of its sequence. */
+static const uint8_t lead_mask[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+
+/*
+ * A double-quoted scalar. Beyond ASCII everything is escaped: JSON would let through what YAML reads
+ * as a line break (U+0085, U+2028) or refuses (U+0080…).
+ */
+static void add_scalar(struct pn_buf *yaml, struct pn_str value)
+{
+    pn_buf_add_byte(yaml, '"');
+    while (value.len > 0) {
+        size_t len = pn_str_utf8_step(value);
+        uint32_t point = 0xfffd;
+
+        if (len == 1 && value.ptr[0] != 0x7f) {
+            pn_json_escape_add(yaml, pn_str_slice(value, 0, 1));
+        } else {
+            if (len > 0)
+                point = (uint8_t)value.ptr[0] & lead_mask[len];
+            for (size_t i = 1; i < len; i++)
+                point = point << 6 | ((uint8_t)value.ptr[i] & 0x3f);
+            pn_buf_addf(yaml, "\\U%08x", point);
+        }
+        value = pn_str_slice(value, len > 0 ? len : 1, value.len);
+    }
+    pn_buf_add_byte(yaml, '"');
+}
+
 static void add_line(struct pn_buf *yaml, const char *before, struct pn_str value)
 {
-    struct pn_writer w;
-
     pn_buf_add_text(yaml, before);
-    w = pn_writer_of(yaml);
-    pn_write_str(&w, NULL, value);
+    add_scalar(yaml, value);
     pn_buf_add_byte(yaml, '\n');
 }
 
@@ -25,11 +55,16 @@ static void add_plugin(const struct pn_kubeconfig *config, struct pn_buf *yaml)
     pn_buf_add_text(yaml, "      args:\n");
     for (size_t i = 0; i < config->args.count; i++)
         add_line(yaml, "      - ", config->args.items[i]);
+    pn_buf_add_text(yaml, config->environment.count > 0 ? "      env:\n" : "");
+    for (size_t i = 0; i + 1 < config->environment.count; i += 2) {
+        add_line(yaml, "      - name: ", config->environment.items[i]);
+        add_line(yaml, "        value: ", config->environment.items[i + 1]);
+    }
 }
 
 void pn_kubeconfig_print(const struct pn_kubeconfig *config, struct pn_buf *yaml)
 {
-    pn_buf_add_text(yaml, "apiVersion: v1\nkind: Config\nclusters:\n");
+    pn_buf_add_text(yaml, OURS "apiVersion: v1\nkind: Config\nclusters:\n");
     add_line(yaml, "- name: ", config->name);
     pn_buf_add_text(yaml, "  cluster:\n");
     add_line(yaml, "    server: ", config->server);
@@ -50,4 +85,36 @@ void pn_kubeconfig_print(const struct pn_kubeconfig *config, struct pn_buf *yaml
     add_line(yaml, "    cluster: ", config->name);
     add_line(yaml, "    user: ", config->name);
     add_line(yaml, "current-context: ", config->name);
+}
+
+/* May it be overwritten, and removed later? */
+static bool is_ours(const char *path)
+{
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init_wiped(MAX_KUBECONFIG_BYTES);
+    struct pn_err err = { 0 };
+
+    return pn_file_read(path, MAX_KUBECONFIG_BYTES, &text, &err) &&
+           (text.len == 0 || pn_str_starts(pn_buf_str(&text), PN_LIT(OURS)));
+}
+
+bool pn_kubeconfig_write(const struct pn_kubeconfig *config, const char *path,
+                         struct pn_arena *arena, const char **absolute, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf yaml = pn_buf_init_wiped(MAX_KUBECONFIG_BYTES);
+    char real[PATH_MAX];
+
+    if (pn_file_exists(path) && !is_ours(path))
+        return pn_fail(err, PN_USAGE, "%s exists and was not written by postern: name another file",
+                       path);
+    pn_kubeconfig_print(config, &yaml);
+    pn_assert(!yaml.is_full);
+    if (!pn_file_write(path, pn_buf_str(&yaml), 0600, err))
+        return err->code == PN_NOT_FOUND
+                   ? pn_recast(err, PN_USAGE, "%s cannot be written: there is no such directory",
+                               path)
+                   : false;
+    if (absolute != NULL)
+        *absolute = pn_cstr(
+            arena, pn_arena_copy(arena, pn_str_from(realpath(path, real) != NULL ? real : path)));
+    return true;
 }

@@ -3,6 +3,7 @@
 #define PN_CLIENT_KUBECONFIG_H
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/secret.h"
 #include "json/shape.h"
 
@@ -16,10 +17,20 @@ struct pn_kubeconfig {
     struct pn_str tls_server_name; /* PN_NONE: the host of `server` */
     struct pn_str ca_pem;
     const struct pn_secret *token; /* or: */
-    struct pn_str command;         /* absolute path of the plugin, with `args` */
+    struct pn_str command;         /* absolute path of the plugin, with `args` … */
     struct pn_strs args;
+    struct pn_strs environment; /* … and alternating names and values */
 };
 
 void pn_kubeconfig_print(const struct pn_kubeconfig *config, struct pn_buf *yaml);
+
+/*
+ * Writes it with mode 0600, over an earlier one of ours but over nothing else: the person's own
+ * kubeconfig is never touched. *absolute (may be NULL) is where it is now, in the arena. Errors:
+ * PN_USAGE (somebody else's file, no such directory), PN_IO.
+ */
+bool pn_kubeconfig_write(const struct pn_kubeconfig *config, const char *path,
+                         struct pn_arena *arena, const char **absolute, struct pn_err *err)
+    PN_CHECKED;
 
 #endif

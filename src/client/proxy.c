@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "client/road.h"
@@ -16,18 +17,29 @@
 #define BEARER_BYTES 32
 #define HANDSHAKE_MS 10000
 #define PROBE_MS 20000
+#define MAX_PROBE_ANSWER_BYTES ((size_t)16 * 1024)
 #define MAX_CONNECTIONS 256
-#define CERTIFICATE_MS ((int64_t)36 * 3600 * 1000)
+#define CANCEL_POLL_MS 100
+#define CERTIFICATE_EARLY_MS 60000
 
 static const char *const local_alpn[] = { "h2", "http/1.1", NULL };
+
+/* The first request: is the road open? */
+struct probe {
+    struct pn_request *request; /* NULL: over */
+    struct pn_timer timer;
+    int status;
+    struct pn_buf answer; /* why not */
+};
 
 struct pn_proxy {
     const struct pn_access *access;
     struct pn_loop *loop;
+    bool is_running; /* the loop has its thread */
     struct pn_arena *arena;
     struct pn_secret *bearer;
-    struct pn_cert local; /* of 127.0.0.1, its own root */
-    struct pn_str prefix; /* "/ACCOUNT_ID" */
+    struct pn_cert authority, local; /* of 127.0.0.1; the authority's key is gone at once */
+    struct pn_str prefix;            /* "/ACCOUNT_ID" */
     uint16_t port;
 
     /* On the loop. */
@@ -35,43 +47,48 @@ struct pn_proxy {
     struct pn_listener *listener;
     struct pn_http_server *server;
     struct pn_road *road;
+    struct guest *guests;
     unsigned open;
+    struct probe probe;
 
-    /* The loop thread's answers to pn_proxy_start and pn_proxy_stop. */
+    /* What pn_proxy_start and pn_proxy_stop wait for. */
     struct pn_task begin, end;
-    struct pn_timer probe_timer;
-    struct pn_request *probe;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool is_settled;
+    bool has_begun, has_ended;
     struct pn_err failure;
 };
 
-static void settle(struct pn_proxy *proxy, const struct pn_err *failure)
+static void settle(struct pn_proxy *proxy, bool *what, const struct pn_err *failure)
 {
     pthread_mutex_lock(&proxy->lock);
-    if (!proxy->is_settled && failure != NULL)
+    if (!*what && failure != NULL)
         proxy->failure = *failure;
-    proxy->is_settled = true;
+    *what = true;
     pthread_cond_broadcast(&proxy->changed);
     pthread_mutex_unlock(&proxy->lock);
 }
 
-static void await(struct pn_proxy *proxy)
+static bool await(struct pn_proxy *proxy, const bool *what, bool (*is_cancelled)(void))
 {
+    bool is_settled, is_ended = false;
+
     pthread_mutex_lock(&proxy->lock);
-    while (!proxy->is_settled)
-        pthread_cond_wait(&proxy->changed, &proxy->lock);
-    proxy->is_settled = false;
+    while (!*what && !is_ended) {
+        struct timespec until;
+        int64_t until_ns = pn_clock_mono_ns() + (int64_t)CANCEL_POLL_MS * 1000000;
+
+        until.tv_sec = until_ns / 1000000000;
+        until.tv_nsec = until_ns % 1000000000;
+        pthread_cond_timedwait(&proxy->changed, &proxy->lock, &until);
+        is_ended = is_cancelled != NULL && is_cancelled();
+    }
+    is_settled = *what;
     pthread_mutex_unlock(&proxy->lock);
+    return is_settled;
 }
 
 /* ---- one request ---- */
-
-struct passage {
-    struct pn_proxy *proxy;
-    bool is_refused;
-};
 
 static void answer_status(struct pn_exchange *exchange, int status, const char *message)
 {
@@ -130,49 +147,38 @@ static const char *objection(const struct pn_proxy *proxy, const struct pn_http_
 static struct pn_http_head upstream_head(const struct pn_proxy *proxy, struct pn_exchange *exchange)
 {
     const struct pn_http_head *in = exchange->request;
-    struct pn_http_head out = *in;
+    struct pn_http_head out = {
+        .method = in->method,
+        .target = in->target,
+        .scheme = PN_LIT("https"),
+        .authority = proxy->access->server_name,
+        .fields = pn_new(exchange->arena, struct pn_http_field, in->count),
+        .content_length = in->content_length,
+        .is_last = in->is_last,
+        .upgrade = in->upgrade,
+    };
 
-    out.scheme = PN_LIT("https");
-    out.authority = proxy->access->server_name;
-    out.wants_close = false;
-    out.fields = pn_new(exchange->arena, struct pn_http_field, in->count);
-    out.count = 0;
     for (size_t i = 0; i < in->count; i++) {
         struct pn_str name = in->fields[i].name;
 
-        if (pn_http_is_hop_by_hop(name) || pn_str_iis(name, "authorization") ||
-            pn_http_field_has_token(in, "connection", name))
-            continue;
-        out.fields[out.count++] = in->fields[i];
+        if (!pn_http_is_hop_by_hop(name) && !pn_str_iis(name, "authorization") &&
+            !pn_http_field_has_token(in, "connection", name))
+            out.fields[out.count++] = in->fields[i];
     }
     return out;
 }
 
-static void on_refused(void *owner, struct pn_exchange *exchange, const struct pn_err *err)
+static void on_refused(void *proxy PN_UNUSED, struct pn_exchange *exchange,
+                       const struct pn_err *err)
 {
-    (void)owner;
     answer_status(exchange, pn_kube_code(err), err->message);
 }
 
-static void on_done(void *owner, const struct pn_forward_result *result)
-{
-    (void)result;
-    pn_heap_free(owner);
-}
-
-static void on_response(void *owner, const struct pn_http_head *in, struct pn_http_head *out)
-{
-    (void)owner;
-    (void)in;
-    (void)out;
-}
-
-static const struct pn_forward_events passage_events = { on_response, on_refused, on_done };
+static const struct pn_forward_events forward_events = { .refused = on_refused };
 
 static void on_request(void *context, struct pn_exchange *exchange)
 {
     struct pn_proxy *proxy = context;
-    struct passage *passage;
     struct pn_http_head head;
     int status;
     const char *sentence = objection(proxy, exchange->request, &status);
@@ -181,10 +187,8 @@ static void on_request(void *context, struct pn_exchange *exchange)
         answer_status(exchange, status, sentence);
         return;
     }
-    passage = pn_heap_new(sizeof *passage);
-    passage->proxy = proxy;
     head = upstream_head(proxy, exchange);
-    pn_forward_start(exchange, pn_road_origin(proxy->road), &head, 0, &passage_events, passage);
+    pn_forward_start(exchange, pn_road_origin(proxy->road), &head, 0, &forward_events, proxy);
 }
 
 static struct pn_str error_body(struct pn_arena *arena, int status, const char *message)
@@ -194,75 +198,134 @@ static struct pn_str error_body(struct pn_arena *arena, int status, const char *
 
 /* ---- connections ---- */
 
-static void on_closed(void *context, void *conn_user)
+/* A connection until its handshake is done. */
+struct guest {
+    struct pn_proxy *proxy;
+    struct pn_stream *tls;
+    struct guest *next, **at;
+};
+
+static void forget_guest(struct guest *guest)
+{
+    *guest->at = guest->next;
+    if (guest->next != NULL)
+        guest->next->at = guest->at;
+    pn_heap_free(guest);
+}
+
+static void on_closed(void *context, void *conn_user PN_UNUSED)
 {
     struct pn_proxy *proxy = context;
 
-    (void)conn_user;
     proxy->open--;
 }
 
 static void on_handshake(void *owner, struct pn_stream *tls, const struct pn_err *err)
 {
-    struct pn_proxy *proxy = owner;
+    struct guest *guest = owner;
+    struct pn_proxy *proxy = guest->proxy;
 
-    if (err != NULL) {
+    forget_guest(guest);
+    if (err != NULL)
         proxy->open--;
-        return;
-    }
-    pn_http_serve(proxy->server, tls, pn_str_is(pn_str_from(pn_tls_alpn(tls)), "h2"),
-                  PN_LIT("127.0.0.1"), NULL);
+    else
+        pn_http_serve(proxy->server, tls, pn_str_is(pn_str_from(pn_tls_alpn(tls)), "h2"),
+                      PN_LIT("127.0.0.1"), NULL);
 }
 
-static void on_accept(void *owner, int fd, struct pn_str peer_ip)
+static void receive(struct pn_proxy *proxy, struct pn_stream *socket)
 {
-    struct pn_proxy *proxy = owner;
-    struct pn_stream *socket, *tls;
+    struct guest *guest = pn_heap_new(sizeof *guest);
     struct pn_err err = { 0 };
 
-    (void)peer_ip;
-    if (!pn_socket_stream(proxy->loop, fd, &socket, &err))
-        return;
-    if (proxy->open >= MAX_CONNECTIONS) {
-        pn_stream_close(socket);
-        return;
-    }
+    guest->proxy = proxy;
+    guest->at = &proxy->guests;
+    guest->next = proxy->guests;
+    if (guest->next != NULL)
+        guest->next->at = &guest->next;
+    proxy->guests = guest;
     proxy->open++;
-    if (!pn_tls_start(proxy->tls, socket, NULL, HANDSHAKE_MS, on_handshake, proxy, &tls, &err))
-        proxy->open--;
+    if (pn_tls_start(proxy->tls, socket, NULL, HANDSHAKE_MS, on_handshake, guest, &guest->tls,
+                     &err))
+        return;
+    proxy->open--;
+    forget_guest(guest);
 }
 
-/* ---- the first request: is the road open? ---- */
+static void on_accept(void *owner, int fd, struct pn_str peer_ip PN_UNUSED)
+{
+    struct pn_proxy *proxy = owner;
+    struct pn_stream *socket;
+    struct pn_err err = { 0 };
+
+    if (!pn_socket_stream(proxy->loop, fd, &socket, &err))
+        return;
+    if (proxy->open < MAX_CONNECTIONS)
+        receive(proxy, socket);
+    else
+        pn_stream_close(socket);
+}
+
+/* ---- the first request ---- */
 
 static void probe_over(struct pn_proxy *proxy, const struct pn_err *failure)
 {
-    struct pn_request *probe = proxy->probe;
+    struct pn_request *request = proxy->probe.request;
 
-    proxy->probe = NULL;
-    pn_timer_stop(&proxy->probe_timer);
-    if (probe != NULL)
-        pn_stream_close(&probe->body);
-    settle(proxy, failure);
+    proxy->probe.request = NULL;
+    pn_timer_stop(&proxy->probe.timer);
+    if (request != NULL)
+        pn_stream_close(&request->body);
+    settle(proxy, &proxy->has_begun, failure);
+}
+
+/* The gateway's sentence is the message of a Kubernetes Status. */
+static void probe_refused(struct pn_proxy *proxy)
+{
+    pn_auto(pn_value_freep) struct pn_value *status = NULL;
+    struct pn_err ignored = { 0 }, err = { 0 };
+    struct pn_str message = PN_NONE;
+
+    if (pn_value_parse(pn_buf_str(&proxy->probe.answer), &status, &ignored))
+        message = pn_value_str(pn_value_get(status, "message"));
+    if (message.len > 0)
+        pn_fail(&err, pn_code_of_status(proxy->probe.status), "%.*s", PN_ARG(message));
+    else
+        pn_fail(&err, pn_code_of_status(proxy->probe.status),
+                "the gateway refused the session (%d)", proxy->probe.status);
+    probe_over(proxy, &err);
+}
+
+static void probe_readable(void *owner, struct pn_stream *body, unsigned events PN_UNUSED)
+{
+    struct pn_proxy *proxy = owner;
+    char bytes[4096];
+    ssize_t got;
+
+    while ((got = pn_stream_read(body, bytes, sizeof bytes)) > 0) {
+        if (!pn_buf_add_bytes(&proxy->probe.answer, bytes, (size_t)got))
+            break;
+    }
+    if (got != PN_STREAM_AGAIN)
+        probe_refused(proxy);
 }
 
 static void probe_response(void *owner, struct pn_request *request, const struct pn_http_head *head)
 {
     struct pn_proxy *proxy = owner;
-    struct pn_err err = { 0 };
 
-    (void)request;
-    if (head->status < 300) {
+    proxy->probe.status = head->status;
+    if (head->status == 200) {
         probe_over(proxy, NULL);
         return;
     }
-    pn_fail(&err, pn_code_of_status(head->status), "the gateway refused the session (%d)",
-            head->status);
-    probe_over(proxy, &err);
+    pn_stream_set_owner(&request->body, probe_readable, proxy);
+    pn_stream_want(&request->body, PN_WANT_READ);
 }
 
-static void probe_failed(void *owner, struct pn_request *request, const struct pn_err *err)
+static void probe_failed(void *owner, struct pn_request *request PN_UNUSED,
+                         const struct pn_err *err)
 {
-    (void)request;
     probe_over(owner, err);
 }
 
@@ -271,7 +334,7 @@ static void probe_late(struct pn_timer *timer)
     struct pn_err err = { 0 };
 
     pn_fail(&err, PN_TIMEOUT, "the gateway did not answer within %d seconds", PROBE_MS / 1000);
-    probe_over(pn_container_of(timer, struct pn_proxy, probe_timer), &err);
+    probe_over(pn_container_of(timer, struct pn_proxy, probe.timer), &err);
 }
 
 static const struct pn_request_events probe_events = { probe_response, probe_failed };
@@ -287,9 +350,10 @@ static void probe_start(struct pn_proxy *proxy)
         .is_last = true,
     };
 
-    proxy->probe_timer.run = probe_late;
-    pn_timer_start(proxy->loop, &proxy->probe_timer, PROBE_MS);
-    proxy->probe = pn_origin_request(pn_road_origin(proxy->road), &head, &probe_events, proxy);
+    proxy->probe.timer.run = probe_late;
+    pn_timer_start(proxy->loop, &proxy->probe.timer, PROBE_MS);
+    proxy->probe.request =
+        pn_origin_request(pn_road_origin(proxy->road), &head, &probe_events, proxy);
 }
 
 /* ---- life ---- */
@@ -324,98 +388,119 @@ static void begin(struct pn_task *task)
     struct pn_proxy *proxy = pn_container_of(task, struct pn_proxy, begin);
     struct pn_err err = { 0 };
 
-    if (open_local(proxy, &err) && pn_road_new(proxy->loop, proxy->access, &proxy->road, &err))
+    if (pn_road_new(proxy->loop, proxy->access, &proxy->road, &err) && open_local(proxy, &err))
         probe_start(proxy);
     else
-        settle(proxy, &err);
+        settle(proxy, &proxy->has_begun, &err);
 }
 
+/* Clients first, then the road that their requests are on. */
 static void end(struct pn_task *task)
 {
     struct pn_proxy *proxy = pn_container_of(task, struct pn_proxy, end);
 
-    if (proxy->probe != NULL)
+    if (proxy->probe.request != NULL)
         probe_over(proxy, NULL);
     if (proxy->listener != NULL)
         pn_listener_close(proxy->listener);
-    if (proxy->server != NULL)
-        pn_http_server_free(proxy->server);
-    if (proxy->road != NULL)
-        pn_road_free(proxy->road);
+    while (proxy->guests != NULL) {
+        pn_stream_close(proxy->guests->tls);
+        forget_guest(proxy->guests);
+    }
+    pn_http_server_free(proxy->server);
+    pn_road_free(proxy->road);
     pn_tls_context_free(proxy->tls);
-    settle(proxy, NULL);
+    settle(proxy, &proxy->has_ended, NULL);
 }
 
+/* A root that signs one leaf, for as long as the session lasts. */
 static bool mint(struct pn_proxy *proxy, struct pn_err *err)
 {
     const struct pn_str ip = PN_LIT("127.0.0.1"), name = PN_LIT("localhost");
     const int64_t now = pn_clock_wall_ms();
-    const struct pn_cert_request root = { .kind = PN_CERT_ROOT,
-                                          .common_name = PN_LIT("Postern local proxy"),
-                                          .organization = PN_LIT("this machine"),
-                                          .not_before_ms = now - 60000,
-                                          .not_after_ms = now + CERTIFICATE_MS };
-    const struct pn_cert_request leaf = { .kind = PN_CERT_SERVER,
-                                          .common_name = PN_LIT("127.0.0.1"),
-                                          .organization = PN_LIT("this machine"),
-                                          .dns = &name,
-                                          .dns_count = 1,
-                                          .ips = &ip,
-                                          .ip_count = 1,
-                                          .not_before_ms = now - 60000,
-                                          .not_after_ms = now + CERTIFICATE_MS };
-    struct pn_cert authority = { 0 };
-    bool done = pn_x509_issue(proxy->arena, &root, NULL, &authority, err) &&
-                pn_x509_issue(proxy->arena, &leaf, &authority, &proxy->local, err);
+    struct pn_cert_request request = { .kind = PN_CERT_ROOT,
+                                       .common_name = PN_LIT("Postern local proxy"),
+                                       .organization = PN_LIT("this machine"),
+                                       .not_before_ms = now - CERTIFICATE_EARLY_MS,
+                                       .not_after_ms = proxy->access->expires_ms };
 
-    /* The authority's key is gone at once: nothing else can be signed for this machine. */
-    pn_secret_free(authority.key);
-    if (done)
-        proxy->local.pem = pn_arena_printf(proxy->arena, "%.*s%.*s", PN_ARG(proxy->local.pem),
-                                           PN_ARG(authority.pem));
-    return done;
+    if (proxy->access->expires_ms <= now)
+        return pn_fail(err, PN_FORBIDDEN, "the session has expired already: is the clock right?");
+    if (!pn_x509_issue(proxy->arena, &request, NULL, &proxy->authority, err))
+        return false;
+    request.kind = PN_CERT_SERVER;
+    request.common_name = ip;
+    request.dns = &name;
+    request.dns_count = 1;
+    request.ips = &ip;
+    request.ip_count = 1;
+    if (!pn_x509_issue(proxy->arena, &request, &proxy->authority, &proxy->local, err))
+        return false;
+    pn_secret_freep(&proxy->authority.key); /* nothing else can be signed for this machine */
+    return true;
 }
 
-bool pn_proxy_start(const struct pn_proxy_config *config, struct pn_proxy **out, struct pn_err *err)
+static struct pn_proxy *make(const struct pn_proxy_config *config)
 {
     struct pn_proxy *proxy = pn_heap_new(sizeof *proxy);
+    pthread_condattr_t clock;
 
     proxy->access = config->access;
     proxy->port = config->port;
     proxy->arena = pn_arena_new((size_t)64 * 1024);
     proxy->prefix = pn_arena_printf(proxy->arena, "/%.*s", PN_ARG(config->access->account_id));
+    proxy->probe.answer = pn_buf_init(MAX_PROBE_ANSWER_BYTES);
     proxy->begin.run = begin;
     proxy->end.run = end;
     pthread_mutex_init(&proxy->lock, NULL);
-    pthread_cond_init(&proxy->changed, NULL);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&proxy->changed, &clock);
+    pthread_condattr_destroy(&clock);
+    return proxy;
+}
+
+static bool run(struct pn_proxy *proxy, const struct pn_proxy_config *config, struct pn_err *err)
+{
     proxy->bearer = pn_secret_new(pn_random_token(proxy->arena, "", BEARER_BYTES), err);
     if (proxy->bearer == NULL || !mint(proxy, err) || !pn_loop_new(&proxy->loop, err) ||
-        !pn_loop_start(proxy->loop, "proxy", err)) {
-        pn_proxy_stop(proxy);
+        !pn_loop_start(proxy->loop, "proxy", err))
         return false;
-    }
+    proxy->is_running = true;
     pn_loop_post(proxy->loop, &proxy->begin);
-    await(proxy);
-    if (proxy->failure.code != PN_OK) {
-        *err = proxy->failure;
-        pn_proxy_stop(proxy);
-        return false;
+    if (!await(proxy, &proxy->has_begun, config->is_cancelled))
+        return pn_fail(err, PN_TIMEOUT, "cancelled");
+    if (proxy->failure.code == PN_OK)
+        return true;
+    *err = proxy->failure;
+    return false;
+}
+
+bool pn_proxy_start(const struct pn_proxy_config *config, struct pn_proxy **out, struct pn_err *err)
+{
+    struct pn_proxy *proxy = make(config);
+
+    if (run(proxy, config, err)) {
+        *out = proxy;
+        return true;
     }
-    *out = proxy;
-    return true;
+    pn_proxy_stop(proxy);
+    return false;
 }
 
 void pn_proxy_stop(struct pn_proxy *proxy)
 {
     if (proxy == NULL)
         return;
-    if (proxy->loop != NULL) {
+    if (proxy->is_running) {
         pn_loop_post(proxy->loop, &proxy->end);
-        await(proxy);
+        await(proxy, &proxy->has_ended, NULL);
         pn_loop_stop(proxy->loop);
         pn_loop_join(proxy->loop);
-        pn_loop_free(proxy->loop);
     }
+    pn_loop_free(proxy->loop);
+    pn_buf_drop(&proxy->probe.answer);
+    pn_secret_free(proxy->authority.key);
     pn_secret_free(proxy->local.key);
     pn_secret_free(proxy->bearer);
     pn_arena_free(proxy->arena);
@@ -431,7 +516,7 @@ uint16_t pn_proxy_port(const struct pn_proxy *proxy)
 
 struct pn_str pn_proxy_ca_pem(const struct pn_proxy *proxy)
 {
-    return proxy->local.pem;
+    return proxy->authority.pem;
 }
 
 const struct pn_secret *pn_proxy_bearer(const struct pn_proxy *proxy)

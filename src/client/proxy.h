@@ -15,15 +15,17 @@ struct pn_proxy;
 struct pn_proxy_config {
     const struct pn_access *access; /* borrowed until pn_proxy_stop */
     uint16_t port;                  /* 0: a free one */
+    bool (*is_cancelled)(void);     /* asked now and then while pn_proxy_start waits; may be NULL */
 };
 
 /*
- * Errors: PN_CONFLICT (the port is taken), PN_IO. The road to the gateway is tried before it
- * returns: PN_UNREACHABLE and PN_FORBIDDEN say why it is not open.
+ * The road to the gateway is tried before it returns. Errors: PN_CONFLICT (the port is taken), PN_IO;
+ * PN_UNREACHABLE, PN_FORBIDDEN … say why the road is not open, with the gateway's own sentence;
+ * PN_TIMEOUT, also when cancelled.
  */
 bool pn_proxy_start(const struct pn_proxy_config *config, struct pn_proxy **out, struct pn_err *err)
     PN_CHECKED;
-/* Aborts what is open, ends the thread. */
+/* Aborts what is open, ends the thread. NULL is fine. */
 void pn_proxy_stop(struct pn_proxy *proxy);
 
 uint16_t pn_proxy_port(const struct pn_proxy *proxy);

@@ -7,13 +7,16 @@
 #define RELAY_PORT 8443
 #define DIAL_MS 5000
 #define HANDSHAKE_MS 10000
+#define MAX_ENDPOINTS (PN_ACCESS_RELAYS_MAX + 1)
 
 static const char *const ordinary_alpn[] = { "h2", "http/1.1", NULL };
 static const char *const upgrade_alpn[] = { "http/1.1", NULL };
 
 struct pn_road {
     struct pn_loop *loop;
-    const struct pn_access *access;
+    struct pn_endpoint endpoints[MAX_ENDPOINTS];
+    size_t endpoint_count;
+    size_t first; /* the endpoint that led to the gateway last time */
     struct pn_tls_context *ordinary, *upgrade;
     struct pn_origin *origin;
     const char *server_name;
@@ -23,9 +26,9 @@ struct pn_road {
 /* One connection being opened: endpoint by endpoint. */
 struct attempt {
     struct pn_road *road;
-    struct pn_connect *connect; /* NULL: the pool has let go of it */
+    struct pn_connect *connect;
     bool is_upgrade;
-    size_t next_endpoint;
+    size_t tried; /* endpoints */
     struct pn_dial *dial;
     struct pn_stream *tls; /* during the handshake */
     struct pn_err last;
@@ -33,18 +36,6 @@ struct attempt {
 };
 
 static void attempt_next(struct attempt *attempt);
-
-static size_t endpoint_count(const struct pn_access *access)
-{
-    return access->relays.count + (access->direct_address.len > 0 ? 1 : 0);
-}
-
-static struct pn_str endpoint_at(const struct pn_access *access, size_t index)
-{
-    if (access->direct_address.len > 0)
-        return index == 0 ? access->direct_address : access->relays.items[index - 1];
-    return access->relays.items[index];
-}
 
 static void attempt_end(struct attempt *attempt)
 {
@@ -54,16 +45,28 @@ static void attempt_end(struct attempt *attempt)
     pn_heap_free(attempt);
 }
 
+static size_t endpoint_now(const struct attempt *attempt)
+{
+    return (attempt->road->first + attempt->tried) % attempt->road->endpoint_count;
+}
+
+static void attempt_failed(struct attempt *attempt, const struct pn_err *err)
+{
+    attempt->last = *err;
+    attempt->tried++;
+    attempt_next(attempt);
+}
+
 static void on_secured(void *owner, struct pn_stream *tls, const struct pn_err *err)
 {
     struct attempt *attempt = owner;
 
     attempt->tls = NULL;
     if (err != NULL) {
-        attempt->last = *err;
-        attempt_next(attempt);
+        attempt_failed(attempt, err);
         return;
     }
+    attempt->road->first = endpoint_now(attempt);
     pn_connect_done(attempt->connect, tls, pn_str_is(pn_str_from(pn_tls_alpn(tls)), "h2"));
     attempt_end(attempt);
 }
@@ -72,43 +75,34 @@ static void on_dialed(void *owner, struct pn_stream *socket, const struct pn_err
 {
     struct attempt *attempt = owner;
     struct pn_road *road = attempt->road;
+    struct pn_err refused = { 0 };
 
     attempt->dial = NULL;
-    if (err != NULL) {
-        attempt->last = *err;
-        attempt_next(attempt);
-        return;
-    }
-    pn_err_clear(&attempt->last);
-    if (!pn_tls_start(attempt->is_upgrade ? road->upgrade : road->ordinary, socket,
-                      road->server_name, HANDSHAKE_MS, on_secured, attempt, &attempt->tls,
-                      &attempt->last))
-        attempt_next(attempt);
+    if (err != NULL)
+        attempt_failed(attempt, err);
+    else if (!pn_tls_start(attempt->is_upgrade ? road->upgrade : road->ordinary, socket,
+                           road->server_name, HANDSHAKE_MS, on_secured, attempt, &attempt->tls,
+                           &refused))
+        attempt_failed(attempt, &refused);
 }
 
 /* The next endpoint, or the end: the last failure is the one to tell. */
 static void attempt_next(struct attempt *attempt)
 {
-    const struct pn_access *access = attempt->road->access;
-    struct pn_endpoint endpoint;
+    struct pn_road *road = attempt->road;
 
-    while (attempt->next_endpoint < endpoint_count(access)) {
-        struct pn_str text = endpoint_at(access, attempt->next_endpoint++);
-
-        pn_err_clear(&attempt->last);
-        if (!pn_endpoint_parse(text, RELAY_PORT, &endpoint, &attempt->last))
-            continue;
-        attempt->dial = pn_dial(attempt->road->loop, &endpoint, DIAL_MS, on_dialed, attempt);
+    if (attempt->tried < road->endpoint_count) {
+        attempt->dial = pn_dial(road->loop, &road->endpoints[endpoint_now(attempt)], DIAL_MS,
+                                on_dialed, attempt);
         return;
     }
-    if (attempt->last.code == PN_OK)
-        pn_fail(&attempt->last, PN_UNREACHABLE, "no relay leads to the gateway");
-    pn_recast(&attempt->last, PN_UNREACHABLE,
-              "the gateway cannot be reached: is it running, and is its relay?");
+    pn_recast(&attempt->last, PN_UNREACHABLE, "the gateway cannot be reached: %s",
+              attempt->last.message);
     pn_connect_failed(attempt->connect, &attempt->last);
     attempt_end(attempt);
 }
 
+/* Never fails from inside: the pool is in the middle of something. */
 static void on_connect(void *context, struct pn_connect *connect, bool wants_h1)
 {
     struct pn_road *road = context;
@@ -136,6 +130,27 @@ static bool make_context(const struct pn_access *access, const char *const *alpn
     return pn_tls_context_new(&settings, out, err);
 }
 
+static bool add_endpoint(struct pn_road *road, struct pn_str text, struct pn_err *err)
+{
+    if (!pn_endpoint_parse(text, RELAY_PORT, &road->endpoints[road->endpoint_count], err))
+        return pn_within(err, "the server's answer");
+    road->endpoint_count++;
+    return true;
+}
+
+/* The gateway's own address is the shortest way. */
+static bool list_endpoints(struct pn_road *road, const struct pn_access *access, struct pn_err *err)
+{
+    if (access->direct_address.len > 0 && !add_endpoint(road, access->direct_address, err))
+        return false;
+    for (size_t i = 0; i < access->relays.count && i < PN_ACCESS_RELAYS_MAX; i++) {
+        if (!add_endpoint(road, access->relays.items[i], err))
+            return false;
+    }
+    return road->endpoint_count > 0 ||
+           pn_fail(err, PN_UNREACHABLE, "no relay leads to the gateway");
+}
+
 bool pn_road_new(struct pn_loop *loop, const struct pn_access *access, struct pn_road **out,
                  struct pn_err *err)
 {
@@ -148,9 +163,9 @@ bool pn_road_new(struct pn_loop *loop, const struct pn_access *access, struct pn
                                              .idle_timeout_ms = (int64_t)10 * 60 * 1000 };
 
     road->loop = loop;
-    road->access = access;
     road->server_name = pn_cstr(access->arena, access->server_name);
-    if (!make_context(access, ordinary_alpn, &road->ordinary, err) ||
+    if (!list_endpoints(road, access, err) ||
+        !make_context(access, ordinary_alpn, &road->ordinary, err) ||
         !make_context(access, upgrade_alpn, &road->upgrade, err)) {
         pn_road_free(road);
         return false;
@@ -160,18 +175,22 @@ bool pn_road_new(struct pn_loop *loop, const struct pn_access *access, struct pn
     return true;
 }
 
+/* The pool goes first; then what was being opened for it is given back. */
 void pn_road_free(struct pn_road *road)
 {
+    struct pn_err err = { 0 };
+
     if (road == NULL)
         return;
-    if (road->origin != NULL)
-        pn_origin_free(road->origin);
+    pn_fail(&err, PN_UNREACHABLE, "the road is closed");
+    pn_origin_free(road->origin);
     while (road->attempts != NULL) {
         struct attempt *attempt = road->attempts;
 
         if (attempt->dial != NULL)
             pn_dial_cancel(attempt->dial);
         pn_stream_close(attempt->tls);
+        pn_connect_failed(attempt->connect, &err);
         attempt_end(attempt);
     }
     pn_tls_context_free(road->ordinary);
