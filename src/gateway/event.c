@@ -6,7 +6,6 @@
 #include "json/writer.h"
 #include "kube/headers.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define MAX_NAME 128
@@ -163,12 +162,21 @@ void pn_event_request(struct pn_buf *out, const struct pn_event_request *event)
 
 static void write_status(struct pn_writer *w, int status)
 {
-    char text[64] = { 0 };
+    const char *reason = pn_http_reason(status);
+    size_t len = strlen(reason);
+    char line[64];
 
-    if (status != 0)
-        (void)snprintf(text, sizeof(text), "%d %s", status, pn_http_reason(status));
-    pn_write_str(w, "status", pn_str_trim(pn_str_from(text)));
     pn_write_int(w, "statusCode", status);
+    if (status < 100 || status > 999 || len + 4 > sizeof(line)) {
+        pn_write_str(w, "status", PN_LIT(""));
+        return;
+    }
+    line[0] = (char)('0' + status / 100);
+    line[1] = (char)('0' + status / 10 % 10);
+    line[2] = (char)('0' + status % 10);
+    line[3] = ' ';
+    memcpy(line + 4, reason, len);
+    pn_write_str(w, "status", pn_str_of(line, len > 0 ? len + 4 : 3));
 }
 
 void pn_event_response(struct pn_buf *out, const struct pn_event_response *event)

@@ -38,13 +38,15 @@ void pn_spool_begin(struct pn_buf *event)
 /* Puts the number right in front of what was built; the rest of the room stays outside the slice. */
 static struct pn_str finish_event(struct pn_buf *event, uint64_t seq)
 {
-    char text[HEADROOM + 1];
-    int len = snprintf(text, sizeof(text), SEQ_MEMBER "%llu", (unsigned long long)seq);
-    size_t at = HEADROOM - (size_t)len;
+    char *to = event->ptr + HEADROOM;
 
-    memcpy(event->ptr + at, text, (size_t)len);
-    event->ptr[HEADROOM] = ','; /* was the object's brace */
-    return pn_str_of(event->ptr + at, event->len - at);
+    *to = ','; /* was the object's brace */
+    do
+        *--to = (char)('0' + seq % 10);
+    while ((seq /= 10) > 0);
+    to -= sizeof(SEQ_MEMBER) - 1;
+    memcpy(to, SEQ_MEMBER, sizeof(SEQ_MEMBER) - 1);
+    return pn_str_of(to, event->len - (size_t)(to - event->ptr));
 }
 
 /* ---- segments ---- */
