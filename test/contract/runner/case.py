@@ -9,7 +9,7 @@ from runner.match import compare, short
 from runner.variables import Missing, Variables
 
 STEP = {"do", "as", "send", "query", "headers", "body", "text", "status", "reply", "headers out", "same text", "keep", "each", "times",
-        "at once", "restart"}
+        "at once", "restart", "given"}
 CASE = {"says", "spec", "steps"}
 ENVELOPE = {"reqId": "<request id>", "message": "<any>", "error": "<text>"}
 
@@ -52,6 +52,8 @@ def run_step(step, variables, cast):
     if "restart" in step:
         cast.instance.restart()
         return []
+    if "given" in step:
+        return compare(variables.fill(step["reply"]), variables.fill(step["given"]), "given")
     if "at once" in step:
         return run_at_once(step, variables, cast)
     ready = prepare(step, variables)
