@@ -2,6 +2,7 @@
 #include "core/audit/query.h"
 
 #include "core/org/permission.h"
+#include "core/rows.h"
 #include "db/db.h"
 
 static struct pn_audit_entry read_entry(struct pn_query *q, struct pn_arena *arena)
@@ -30,7 +31,7 @@ static struct pn_str fence(struct pn_arena *arena, struct pn_str list)
 bool pn_audit_list(struct pn_call *call, const struct pn_audit_filter *filter, struct pn_list *out,
                    struct pn_err *err)
 {
-    struct pn_audit_entry *items;
+    struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_audit_entry));
     struct pn_query *q;
 
     if (!(pn_uuid_is_zero(filter->project_id)
@@ -38,8 +39,6 @@ bool pn_audit_list(struct pn_call *call, const struct pn_audit_filter *filter, s
               : pn_permit_project(call, filter->project_id, "audit-logs", "read", err)))
         return false;
     pn_assert(filter->limit >= 0 && filter->limit <= PN_AUDIT_MAX_LISTED);
-    items = pn_new(call->arena, struct pn_audit_entry, (size_t)filter->limit);
-    *out = (struct pn_list){ .items = items };
     q = pn_query(
         call->conn,
         "SELECT id, org_id, project_id, actor_id, event_type, metadata, actor_type, actor_name, ip,"
@@ -60,6 +59,7 @@ bool pn_audit_list(struct pn_call *call, const struct pn_audit_filter *filter, s
     pn_bind_int(q, "$limit", filter->limit);
     pn_bind_int(q, "$offset", filter->offset);
     while (pn_query_next(q))
-        items[out->count++] = read_entry(q, call->arena);
+        *(struct pn_audit_entry *)pn_rows_add(&rows) = read_entry(q, call->arena);
+    *out = rows.list;
     return pn_query_end(q, err);
 }

@@ -5,6 +5,7 @@
 #include "core/auth/token.h"
 #include "core/org/names.h"
 #include "core/org/permission.h"
+#include "core/rows.h"
 #include "crypto/random.h"
 #include "db/db.h"
 #include "json/writer.h"
@@ -171,19 +172,18 @@ bool pn_identity_get(struct pn_call *call, struct pn_uuid id, struct pn_identity
 
 bool pn_identity_list(struct pn_call *call, struct pn_list *out, struct pn_err *err)
 {
-    struct pn_identity *items;
+    struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_identity));
     struct pn_query *q;
 
     if (!pn_permit_org(call, "identity", "read", err))
         return false;
-    items = pn_new(call->arena, struct pn_identity, MAX_LISTED);
-    *out = (struct pn_list){ .items = items };
     q = pn_query(call->conn, "SELECT " COLUMNS
                              " FROM identities WHERE org_id = $org ORDER BY name, id LIMIT $most");
     pn_bind_uuid(q, "$org", call->actor.org_id);
     pn_bind_int(q, "$most", MAX_LISTED);
     while (pn_query_next(q))
-        items[out->count++] = read_identity(q, call->arena);
+        *(struct pn_identity *)pn_rows_add(&rows) = read_identity(q, call->arena);
+    *out = rows.list;
     return pn_query_end(q, err);
 }
 
@@ -282,22 +282,21 @@ bool pn_identity_token_create(struct pn_call *call, struct pn_uuid identity, str
 bool pn_identity_token_list(struct pn_call *call, struct pn_uuid identity, struct pn_list *out,
                             struct pn_err *err)
 {
-    struct pn_identity_token *items;
+    struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_identity_token));
     struct pn_identity of;
     struct pn_query *q;
 
     if (!pn_permit_org(call, "identity", "get-token", err) ||
         !find_identity(call, identity, &of, err))
         return false;
-    items = pn_new(call->arena, struct pn_identity_token, MAX_LISTED);
-    *out = (struct pn_list){ .items = items };
     q = pn_query(call->conn,
                  "SELECT " TOKEN_COLUMNS " FROM identity_tokens WHERE identity_id = $identity"
                  " ORDER BY created_ms, id LIMIT $most");
     pn_bind_uuid(q, "$identity", identity);
     pn_bind_int(q, "$most", MAX_LISTED);
     while (pn_query_next(q))
-        items[out->count++] = read_token(q, call->arena);
+        *(struct pn_identity_token *)pn_rows_add(&rows) = read_token(q, call->arena);
+    *out = rows.list;
     return pn_query_end(q, err);
 }
 

@@ -5,6 +5,7 @@
 #include "core/org/names.h"
 #include "core/org/permission.h"
 #include "core/scope.h"
+#include "core/rows.h"
 #include "crypto/random.h"
 #include "json/writer.h"
 
@@ -12,7 +13,7 @@
 
 bool pn_org_list(struct pn_call *call, struct pn_list *out, struct pn_err *err)
 {
-    struct pn_org *items = pn_new(call->arena, struct pn_org, MAX_ORGS);
+    struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_org));
     struct pn_query *q = pn_query(
         call->conn,
         "SELECT o.id, o.name, o.slug, o.created_ms, o.updated_ms, m.role FROM org_members m"
@@ -20,11 +21,10 @@ bool pn_org_list(struct pn_call *call, struct pn_list *out, struct pn_err *err)
         " WHERE m.user_id = $user AND m.status = 'accepted' AND m.is_active = 1 ORDER BY o.name, "
         "o.id LIMIT $most");
 
-    *out = (struct pn_list){ .items = items };
     pn_bind_uuid(q, "$user", call->actor.id);
     pn_bind_int(q, "$most", MAX_ORGS);
     while (pn_query_next(q))
-        items[out->count++] = (struct pn_org){
+        *(struct pn_org *)pn_rows_add(&rows) = (struct pn_org){
             .id = pn_column_uuid(q, 0),
             .name = pn_column_str(q, 1, call->arena),
             .slug = pn_column_str(q, 2, call->arena),
@@ -32,6 +32,7 @@ bool pn_org_list(struct pn_call *call, struct pn_list *out, struct pn_err *err)
             .updatedAt = pn_column_int(q, 4),
             .userRole = pn_column_str(q, 5, call->arena),
         };
+    *out = rows.list;
     return pn_query_end(q, err);
 }
 

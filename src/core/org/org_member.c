@@ -3,6 +3,7 @@
 
 #include "core/audit/audit.h"
 #include "core/org/permission.h"
+#include "core/rows.h"
 #include "crypto/random.h"
 #include "json/writer.h"
 
@@ -47,18 +48,17 @@ static bool enter(struct pn_call *call, struct pn_uuid org_id, const char *actio
 bool pn_org_members(struct pn_call *call, struct pn_uuid org_id, struct pn_list *out,
                     struct pn_err *err)
 {
-    struct pn_org_member *items;
+    struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_org_member));
     struct pn_query *q;
 
     if (!enter(call, org_id, "read", err))
         return false;
-    items = pn_new(call->arena, struct pn_org_member, MAX_MEMBERS);
-    *out = (struct pn_list){ .items = items };
     q = pn_query(call->conn, SELECT_MEMBERS " ORDER BY m.created_ms, m.id LIMIT $most");
     pn_bind_uuid(q, "$org", org_id);
     pn_bind_int(q, "$most", MAX_MEMBERS);
     while (pn_query_next(q))
-        items[out->count++] = read_member(q, call->arena);
+        *(struct pn_org_member *)pn_rows_add(&rows) = read_member(q, call->arena);
+    *out = rows.list;
     return pn_query_end(q, err);
 }
 

@@ -6,6 +6,7 @@
 #include "core/org/permission.h"
 #include "core/org/project_member.h"
 #include "core/scope.h"
+#include "core/rows.h"
 #include "crypto/random.h"
 #include "json/writer.h"
 
@@ -38,20 +39,20 @@ static struct pn_project read_project(struct pn_query *q, struct pn_arena *arena
 
 static bool read_environments(struct pn_call *call, struct pn_project *project, struct pn_err *err)
 {
-    struct pn_environment *items = pn_new(call->arena, struct pn_environment, MAX_ENVIRONMENTS);
+    struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_environment));
     struct pn_query *q =
         pn_query(call->conn, "SELECT id, name, slug FROM environments WHERE project_id = $project"
                              " ORDER BY position, id LIMIT $most");
 
-    project->environments = (struct pn_list){ .items = items };
     pn_bind_uuid(q, "$project", project->id);
     pn_bind_int(q, "$most", MAX_ENVIRONMENTS);
     while (pn_query_next(q))
-        items[project->environments.count++] = (struct pn_environment){
+        *(struct pn_environment *)pn_rows_add(&rows) = (struct pn_environment){
             .id = pn_column_uuid(q, 0),
             .name = pn_column_str(q, 1, call->arena),
             .slug = pn_column_str(q, 2, call->arena),
         };
+    project->environments = rows.list;
     return pn_query_end(q, err);
 }
 
@@ -236,14 +237,12 @@ bool pn_project_get_by_slug(struct pn_call *call, struct pn_str slug, struct pn_
 bool pn_project_list(struct pn_call *call, struct pn_str type, bool is_whole_org,
                      struct pn_list *out, struct pn_err *err)
 {
-    struct pn_project *items;
+    struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_project));
     struct pn_query *q;
 
     if (is_whole_org &&
         !pn_permit_org(call, "organization-admin-console", "access-all-projects", err))
         return false;
-    items = pn_new(call->arena, struct pn_project, MAX_PROJECTS);
-    *out = (struct pn_list){ .items = items };
     q = pn_query(
         call->conn,
         "SELECT " COLUMNS
@@ -256,11 +255,12 @@ bool pn_project_list(struct pn_call *call, struct pn_str type, bool is_whole_org
     pn_bind_uuid(q, "$actor", call->actor.id);
     pn_bind_int(q, "$most", MAX_PROJECTS);
     while (pn_query_next(q))
-        items[out->count++] = read_project(q, call->arena);
+        *(struct pn_project *)pn_rows_add(&rows) = read_project(q, call->arena);
+    *out = rows.list;
     if (!pn_query_end(q, err))
         return false;
     for (size_t i = 0; i < out->count; i++) {
-        if (!read_environments(call, &items[i], err))
+        if (!read_environments(call, (struct pn_project *)out->items + i, err))
             return false;
     }
     return true;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "core/audit/audit.h"
 #include "core/org/permission.h"
+#include "core/rows.h"
 #include "crypto/random.h"
 #include "json/writer.h"
 
@@ -53,18 +54,16 @@ static struct pn_project_member read_member(struct pn_query *q, struct pn_arena 
 
 static bool read_roles(struct pn_call *call, struct pn_project_member *member, struct pn_err *err)
 {
-    struct pn_project_role *items =
-        pn_new(call->arena, struct pn_project_role, PN_PROJECT_MAX_ROLES);
+    struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_project_role));
     struct pn_query *q = pn_query(
         call->conn,
         "SELECT id, role, is_temporary, temporary_range, starts_ms, ends_ms"
         " FROM project_member_roles WHERE member_id = $member ORDER BY role, id LIMIT $most");
 
-    member->roles = (struct pn_list){ .items = items };
     pn_bind_uuid(q, "$member", member->id);
     pn_bind_int(q, "$most", PN_PROJECT_MAX_ROLES);
     while (pn_query_next(q)) {
-        struct pn_project_role *r = &items[member->roles.count++];
+        struct pn_project_role *r = pn_rows_add(&rows);
 
         *r = (struct pn_project_role){
             .id = pn_column_uuid(q, 0),
@@ -76,28 +75,28 @@ static bool read_roles(struct pn_call *call, struct pn_project_member *member, s
         };
         r->temporaryMode = r->isTemporary ? PN_LIT("relative") : PN_NONE;
     }
+    member->roles = rows.list;
     return pn_query_end(q, err);
 }
 
 bool pn_project_member_list(struct pn_call *call, struct pn_uuid project, enum pn_member_kind kind,
                             struct pn_list *out, struct pn_err *err)
 {
-    struct pn_project_member *items;
+    struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_project_member));
     struct pn_query *q;
 
     if (!pn_permit_project(call, project, kinds[kind].subject, "read", err))
         return false;
-    items = pn_new(call->arena, struct pn_project_member, MAX_MEMBERS);
-    *out = (struct pn_list){ .items = items };
     q = pn_query(call->conn, kinds[kind].list_sql);
     pn_bind_uuid(q, "$project", project);
     pn_bind_int(q, "$most", MAX_MEMBERS);
     while (pn_query_next(q))
-        items[out->count++] = read_member(q, call->arena);
+        *(struct pn_project_member *)pn_rows_add(&rows) = read_member(q, call->arena);
+    *out = rows.list;
     if (!pn_query_end(q, err))
         return false;
     for (size_t i = 0; i < out->count; i++) {
-        if (!read_roles(call, &items[i], err))
+        if (!read_roles(call, (struct pn_project_member *)out->items + i, err))
             return false;
     }
     return true;

@@ -5,6 +5,7 @@
 #include "core/org/org.h"
 #include "core/org/permission.h"
 #include "core/org/project_member.h"
+#include "core/rows.h"
 #include "crypto/password.h"
 #include "crypto/random.h"
 #include "json/writer.h"
@@ -169,13 +170,11 @@ bool pn_user_list(struct pn_call *call, struct pn_str search, bool admins_only, 
                   int64_t limit, struct pn_list *out, int64_t *total, struct pn_err *err)
 {
     struct pn_str like = search_pattern(call->arena, search);
-    struct pn_user *items;
+    struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_user));
     struct pn_query *q;
 
     if (!pn_user_require_super(call, err) || !count_users(call, like, admins_only, total, err))
         return false;
-    items = pn_new(call->arena, struct pn_user, (size_t)limit);
-    *out = (struct pn_list){ .items = items };
     q = pn_query(call->conn, "SELECT " COLUMNS " FROM users WHERE " FILTER
                              " ORDER BY email LIMIT $limit OFFSET $offset");
     pn_bind_str(q, "$search", like);
@@ -183,6 +182,7 @@ bool pn_user_list(struct pn_call *call, struct pn_str search, bool admins_only, 
     pn_bind_int(q, "$limit", limit);
     pn_bind_int(q, "$offset", offset);
     while (pn_query_next(q))
-        items[out->count++] = read_user(q, call->arena);
+        *(struct pn_user *)pn_rows_add(&rows) = read_user(q, call->arena);
+    *out = rows.list;
     return pn_query_end(q, err);
 }
