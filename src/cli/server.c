@@ -220,7 +220,9 @@ static void wait_for_tunnel(struct inside *in)
     const struct timespec step = { .tv_nsec = 2000000 };
     int64_t until_ms = pn_clock_mono_ms() + TUNNEL_WAIT_MS;
 
-    while (!pn_dev_is_connected(in->server, &in->dev)) {
+    /* The row of a former process's tunnel lives on for a while: the gateway must agree. */
+    while (pn_gateway_status(in->gateway).tunnels == 0 ||
+           !pn_dev_is_connected(in->server, &in->dev)) {
         if (pn_clock_mono_ms() >= until_ms) {
             pn_log(PN_WARN, "no-tunnel", PN_F_TEXT("relay", in->relay_address));
             return;
@@ -276,6 +278,8 @@ static bool server_run(struct pn_cli *cli, int *exit_code, struct pn_err *err)
         !harden(settings, err))
         return false;
     config = (struct pn_server_config){ .settings = settings };
+    if (settings->dev && !pn_dev_prepare(settings, err))
+        return false;
     if (!pn_server_start(&config, &server, err))
         return false;
     done = serve(cli, settings, server, err);

@@ -40,6 +40,43 @@ static struct pn_actor administrator(struct pn_uuid identity, struct pn_uuid org
 
 /* ---- the first start ---- */
 
+/*
+ * A file stands from before the database is made until admin.json is whole. Whoever finds it alone
+ * knows that the database is the one it announced, and that nobody has its administrator's password.
+ */
+static const char *unfinished_file(struct pn_arena *arena, const struct pn_settings *settings)
+{
+    return pn_arena_printf(arena, "%s/dev/unfinished", settings->data).ptr;
+}
+
+static bool remove_database(struct pn_arena *arena, const struct pn_settings *settings,
+                            struct pn_err *err)
+{
+    static const char *const suffixes[] = { "", "-wal", "-shm" };
+
+    for (size_t i = 0; i < PN_COUNT(suffixes); i++) {
+        if (!pn_file_remove(
+                pn_arena_printf(arena, "%s/postern.db%s", settings->data, suffixes[i]).ptr, err))
+            return false;
+    }
+    return true;
+}
+
+bool pn_dev_prepare(const struct pn_settings *settings, struct pn_err *err)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(65536);
+    const char *unfinished = unfinished_file(arena, settings);
+
+    if (pn_file_exists(admin_file(arena, settings)))
+        return true;
+    if (pn_file_exists(unfinished))
+        return remove_database(arena, settings, err);
+    if (pn_file_exists(pn_arena_printf(arena, "%s/postern.db", settings->data).ptr))
+        return true; /* not ours: pn_dev_setup says so */
+    return pn_dir_make(pn_arena_printf(arena, "%s/dev", settings->data).ptr, 0700, err) &&
+           pn_file_write(unfinished, PN_LIT("first start under way\n"), 0600, err);
+}
+
 static bool bootstrap(struct pn_call *call, struct setup *s, struct pn_err *err)
 {
     pn_auto(pn_secret_freep) struct pn_secret *password = NULL;
@@ -103,8 +140,8 @@ static bool write_admin(struct pn_call *call, const struct setup *s, struct pn_e
     pn_write_str(&w, "token", s->first.token);
     pn_write_end(&w);
     pn_buf_add_byte(&json, '\n');
-    return pn_dir_make(pn_arena_printf(call->arena, "%s/dev", s->settings->data).ptr, 0700, err) &&
-           pn_file_write(admin_file(call->arena, s->settings), pn_buf_str(&json), 0600, err);
+    return pn_file_write(admin_file(call->arena, s->settings), pn_buf_str(&json), 0600, err) &&
+           pn_file_remove(unfinished_file(call->arena, s->settings), err);
 }
 
 /* ---- later starts ---- */

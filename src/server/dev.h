@@ -13,6 +13,11 @@ struct pn_dev {
     struct pn_uuid project_id, gateway_id, relay_id;
     struct pn_actor admin; /* the machine identity whose token admin.json holds */
 };
+/*
+ * Before the server starts: a first start that was killed half way left nothing that anybody could
+ * use, so it begins again.
+ */
+bool pn_dev_prepare(const struct pn_settings *settings, struct pn_err *err) PN_CHECKED;
 /* PN_USAGE when the directory was set up without --dev. */
 bool pn_dev_setup(struct pn_server *server, const struct pn_settings *settings, struct pn_dev *out,
                   struct pn_err *err) PN_CHECKED;
