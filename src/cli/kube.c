@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -100,14 +101,29 @@ static bool rest_of(void *context, struct pn_rest **out, struct pn_err *err)
     return pn_cli_rest_client(context, out, err);
 }
 
-/* An ExecCredential (client.authentication.k8s.io/v1) on stdout and nothing else. */
+#define EXEC_GROUP "client.authentication.k8s.io/"
+
+/* The form kubectl asks for in KUBERNETES_EXEC_INFO; the answer must be of the same one. */
+static const char *exec_version(void)
+{
+    const char *info = getenv("KUBERNETES_EXEC_INFO");
+    pn_auto(pn_value_freep) struct pn_value *value = NULL;
+    struct pn_err ignored = { 0 };
+
+    if (info != NULL && pn_value_parse(pn_str_from(info), &value, &ignored) &&
+        pn_str_is(pn_value_str(pn_value_get(value, "apiVersion")), EXEC_GROUP "v1beta1"))
+        return EXEC_GROUP "v1beta1";
+    return EXEC_GROUP "v1";
+}
+
+/* An ExecCredential on stdout and nothing else. */
 static void print_credential(const struct pn_access *access)
 {
     pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init_wiped(MAX_OUTPUT_BYTES);
     struct pn_writer w = pn_writer_of(&json);
 
     pn_write_object(&w, NULL);
-    pn_write_text(&w, "apiVersion", "client.authentication.k8s.io/v1");
+    pn_write_text(&w, "apiVersion", exec_version());
     pn_write_text(&w, "kind", "ExecCredential");
     pn_write_object(&w, "status");
     pn_write_time(&w, "expirationTimestamp", access->expires_ms - EARLY_MS);

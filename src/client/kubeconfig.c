@@ -45,10 +45,11 @@ static void add_line(struct pn_buf *yaml, const char *before, struct pn_str valu
     pn_buf_add_byte(yaml, '\n');
 }
 
+/* v1beta1: kubectl before 1.22 knows no later form, and every kubectl since knows this one. */
 static void add_plugin(const struct pn_kubeconfig *config, struct pn_buf *yaml)
 {
     pn_buf_add_text(yaml, "    exec:\n"
-                          "      apiVersion: client.authentication.k8s.io/v1\n"
+                          "      apiVersion: client.authentication.k8s.io/v1beta1\n"
                           "      interactiveMode: Never\n"
                           "      provideClusterInfo: false\n");
     add_line(yaml, "      command: ", config->command);
