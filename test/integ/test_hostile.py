@@ -20,7 +20,7 @@ def target(cluster, postern_dev):
 
 
 def seen_by_cluster(cluster):
-    return cluster.audit(lambda e: e["user"]["username"] == "system:serviceaccount:default:hostile")
+    return cluster.audit(lambda e: e["user"].get("username") == "system:serviceaccount:default:hostile")
 
 
 @pytest.mark.parametrize("line", ["x:@evil/", "http://evil.example/api", "*", "evil.example:443"])
