@@ -92,10 +92,10 @@ static bool await(struct pn_proxy *proxy, const bool *what, bool (*is_cancelled)
 
 static void answer_status(struct pn_exchange *exchange, int status, const char *message)
 {
-    struct pn_str body = pn_kube_status(exchange->arena, status, pn_str_from(message));
-    struct pn_http_head head = pn_kube_status_head(exchange->arena, status, 0, body);
+    struct pn_kube_reply reply =
+        pn_kube_reply(exchange->arena, exchange->request, status, 0, pn_str_from(message));
 
-    pn_exchange_answer(exchange, &head, body);
+    pn_exchange_answer(exchange, &reply.head, reply.body);
 }
 
 static bool is_own_host(const struct pn_proxy *proxy, struct pn_str authority)

@@ -99,12 +99,11 @@ void pn_passage_free_spares(struct pn_worker *worker)
 
 static void answer(struct pn_exchange *exchange, const struct pn_err *why)
 {
-    int code = pn_kube_code(why);
-    struct pn_str body = pn_kube_status(exchange->arena, code, pn_str_from(why->message));
-    struct pn_http_head head =
-        pn_kube_status_head(exchange->arena, code, why->code == PN_BUSY ? 1 : 0, body);
+    struct pn_kube_reply reply =
+        pn_kube_reply(exchange->arena, exchange->request, pn_kube_code(why),
+                      why->code == PN_BUSY ? 1 : 0, pn_str_from(why->message));
 
-    pn_exchange_answer(exchange, &head, body);
+    pn_exchange_answer(exchange, &reply.head, reply.body);
 }
 
 static void lose(const struct pn_passage *passage, const struct pn_err *err)

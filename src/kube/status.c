@@ -66,6 +66,25 @@ struct pn_http_head pn_kube_status_head(struct pn_arena *arena, int code, int re
     return head;
 }
 
+static bool is_discovery(const struct pn_http_head *request)
+{
+    return pn_str_search(pn_http_field_get(request, "accept"), PN_LIT("g=apidiscovery.k8s.io")) >=
+           0;
+}
+
+struct pn_kube_reply pn_kube_reply(struct pn_arena *arena, const struct pn_http_head *request,
+                                   int code, int retry_after_s, struct pn_str message)
+{
+    bool is_text = is_discovery(request);
+    struct pn_kube_reply reply = { .body = is_text ? pn_arena_copy(arena, message)
+                                                   : pn_kube_status(arena, code, message) };
+
+    reply.head = pn_kube_status_head(arena, code, retry_after_s, reply.body);
+    if (is_text)
+        reply.head.fields[0].value = PN_LIT("text/plain; charset=utf-8");
+    return reply;
+}
+
 /* A cluster that cannot be reached is a bad gateway (§16): our own availability is not in question. */
 int pn_kube_code(const struct pn_err *err)
 {

@@ -18,6 +18,17 @@ const char *pn_kube_reason(int code);
 struct pn_http_head pn_kube_status_head(struct pn_arena *arena, int code, int retry_after_s,
                                         struct pn_str body);
 
+/*
+ * The same as an answer to `request`. kubectl prints the message of a Status everywhere but in discovery,
+ * its first request, where it shows "unknown" unless the answer is plain text: there it is plain text.
+ */
+struct pn_kube_reply {
+    struct pn_http_head head;
+    struct pn_str body;
+};
+struct pn_kube_reply pn_kube_reply(struct pn_arena *arena, const struct pn_http_head *request,
+                                   int code, int retry_after_s, struct pn_str message);
+
 /* The HTTP status an error of the gateway is answered with. */
 int pn_kube_code(const struct pn_err *err);
 
