@@ -46,9 +46,9 @@ PN_TEST(discovery_gets_the_sentence_as_text)
     CHECK(pn_str_starts(pn_http_field_get(&reply.head, "content-type"), PN_LIT("text/plain")));
     CHECK_EQ(reply.head.content_length, 12);
     reply = pn_kube_reply(arena, &other, 403, 0, PN_LIT("it has ended"));
-    CHECK_STR(reply.body.len > 0 ? pn_str_slice(reply.body, 0, 16) : PN_NONE, "{\"kind\":\"Status");
+    CHECK(pn_str_starts(reply.body, PN_LIT("{\"kind\":\"Status\"")));
     CHECK_STR(pn_http_field_get(&reply.head, "content-type"), "application/json");
-    CHECK_STR(pn_str_slice(pn_kube_reply(arena, &none, 403, 0, PN_LIT("x")).body, 0, 1), "{");
+    CHECK(pn_str_starts(pn_kube_reply(arena, &none, 403, 0, PN_LIT("x")).body, PN_LIT("{")));
     pn_arena_free(arena);
 }
 
