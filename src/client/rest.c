@@ -203,7 +203,7 @@ bool pn_rest_call(struct pn_rest *rest, const char *method, struct pn_str path, 
     };
 
     if (!pn_fetch(rest->fetcher, &request, scratch, &answer, err))
-        return pn_within(err, "%s %.*s%.*s", method, PN_ARG(rest->domain), PN_ARG(request.path));
+        return pn_recast(err, err->code, "%.*s: %s", PN_ARG(rest->domain), err->message);
     if (answer.body.len > 0 && !pn_value_parse(answer.body, &value, &parse) && answer.status < 400)
         return pn_fail(err, PN_UPSTREAM, "%.*s did not answer with JSON: is it a Postern server?",
                        PN_ARG(rest->domain));
