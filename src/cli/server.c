@@ -314,6 +314,18 @@ static bool config_show(struct pn_cli *cli, int *exit_code, struct pn_err *err)
     return true;
 }
 
+static bool audit_verify(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    pn_auto(pn_settings_freep) struct pn_settings *settings = NULL;
+    int64_t rows;
+
+    (void)exit_code;
+    if (!load_settings(cli, &settings, err) || !pn_server_verify_audit(settings, &rows, err))
+        return false;
+    printf("%lld records, the chain is whole\n", (long long)rows);
+    return true;
+}
+
 #define OPTION_TEXT(name, value, help) { name, value, help },
 #define OPTION_COUNT(name, value, help) { name, value, help },
 #define OPTION_SPAN(name, value, help) { name, value, help },
@@ -335,6 +347,11 @@ static const struct pn_option config_options[] = {
 #undef X
     { 0 },
 };
+static const struct pn_option verify_options[] = {
+    { "config", "F", "settings file (default " SYSTEM_CONFIG ")" },
+    { "data", "DIR", "directory of the database" },
+    { 0 },
+};
 static const struct pn_option no_options[] = { { 0 } };
 
 const struct pn_command pn_server_commands[] = {
@@ -354,5 +371,11 @@ const struct pn_command pn_server_commands[] = {
       .summary = "The settings of a server, and where each comes from",
       .options = config_options,
       .run = config_show },
+    { .words = "audit verify",
+      .arguments = "[--data DIR]",
+      .summary = "Check that nobody has changed the server's record of changes",
+      .examples = "  postern audit verify --data /var/lib/postern\n",
+      .options = verify_options,
+      .run = audit_verify },
     { 0 },
 };

@@ -28,7 +28,7 @@
 struct pn_server {
     const struct pn_settings *settings; /* = &effective */
     struct pn_settings effective;       /* the configured ones; borrows their texts */
-    struct pn_arena *arena; /* what lives as long as the server */
+    struct pn_arena *arena;             /* what lives as long as the server */
     int lock_fd;
     struct pn_keyring *keyring;
     struct pn_db *db;
@@ -353,6 +353,31 @@ void pn_server_stop(struct pn_server *server)
     pn_arena_free(server->arena);
     pn_log(PN_INFO, "server-stopped");
     pn_heap_free(server);
+}
+
+bool pn_server_verify_audit(const struct pn_settings *settings, int64_t *rows, struct pn_err *err)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(65536);
+    const struct pn_db_config config = {
+        .path = pn_arena_printf(arena, "%s/postern.db", settings->data).ptr,
+        .migrations = pn_core_migrations,
+        .migration_count = pn_core_migration_count,
+    };
+    struct pn_db_conn *conn;
+    struct pn_db *db;
+    bool done;
+
+    if (!pn_file_exists(config.path))
+        return pn_fail(err, PN_NOT_FOUND, "There is no database in %s", settings->data);
+    if (!pn_db_open(&config, &db, err))
+        return false;
+    done = pn_db_connect(db, &conn, err);
+    if (done) {
+        done = pn_audit_verify(conn, rows, err);
+        pn_db_disconnect(conn);
+    }
+    pn_db_close(db);
+    return done;
 }
 
 uint16_t pn_server_port(const struct pn_server *server)

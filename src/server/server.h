@@ -23,6 +23,13 @@ const char *pn_server_url(const struct pn_server *server);     /* https://HOST:P
 const char *pn_server_ca_file(const struct pn_server *server); /* "" when certificates were given */
 
 /*
+ * Recomputes the hash chain of the record in settings->data; a server may be running there. PN_INTERNAL
+ * names the first row that does not fit.
+ */
+bool pn_server_verify_audit(const struct pn_settings *settings, int64_t *rows, struct pn_err *err)
+    PN_CHECKED;
+
+/*
  * Runs `run` with a call as the platform itself: set-up of --dev, tests. On a connection of its own;
  * blocks. Not on a loop.
  */
