@@ -8,18 +8,34 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
  * and close in order, never more data than the window, and no event after a stream's last.
  */
 #define WINDOW 65536
-#define MAX_SEEN 4096
+#define MAX_OPEN 32 /* the session allows 20 */
+
+struct seen {
+    int32_t id;
+    bool is_ended;
+    uint32_t held; /* received and not given back */
+};
 
 struct end {
     struct pn_h2 *h2;
     bool is_server;
-    uint8_t seen[MAX_SEEN]; /* per stream: 1 open, 2 ended, 3 closed */
-    uint32_t data[MAX_SEEN];
+    struct seen open[MAX_OPEN];
+    size_t count;
 };
 
-static uint8_t *state_of(struct end *e, int32_t stream)
+/* Every event but the first belongs to a stream that is open. */
+static struct seen *find(struct end *e, int32_t id)
 {
-    return &e->seen[stream % MAX_SEEN];
+    for (size_t i = 0; i < e->count; i++)
+        if (e->open[i].id == id)
+            return &e->open[i];
+    pn_assert(false);
+}
+
+static void open_stream(struct end *e, int32_t id)
+{
+    pn_assert(e->count < MAX_OPEN);
+    e->open[e->count++] = (struct seen){ .id = id };
 }
 
 static bool on_head(void *owner, int32_t stream, void *user PN_UNUSED,
@@ -35,13 +51,11 @@ static bool on_head(void *owner, int32_t stream, void *user PN_UNUSED,
     if (!e->is_server)
         return true;
     pn_assert(head->authority.len > 0 && head->target.len > 0);
-    *state_of(e, stream) = 1;
-    e->data[stream % MAX_SEEN] = 0;
+    if (stream % 8 == 5)
+        return false;
+    open_stream(e, stream);
     if (stream % 8 == 3) {
         pn_h2_reset(e->h2, stream, 2);
-    } else if (stream % 8 == 5) {
-        *state_of(e, stream) = 3;
-        return false;
     } else {
         pn_assert(pn_h2_respond(e->h2, stream, &answer, &err));
     }
@@ -52,26 +66,31 @@ static void on_data(void *owner, int32_t stream, void *user PN_UNUSED, const cha
                     size_t len)
 {
     struct end *e = owner;
+    struct seen *seen = find(e, stream);
 
-    pn_assert(*state_of(e, stream) == 1);
-    e->data[stream % MAX_SEEN] += (uint32_t)len;
-    pn_assert(e->data[stream % MAX_SEEN] <= WINDOW);
+    pn_assert(!seen->is_ended);
+    seen->held += (uint32_t)len;
+    pn_assert(seen->held <= WINDOW);
     if (stream % 16 == 1) {
         pn_h2_consumed(e->h2, stream, len);
-        e->data[stream % MAX_SEEN] = 0;
+        seen->held = 0;
     }
 }
 
 static void on_end(void *owner, int32_t stream, void *user PN_UNUSED)
 {
-    pn_assert(*state_of(owner, stream) == 1);
-    *state_of(owner, stream) = 2;
+    struct seen *seen = find(owner, stream);
+
+    pn_assert(!seen->is_ended);
+    seen->is_ended = true;
 }
 
 static void on_close(void *owner, int32_t stream, void *user PN_UNUSED, uint32_t code PN_UNUSED)
 {
-    pn_assert(*state_of(owner, stream) == 1 || *state_of(owner, stream) == 2);
-    *state_of(owner, stream) = 3;
+    struct end *e = owner;
+
+    *find(e, stream) = e->open[e->count - 1];
+    e->count--;
 }
 
 static ptrdiff_t pull(void *owner PN_UNUSED, int32_t stream, void *user PN_UNUSED, char *out,
@@ -109,7 +128,7 @@ static void run(bool is_server, struct pn_str in)
     } else {
         int32_t stream = pn_h2_request(e->h2, &head, NULL, &err);
 
-        *state_of(e, stream) = 1;
+        open_stream(e, stream);
     }
     for (size_t at = 0, len; at < in.len; at += len) {
         len = 1 + (uint8_t)in.ptr[at] * 4u;
