@@ -238,6 +238,37 @@ SITE_TEST(a_root_key_that_others_can_read_is_refused)
     CHECK_FAILS(pn_server_start(&config, &server, &err), err, USAGE);
 }
 
+/* A second server with the first one's certificate as an operator's own. */
+SITE_TEST(given_certificates_are_used)
+{
+    struct pn_fetcher_config config = { .user_agent = "cli" };
+    pn_auto(pn_buf_drop) struct pn_buf pem = pn_buf_init(65536);
+    char certificate[128], key[128], data[128], ca[128];
+    struct pn_err err = { 0 };
+
+    site_start(s);
+    site_halt(s);
+    snprintf(certificate, sizeof(certificate), "%s/server.pem", s->data);
+    snprintf(key, sizeof(key), "%s/server.key", s->data);
+    snprintf(ca, sizeof(ca), "%s/ca.pem", s->data);
+    snprintf(data, sizeof(data), "%s/second", s->data);
+    set(s, "data", data);
+    set(s, "certificate", certificate);
+    CHECK_FAILS(
+        pn_server_start(&(struct pn_server_config){ .settings = s->settings }, &s->server, &err),
+        err, USAGE);
+    set(s, "certificate-key", key);
+    CHECK_OK(
+        pn_server_start(&(struct pn_server_config){ .settings = s->settings }, &s->server, &err),
+        err);
+    CHECK_STR(pn_str_from(pn_server_ca_file(s->server)), "");
+    CHECK_OK(pn_file_read(ca, 65536, &pem, &err), err);
+    config.trust_pem = pn_buf_str(&pem);
+    CHECK_OK(pn_url_parse(pn_str_from(pn_server_url(s->server)), &config.url, &err), err);
+    CHECK_OK(pn_fetcher_new(&config, &s->fetcher, &err), err);
+    CHECK_EQ(ask(s, "GET", "/api/status", PN_NONE).status, 200);
+}
+
 SITE_TEST(one_directory_serves_one_server)
 {
     const struct pn_server_config config = { .settings = s->settings };
@@ -328,5 +359,6 @@ SITE_TEST(a_stop_finishes_what_runs)
 PN_TEST_MAIN(T(answers_from_the_first_second), T(every_error_has_the_envelope_and_the_request_id),
              T(bodies_are_limited_and_must_be_json), T(tokens_survive_a_restart),
              T(keys_and_database_are_private), T(a_root_key_that_others_can_read_is_refused),
-             T(one_directory_serves_one_server), T(limits_count_per_class_and_say_when_to_return),
-             T(a_full_server_says_so_at_once), T(a_stop_finishes_what_runs))
+             T(given_certificates_are_used), T(one_directory_serves_one_server),
+             T(limits_count_per_class_and_say_when_to_return), T(a_full_server_says_so_at_once),
+             T(a_stop_finishes_what_runs))
