@@ -5,6 +5,7 @@
 #include "core/auth/token.h"
 #include "core/org/names.h"
 #include "core/org/permission.h"
+#include "core/pam/session.h"
 #include "core/rows.h"
 #include "crypto/random.h"
 #include "db/db.h"
@@ -142,11 +143,25 @@ bool pn_identity_change(struct pn_call *call, struct pn_uuid id, struct pn_str n
     return pn_db_write(call->db, update_identity, &c, err);
 }
 
+/* Its sessions end while they can still be told from others: their rows forget a deleted owner. */
+static bool leave_projects(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(tx, "DELETE FROM project_members WHERE identity_id = $id");
+
+    pn_bind_uuid(q, "$id", c->identity->id);
+    return pn_query_run(q, NULL, err) &&
+           pn_pam_session_close_owner(tx, c->call, c->identity->id,
+                                      PN_LIT("The machine identity was deleted"), err);
+}
+
 static bool delete_identity(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct change *c = context;
-    struct pn_query *q = pn_query(tx, "DELETE FROM identities WHERE id = $id AND org_id = $org");
+    struct pn_query *q;
 
+    if (!leave_projects(tx, c, err))
+        return false;
+    q = pn_query(tx, "DELETE FROM identities WHERE id = $id AND org_id = $org");
     pn_bind_uuid(q, "$id", c->identity->id);
     pn_bind_uuid(q, "$org", c->identity->orgId);
     return pn_query_run(q, NULL, err) && record(tx, c, err);

@@ -3,6 +3,7 @@
 
 #include "core/audit/audit.h"
 #include "core/org/permission.h"
+#include "core/pam/session.h"
 #include "core/rows.h"
 #include "crypto/random.h"
 #include "json/writer.h"
@@ -152,6 +153,14 @@ static bool check_admin_is_left(struct pn_db_conn *tx, struct pn_uuid org_id, st
                    "The last administrator of an organization cannot be removed or demoted");
 }
 
+/* Whoever left, or was switched off, loses what is still open (an invitation has no user yet). */
+static bool close_sessions(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
+{
+    return pn_uuid_is_zero(c->member->userId) ||
+           pn_pam_session_close_owner(tx, c->call, c->member->userId,
+                                      PN_LIT("No longer a member of the organization"), err);
+}
+
 static bool update_member(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct change *c = context;
@@ -165,7 +174,7 @@ static bool update_member(struct pn_db_conn *tx, void *context, struct pn_err *e
     pn_bind_uuid(q, "$id", c->member->id);
     pn_bind_uuid(q, "$org", c->member->orgId);
     return pn_query_run(q, NULL, err) && check_admin_is_left(tx, c->member->orgId, err) &&
-           record(tx, c, err);
+           close_sessions(tx, c, err) && record(tx, c, err);
 }
 
 bool pn_org_member_change(struct pn_call *call, struct pn_uuid org_id, struct pn_uuid id,
@@ -211,7 +220,7 @@ static bool delete_member(struct pn_db_conn *tx, void *context, struct pn_err *e
     pn_bind_uuid(q, "$id", c->member->id);
     pn_bind_uuid(q, "$org", c->member->orgId);
     return pn_query_run(q, NULL, err) && check_admin_is_left(tx, c->member->orgId, err) &&
-           record(tx, c, err);
+           close_sessions(tx, c, err) && record(tx, c, err);
 }
 
 bool pn_org_member_delete(struct pn_call *call, struct pn_uuid org_id, struct pn_uuid id,

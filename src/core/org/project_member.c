@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "core/audit/audit.h"
 #include "core/org/permission.h"
+#include "core/pam/session.h"
 #include "core/rows.h"
 #include "crypto/random.h"
 #include "json/writer.h"
@@ -462,6 +463,10 @@ static bool delete_member(struct pn_db_conn *tx, void *context, struct pn_err *e
 
     pn_bind_uuid(q, "$id", c->members->id);
     return pn_query_run(q, NULL, err) && check_admin_is_left(tx, c->members->projectId, err) &&
+           pn_pam_session_close_owner(tx, c->call,
+                                      c->kind == PN_MEMBER_USERS ? c->members->userId
+                                                                 : c->members->identityId,
+                                      PN_LIT("No longer a member of the project"), err) &&
            record(tx, c, c->members, err);
 }
 

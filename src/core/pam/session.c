@@ -552,3 +552,18 @@ bool pn_pam_session_close_account(struct pn_db_conn *tx, const struct pn_call *c
     return close_all(tx, call, CLOSE_SELECT "s.account_id = $id LIMIT $limit", account, reason,
                      err);
 }
+
+#define CARRIED                                                                         \
+    "EXISTS (SELECT 1 FROM project_members m WHERE m.project_id = s.project_id AND "    \
+    "(m.identity_id = $id OR (m.user_id = $id AND EXISTS (SELECT 1 FROM org_members o " \
+    "WHERE o.user_id = $id AND o.org_id = s.org_id AND o.status = 'accepted' AND "      \
+    "o.is_active = 1))))"
+
+bool pn_pam_session_close_owner(struct pn_db_conn *tx, const struct pn_call *call,
+                                struct pn_uuid owner, struct pn_str reason, struct pn_err *err)
+{
+    return close_all(tx, call,
+                     CLOSE_SELECT "(s.user_id = $id OR s.identity_id = $id) AND NOT " CARRIED
+                                  " LIMIT $limit",
+                     owner, reason, err);
+}
