@@ -2,6 +2,7 @@
 """A case: a short series of requests and what must come back. The form of the files: README.md."""
 import json
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
@@ -9,8 +10,9 @@ from runner.match import compare, short
 from runner.variables import Missing, Variables
 
 STEP = {"do", "as", "send", "query", "headers", "body", "text", "status", "reply", "headers out", "same text", "keep", "each", "times",
-        "at once", "restart", "given"}
+        "at once", "restart", "given", "until"}
 CASE = {"says", "spec", "steps"}
+POLL_SECONDS = 0.05
 ENVELOPE = {"reqId": "<request id>", "message": "<any>", "error": "<text>"}
 
 
@@ -57,12 +59,17 @@ def run_step(step, variables, cast):
     if "at once" in step:
         return run_at_once(step, variables, cast)
     ready = prepare(step, variables)
-    return check(ready, send(ready, cast), variables)
+    deadline = time.monotonic() + ready.get("until", 0)
+    while True:
+        differences = check(ready, send(ready, cast), variables)
+        if not differences or time.monotonic() >= deadline:
+            return differences
+        time.sleep(POLL_SECONDS)
 
 
 def prepare(step, variables):
     """Everything filled before the request is sent: who is named in the reply must exist by then."""
-    return {name: value if name == "keep" else variables.fill(value) for name, value in step.items()}
+    return {name: variables.fill(value) for name, value in step.items()}
 
 
 def run_at_once(step, variables, cast):
@@ -103,7 +110,7 @@ def check(step, reply, variables):
         if found is None:
             differences.append(f"there is no {where} to keep: {reply.text[:300]}")
         else:
-            variables.values[name] = found
+            variables.keep(name, found)
     return differences
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from datetime import datetime, timezone
 
 from runner import certificate
 
@@ -31,6 +32,7 @@ KINDS = {
     "32 bytes": lambda value: isinstance(value, str) and len(base64.b64decode(value, validate=True)) == 32,
 }
 ABSENT = object()
+SLACK_SECONDS = 20  # machines that run the tests are slow
 
 
 def is_issue(issue):
@@ -136,6 +138,14 @@ def _issues_at(wanted, value, at):
     return [] if named == sorted(wanted) else [f"{at} names {named}, wanted {sorted(wanted)}"]
 
 
+def _from_now(wanted, value, at):
+    """A time so many seconds from now, to a few seconds."""
+    if _word("time", value, at):
+        return _word("time", value, at)
+    away = (datetime.fromisoformat(value.replace("Z", "+00:00")) - datetime.now(timezone.utc)).total_seconds()
+    return [] if abs(away - wanted) <= SLACK_SECONDS else [f"{at} is {away:.0f} s from now, wanted {wanted} s"]
+
+
 def _claims(wanted, value, at):
     """The claims of a JSON web token; nobody checks the signature here."""
     if _word("token", value, at):
@@ -157,6 +167,7 @@ RULES = {
     "count": _count,
     "between": _between,
     "issues at": _issues_at,
+    "from now": _from_now,
     "claims": _claims,
     "no": _no,
     "certificate": certificate.compare,

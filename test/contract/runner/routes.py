@@ -43,18 +43,24 @@ class Routes:
             for kind, actor in KINDS.items():
                 if not {kind, kind + "-without-org"} & access:
                     yield f"{route}: 403 for the token of a {kind}", self.refuses(route, actor, [403])
-            for actor, names in self.data["refused"].items():
-                if route in names or (names == "*" and route not in self.data["own"] and access & {"user", "identity"}):
+            for actor, rule in self.data["refused"].items():
+                if self._is_refused(route, access, rule):
                     yield f"{route}: 403 or 404 for the {actor}", self.refuses(route, actor, [403, 404])
         for number, step in enumerate(self.data["after"], 1):
             yield f"after all refusals, {number}: {step['do']}", lambda step=step: run_step(step, self.variables, self.cast)
+
+    def _is_refused(self, route, access, rule):
+        """{"only": [routes]}, or {"but": {route: why}}: everywhere else where people may come."""
+        if "only" in rule:
+            return route in rule["only"]
+        return "user" in access and route not in self.data["own"] and route not in rule["but"]
 
     def leftovers(self):
         """Names of routes that are no longer there would be exceptions for nothing."""
         known = {route for route, _ in self.rows}
         named = set(self.data["own"]) | set(self.data["inputs"])
-        for routes in self.data["refused"].values():
-            named |= set() if routes == "*" else set(routes)
+        for rule in self.data["refused"].values():
+            named |= set(rule.get("only", [])) | set(rule.get("but", {}))
         return [f"there is no route {route}" for route in sorted(named - known)]
 
     def refuses(self, route, actor, statuses, error=None):

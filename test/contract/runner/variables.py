@@ -2,6 +2,7 @@
 """${name} in a case: kept from an earlier reply, of an actor (${user.email}), or of the instance (${project})."""
 import re
 import secrets
+from collections import ChainMap
 
 NAME = re.compile(r"\$\{([^{}]+)\}")
 
@@ -11,13 +12,20 @@ class Missing(Exception):
 
 
 class Variables:
-    def __init__(self, lookup, values=None):
+    def __init__(self, lookup):
         self.lookup = lookup  # what is not of this case: called with the name, None when unknown
-        self.values = {"n": secrets.token_hex(4)} if values is None else values
+        self.values = {"n": secrets.token_hex(4)}
+        self.kept = self.values  # where keep puts things
 
     def having(self, more):
-        """The same with a few more, for one repetition of a step."""
-        return Variables(self.lookup, self.values | more)
+        """The same with a few more, for one repetition of a step; what that keeps stays."""
+        copy = Variables(self.lookup)
+        copy.values = ChainMap(more, self.values)
+        copy.kept = self.kept
+        return copy
+
+    def keep(self, name, value):
+        self.kept[name] = value
 
     def get(self, name):
         if name in self.values:
