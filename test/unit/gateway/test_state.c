@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define ID "00000000-0000-4000-8000-000000000000"
+
 static char directory[64], file[96];
 static struct pn_err err;
 
@@ -92,13 +94,14 @@ PN_TEST(token_that_others_can_read_is_refused)
 
 PN_TEST(damaged_file_is_refused_with_its_name)
 {
-    static const char *const texts[] = { "",
-                                         "{",
-                                         "{}",
-                                         "[]",
-                                         "{\"accessToken\":1,\"gatewayId\":2,\"enrolledWith\":3}",
-                                         "{\"accessToken\":\"a\",\"gatewayId\":\"00000000-0000-"
-                                         "4000-8000-000000000000\",\"enrolledWith\":\"zz\"}" };
+    static const char *const texts[] = {
+        "",
+        "{",
+        "{}",
+        "[]",
+        "{\"accessToken\":1,\"gatewayId\":2,\"enrolledWith\":3}",
+        "{\"accessToken\":\"a\",\"gatewayId\":\"" ID "\",\"enrolledWith\":\"zz\"}",
+    };
 
     for (size_t i = 0; i < PN_COUNT(texts); i++) {
         struct pn_state kept;
