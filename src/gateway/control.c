@@ -12,6 +12,8 @@
 
 #define HEARTBEAT_MS 10000
 #define SYNC_MS 1000
+/* Relays come and go; whoever has a tunnel hears of new ones this often. */
+#define REFRESH_MS (10 * 60 * 1000)
 #define BACKOFF_MIN_MS 500
 #define BACKOFF_MAX_MS 30000
 #define SYNC_MAX 10000
@@ -100,6 +102,8 @@ static void plan_renewal(struct pn_control *control)
     int64_t left_ms = control->identity->not_before_ms + life_ms * 2 / 3 - pn_clock_wall_ms();
 
     control->backoff_ms = 0;
+    if (left_ms > REFRESH_MS)
+        left_ms = REFRESH_MS;
     control->connect_at =
         pn_clock_mono_ms() + (left_ms > BACKOFF_MIN_MS ? left_ms : BACKOFF_MIN_MS);
 }
@@ -141,6 +145,8 @@ static void heartbeat(struct pn_control *control)
 
     note(control, "heartbeat", is_done, &err);
     control->heartbeat_at = pn_clock_mono_ms() + HEARTBEAT_MS;
+    if (is_done && control->config.tunnels(control->config.context) == 0)
+        control->connect_at = pn_clock_mono_ms();
 }
 
 /* ---- G4 ---- */

@@ -20,6 +20,8 @@ struct pn_control_config {
     void (*identity)(void *context, struct pn_identity *identity);
     /* A session is over; for those that were held. */
     void (*ended)(void *context, const struct pn_ended *ended);
+    /* How many tunnels are up. Without any, the server is asked for its relays again at each heartbeat. */
+    unsigned (*tunnels)(void *context);
     void *context;
 };
 

@@ -272,6 +272,16 @@ static void on_ended(void *gateway_, const struct pn_ended *ended)
         post(gateway, i, run_ended, (struct message){ .ended = *ended });
 }
 
+static unsigned count_tunnels(void *gateway_)
+{
+    struct pn_gateway *gateway = gateway_;
+    unsigned tunnels = 0;
+
+    for (unsigned i = 0; i < gateway->count; i++)
+        tunnels += atomic_load(&gateway->workers[i]->tunnels);
+    return tunnels;
+}
+
 /* ---- start ---- */
 
 static bool start_loops(struct pn_gateway *gateway, unsigned count, struct pn_err *err)
@@ -338,6 +348,7 @@ static bool start_control(struct pn_gateway *gateway, const struct pn_gateway_co
         .state = &gateway->state,
         .identity = on_identity,
         .ended = on_ended,
+        .tunnels = count_tunnels,
         .context = gateway,
     };
 
@@ -454,10 +465,9 @@ struct pn_gateway_status pn_gateway_status(struct pn_gateway *gateway)
     status.is_connected = is_up && control.is_connected;
     status.sessions = control.sessions;
     status.certificate_expires_ms = control.certificate_expires_ms;
-    for (unsigned i = 0; i < gateway->count; i++) {
-        status.tunnels += atomic_load(&gateway->workers[i]->tunnels);
+    status.tunnels = count_tunnels(gateway);
+    for (unsigned i = 0; i < gateway->count; i++)
         status.requests += atomic_load(&gateway->workers[i]->requests);
-    }
     if (is_up) {
         status.spool_bytes = pn_spool_status(gateway->shared.spool).bytes;
         status.events_waiting = pn_upload_waiting(gateway->upload);
