@@ -305,7 +305,8 @@ static void on_response(void *f_, struct pn_request *request PN_UNUSED,
     if (head->status == 101) {
         set_state(f, UPGRADED);
         f->is_upgraded = true;
-        f->up = (struct flow){ .bytes = f->up.bytes, .is_open = true };
+        f->up.is_open = true; /* what is held of a body goes first */
+        f->up.has_ended = f->up.is_done = false;
     } else {
         set_state(f, ANSWERING);
     }

@@ -135,17 +135,19 @@ static void take_answer(struct h1_conn *conn, struct pn_http_head *head)
     pn_arena_reset(conn->base.origin->arena);
 }
 
-/* False: an interim head, which nobody wants. */
+/* False: an interim head, which nobody wants. A 101 must name the protocol that was asked for. */
 static bool is_final(struct h1_conn *conn, const struct pn_http_head *head)
 {
-    if (head->status == 101 && conn->r->head->upgrade.ptr == NULL) {
-        pn_h1_pipe_fail(&conn->pipe, PN_PROTOCOL, "the server switched protocols unasked");
+    struct pn_str wanted = conn->r->head->upgrade;
+
+    if (head->status == 101 && (wanted.len == 0 || !pn_str_ieq(head->upgrade, wanted))) {
+        pn_h1_pipe_fail(&conn->pipe, PN_UPSTREAM, "the server switched protocols unasked");
         return false;
     }
     if (head->status >= 200 || head->status == 101)
         return true;
     if (++conn->interim > MAX_INTERIM)
-        pn_h1_pipe_fail(&conn->pipe, PN_PROTOCOL, "too many interim answers");
+        pn_h1_pipe_fail(&conn->pipe, PN_UPSTREAM, "too many interim answers");
     return false;
 }
 

@@ -272,6 +272,71 @@ PN_TEST(only_101_upgrades)
     CHECK(!w.result.is_clean && !w.result.is_upgraded);
 }
 
+/* A backend behind pods/proxy answers what it likes: it must not choose the protocol, nor kill us. */
+PN_TEST(a_101_must_name_what_was_asked_for)
+{
+    static const char *const fields[] = { "", "Connection: Upgrade\r\n", "Upgrade: websocket\r\n",
+                                          "Connection: Upgrade\r\nUpgrade: h2c\r\n" };
+
+    for (size_t i = 0; i < PN_COUNT(fields); i++) {
+        char answer[128];
+        int client = client_new(), upstream;
+
+        say(client, UPGRADE);
+        upstream = upstream_new();
+        read_head(upstream);
+        snprintf(answer, sizeof(answer), "HTTP/1.1 101 Switching Protocols\r\n%s\r\n", fields[i]);
+        say(upstream, answer);
+        EXPECT(client, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 7\r\n\r\nrefused");
+        CHECK(is_reset(upstream));
+        close(client);
+        close(upstream);
+    }
+    AWAIT(&w.stage, w.done, 4);
+    CHECK(!w.result.is_upgraded);
+}
+
+/* Writes until nobody takes more. */
+static size_t fill(int fd)
+{
+    static const char bytes[65536];
+    struct pollfd wish = { .fd = fd, .events = POLLOUT };
+    size_t filled = 0;
+
+    while (poll(&wish, 1, 200) == 1) {
+        ssize_t n = send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        CHECK(n > 0 || errno == EAGAIN);
+        filled += n > 0 ? (size_t)n : 0;
+    }
+    return filled;
+}
+
+/* What was read of the body and could not be sent before the 101 is sent after it. */
+PN_TEST(an_upgrade_loses_no_byte_of_a_body)
+{
+    static char bytes[65536];
+    int client = client_new(), upstream;
+    size_t filled, received = 0;
+    ssize_t n;
+
+    say(client, "POST /exec HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+                "Content-Length: 1000000000\r\n\r\n");
+    upstream = upstream_new();
+    read_head(upstream);
+    filled = fill(client);
+    say(upstream, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "
+                  "websocket\r\n\r\n");
+    shutdown(client, SHUT_WR);
+    while ((n = recv(upstream, bytes, sizeof(bytes), 0)) > 0)
+        received += (size_t)n;
+    CHECK_EQ(n, 0);
+    CHECK_EQ(received, filled);
+    close(client);
+    close(upstream);
+    AWAIT(&w.stage, w.done, 1);
+}
+
 PN_TEST(a_denied_upgrade_is_passed_on_as_an_answer)
 {
     int client = client_new(), upstream;
@@ -515,6 +580,7 @@ PN_TEST(h1_client_h2_upstream)
 #define T(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 PN_TEST_MAIN(T(a_request_and_its_answer), T(bodies_stream_both_ways),
              T(continue_waits_for_the_upstream), T(an_upgrade_joins_the_two), T(only_101_upgrades),
+             T(a_101_must_name_what_was_asked_for), T(an_upgrade_loses_no_byte_of_a_body),
              T(a_denied_upgrade_is_passed_on_as_an_answer),
              T(an_abort_upstream_is_an_abort_for_the_client),
              T(a_client_that_leaves_is_an_abort_upstream), T(no_upstream_is_refused),
