@@ -111,9 +111,9 @@ static const char *exec_version(void)
     struct pn_err ignored = { 0 };
 
     if (info != NULL && pn_value_parse(pn_str_from(info), &value, &ignored) &&
-        pn_str_is(pn_value_str(pn_value_get(value, "apiVersion")), EXEC_GROUP "v1beta1"))
-        return EXEC_GROUP "v1beta1";
-    return EXEC_GROUP "v1";
+        pn_str_is(pn_value_str(pn_value_get(value, "apiVersion")), EXEC_GROUP "v1"))
+        return EXEC_GROUP "v1";
+    return EXEC_GROUP "v1beta1"; /* as our kubeconfigs say */
 }
 
 /* An ExecCredential on stdout and nothing else. */

@@ -35,14 +35,13 @@ struct probe {
 struct pn_proxy {
     const struct pn_access *access;
     struct pn_loop *loop;
-    bool is_running; /* the loop has its thread */
+    bool is_running; /* the loop has its thread, and all below `port` is the thread's */
     struct pn_arena *arena;
     struct pn_secret *bearer;
     struct pn_cert authority, local; /* of 127.0.0.1; the authority's key is gone at once */
     struct pn_str prefix;            /* "/ACCOUNT_ID" */
     uint16_t port;
 
-    /* On the loop. */
     struct pn_tls_context *tls;
     struct pn_listener *listener;
     struct pn_http_server *server;
@@ -51,39 +50,38 @@ struct pn_proxy {
     unsigned open;
     struct probe probe;
 
-    /* What pn_proxy_start and pn_proxy_stop wait for. */
-    struct pn_task begin, end;
+    /* What pn_proxy_start waits for. */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool has_begun, has_ended;
+    bool is_settled;
     struct pn_err failure;
 };
 
-static void settle(struct pn_proxy *proxy, bool *what, const struct pn_err *failure)
+static void settle(struct pn_proxy *proxy, const struct pn_err *failure)
 {
     pthread_mutex_lock(&proxy->lock);
-    if (!*what && failure != NULL)
+    if (failure != NULL)
         proxy->failure = *failure;
-    *what = true;
+    proxy->is_settled = true;
     pthread_cond_broadcast(&proxy->changed);
     pthread_mutex_unlock(&proxy->lock);
 }
 
-static bool await(struct pn_proxy *proxy, const bool *what, bool (*is_cancelled)(void))
+/* False when cancelled. */
+static bool await(struct pn_proxy *proxy, bool (*is_cancelled)(void))
 {
-    bool is_settled, is_ended = false;
+    bool is_settled, is_over = false;
 
     pthread_mutex_lock(&proxy->lock);
-    while (!*what && !is_ended) {
-        struct timespec until;
+    while (!proxy->is_settled && !is_over) {
         int64_t until_ns = pn_clock_mono_ns() + (int64_t)CANCEL_POLL_MS * 1000000;
+        struct timespec until = { .tv_sec = until_ns / 1000000000,
+                                  .tv_nsec = until_ns % 1000000000 };
 
-        until.tv_sec = until_ns / 1000000000;
-        until.tv_nsec = until_ns % 1000000000;
         pthread_cond_timedwait(&proxy->changed, &proxy->lock, &until);
-        is_ended = is_cancelled != NULL && is_cancelled();
+        is_over = is_cancelled != NULL && is_cancelled();
     }
-    is_settled = *what;
+    is_settled = proxy->is_settled;
     pthread_mutex_unlock(&proxy->lock);
     return is_settled;
 }
@@ -274,9 +272,9 @@ static void probe_over(struct pn_proxy *proxy, const struct pn_err *failure)
 
     proxy->probe.request = NULL;
     pn_timer_stop(&proxy->probe.timer);
+    settle(proxy, failure); /* before the request goes: the failure may be its */
     if (request != NULL)
         pn_stream_close(&request->body);
-    settle(proxy, &proxy->has_begun, failure);
 }
 
 /* The gateway's sentence is the message of a Kubernetes Status. */
@@ -383,22 +381,9 @@ static bool open_local(struct pn_proxy *proxy, struct pn_err *err)
     return true;
 }
 
-static void begin(struct pn_task *task)
-{
-    struct pn_proxy *proxy = pn_container_of(task, struct pn_proxy, begin);
-    struct pn_err err = { 0 };
-
-    if (pn_road_new(proxy->loop, proxy->access, &proxy->road, &err) && open_local(proxy, &err))
-        probe_start(proxy);
-    else
-        settle(proxy, &proxy->has_begun, &err);
-}
-
 /* Clients first, then the road that their requests are on. */
-static void end(struct pn_task *task)
+static void close_all(struct pn_proxy *proxy)
 {
-    struct pn_proxy *proxy = pn_container_of(task, struct pn_proxy, end);
-
     if (proxy->probe.request != NULL)
         probe_over(proxy, NULL);
     if (proxy->listener != NULL)
@@ -410,7 +395,6 @@ static void end(struct pn_task *task)
     pn_http_server_free(proxy->server);
     pn_road_free(proxy->road);
     pn_tls_context_free(proxy->tls);
-    settle(proxy, &proxy->has_ended, NULL);
 }
 
 /* A root that signs one leaf, for as long as the session lasts. */
@@ -450,8 +434,6 @@ static struct pn_proxy *make(const struct pn_proxy_config *config)
     proxy->arena = pn_arena_new((size_t)64 * 1024);
     proxy->prefix = pn_arena_printf(proxy->arena, "/%.*s", PN_ARG(config->access->account_id));
     proxy->probe.answer = pn_buf_init(MAX_PROBE_ANSWER_BYTES);
-    proxy->begin.run = begin;
-    proxy->end.run = end;
     pthread_mutex_init(&proxy->lock, NULL);
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -460,15 +442,23 @@ static struct pn_proxy *make(const struct pn_proxy_config *config)
     return proxy;
 }
 
+/* The loop is ours until it has its thread. */
+static bool open_loop(struct pn_proxy *proxy, struct pn_err *err)
+{
+    if (!pn_loop_new(&proxy->loop, err) ||
+        !pn_road_new(proxy->loop, proxy->access, &proxy->road, err) || !open_local(proxy, err))
+        return false;
+    probe_start(proxy);
+    proxy->is_running = pn_loop_start(proxy->loop, "proxy", err);
+    return proxy->is_running;
+}
+
 static bool run(struct pn_proxy *proxy, const struct pn_proxy_config *config, struct pn_err *err)
 {
     proxy->bearer = pn_secret_new(pn_random_token(proxy->arena, "", BEARER_BYTES), err);
-    if (proxy->bearer == NULL || !mint(proxy, err) || !pn_loop_new(&proxy->loop, err) ||
-        !pn_loop_start(proxy->loop, "proxy", err))
+    if (proxy->bearer == NULL || !mint(proxy, err) || !open_loop(proxy, err))
         return false;
-    proxy->is_running = true;
-    pn_loop_post(proxy->loop, &proxy->begin);
-    if (!await(proxy, &proxy->has_begun, config->is_cancelled))
+    if (!await(proxy, config->is_cancelled))
         return pn_fail(err, PN_TIMEOUT, "cancelled");
     if (proxy->failure.code == PN_OK)
         return true;
@@ -493,11 +483,11 @@ void pn_proxy_stop(struct pn_proxy *proxy)
     if (proxy == NULL)
         return;
     if (proxy->is_running) {
-        pn_loop_post(proxy->loop, &proxy->end);
-        await(proxy, &proxy->has_ended, NULL);
         pn_loop_stop(proxy->loop);
         pn_loop_join(proxy->loop);
     }
+    if (proxy->loop != NULL)
+        close_all(proxy);
     pn_loop_free(proxy->loop);
     pn_buf_drop(&proxy->probe.answer);
     pn_secret_free(proxy->authority.key);
