@@ -39,6 +39,16 @@ PN_TEST(validation_puts_its_issues_into_message)
                       "\"error\":\"ValidationFailure\"}");
 }
 
+PN_TEST(validation_without_issues_is_one_issue)
+{
+    struct pn_err err = { 0 };
+
+    (void)pn_fail(&err, PN_VALIDATION, "Too long a time");
+    check_print(&err,
+                "{\"reqId\":\"req-1\",\"statusCode\":422,\"message\":[{\"code\":\"custom\","
+                "\"path\":[],\"message\":\"Too long a time\"}],\"error\":\"ValidationFailure\"}");
+}
+
 PN_TEST(details_follow_a_refusal)
 {
     struct pn_err err = { 0 };
@@ -73,5 +83,6 @@ PN_TEST(request_ids_have_a_form_and_differ)
 }
 
 PN_TEST_MAIN(T(says_status_message_and_name), T(a_machine_name_takes_the_place_of_the_kind),
-             T(validation_puts_its_issues_into_message), T(details_follow_a_refusal),
-             T(what_nobody_foresaw_tells_nothing), T(request_ids_have_a_form_and_differ))
+             T(validation_puts_its_issues_into_message), T(validation_without_issues_is_one_issue),
+             T(details_follow_a_refusal), T(what_nobody_foresaw_tells_nothing),
+             T(request_ids_have_a_form_and_differ))
