@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server of its own for the cases of one folder, and the people and machines that call it."""
+import base64
 import json
 import os
 import secrets
@@ -176,14 +177,16 @@ class Cast:
                 "organizationRole": organization_role}
         if project_role:
             body |= {"projectId": self.first["projectId"], "projectRole": project_role}
-        user = self.instance.make("POST", "/api/v1/admin/user-management/users", body, self.first["token"])["user"]
-        return {"id": user["id"]} | self._login(body["email"], PASSWORD)
+        self.instance.make("POST", "/api/v1/admin/user-management/users", body, self.first["token"])
+        return self._login(body["email"], PASSWORD)
 
     def _login(self, email, password, organization=None):
         organization = organization or self.first["organizationId"]
         bare = self.instance.make("POST", "/api/v3/auth/login", {"email": email, "password": password})["accessToken"]
         chosen = self.instance.make("POST", "/api/v3/auth/select-organization", {"organizationId": organization}, bare)
-        return {"email": email, "password": password, "bare": bare, "token": chosen["token"], "organization": organization}
+        claims = bare.split(".")[1]
+        user = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["userId"]
+        return {"id": user, "email": email, "password": password, "bare": bare, "token": chosen["token"], "organization": organization}
 
     # --- machines
 
