@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 
 from harness.poll import until
-from harness.raw import connect, request, session, talk
+from harness.raw import connect, request, session, talk, trusting
 from harness.road import access
 
 
@@ -102,7 +102,7 @@ def test_a_header_block_over_the_limit(target):
 def test_no_client_certificate(target):
     instance, answer = target
     host, port = answer["relayHost"].rsplit(":", 1)
-    context = ssl.create_default_context(cadata=answer["gatewayServerCertificateChain"])
+    context = trusting(answer)
     with pytest.raises((ssl.SSLError, ConnectionError)):
         with context.wrap_socket(socket.create_connection((host, int(port)), timeout=20), server_hostname=answer["gatewayServerName"]) as stream:
             stream.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")

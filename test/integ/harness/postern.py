@@ -179,10 +179,15 @@ class Split(Instance):
                                                             "organization": "Split"}, token="")
         self.token = first["identity"]["credentials"]["token"]
         self.project_id = self.ok("POST", "/api/v1/projects", {"projectName": "split"})["project"]["id"]
-        self.relay = free_address()
-        self.relay_process = self._join("relay", ["--host", self.relay], ["--listen", self.relay])
+        self.relay, listen = self.relay_places()
+        self.relay_process = self._join("relay", ["--host", self.relay], ["--listen", listen])
         self.gateway = self._join("gateway")
         until(self._is_healthy, "the gateway's tunnel")
+
+    def relay_places(self):
+        """Where clients and gateways find the relay, and where it listens."""
+        address = free_address()
+        return address, address
 
     def _join(self, kind, create=(), start=()):
         made = self.admin.json(kind, "create", f"{kind}-1", *create)

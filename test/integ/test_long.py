@@ -1,0 +1,86 @@
+"""What takes minutes: silent streams, large bodies, every version by every road with processes apart. ./check long."""
+import socket
+import subprocess
+import time
+
+import pytest
+
+from harness.kubectl import VERSIONS, Kubectl
+from harness.poll import until
+from harness.road import ROADS, access, login
+from test_walk import compare
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
+IDLE_S = 15 * 60
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_version_by_every_road_with_processes_apart(version, cluster, postern_split, namespace, tmp_path):
+    compare(Kubectl(version, tmp_path), cluster, postern_split, namespace, tmp_path, ROADS)
+
+
+@pytest.mark.parametrize("road", [access, login])
+def test_silent_streams_stay_open(road, newest_kubectl, cluster, postern_split, namespace):
+    """logs -f, a watch, an exec and a forwarded connection say nothing for a quarter of an hour, and then do (C-90)."""
+    account = postern_split.connect(cluster, cluster.token("patient", namespace, role="edit"))
+    cluster.kubectl("-n", namespace, "run", "quiet", "--image=any", "--", "sh", "-c", f"sleep {IDLE_S}; echo awake; sleep 1000")
+    cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/quiet", "--timeout=60s")
+    user = postern_split.user()
+    with road(user, account, "--duration", "2h") as kubeconfig:
+        k = newest_kubectl.using(kubeconfig)
+        commands = {"logs": ("logs", "-f", "quiet"), "exec": ("exec", "quiet", "--", "sh", "-c", f"sleep {IDLE_S}; echo awake"),
+                    "watch": ("get", "configmaps", "-w", "-o", "name", "--field-selector=metadata.name=late")}
+        running = {name: subprocess.Popen(k.argv("-n", namespace, *words), env=k.env(user.env()), stdout=subprocess.PIPE, text=True)
+                   for name, words in commands.items()}
+        try:
+            begun = time.monotonic()
+            assert running["exec"].stdout.readline() == "awake\n"
+            assert time.monotonic() - begun > IDLE_S - 5
+            assert running["logs"].stdout.readline() == "awake\n"
+            cluster.kubectl("-n", namespace, "create", "configmap", "late")
+            assert running["watch"].stdout.readline() == "configmap/late\n"
+        finally:
+            for process in running.values():
+                process.terminate()
+
+
+def resident_kib(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
+def test_large_bodies_grow_nobody(newest_kubectl, cluster, postern_split, namespace):
+    """5 GiB of log through the chain: no process grows by more than 16 MiB."""
+    account = postern_split.connect(cluster, cluster.token("large", namespace, role="edit"))
+    cluster.kubectl("-n", namespace, "run", "talker", "--image=any", "--", "sleep", "10000")
+    cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/talker", "--timeout=60s")
+    user = postern_split.user()
+    with access(user, account) as kubeconfig:
+        k = newest_kubectl.using(kubeconfig)
+        argv = k.argv("-n", namespace, "exec", "talker", "--", "head", "-c", str(5 << 30), "/dev/zero")
+        subprocess.run(k.argv("-n", namespace, "exec", "talker", "--", "head", "-c", "10000000", "/dev/zero"), env=k.env(), check=True,
+                       stdout=subprocess.DEVNULL)
+        pids = [process.pid for process in postern_split.processes()]
+        before = [resident_kib(pid) for pid in pids]
+        peak = list(before)
+        with subprocess.Popen(argv, env=k.env(), stdout=subprocess.DEVNULL) as process:
+            def is_over():
+                for index, pid in enumerate(pids):
+                    peak[index] = max(peak[index], resident_kib(pid))
+                return process.poll() is not None
+            until(is_over, "5 GiB have passed", timeout=1800)
+            assert process.returncode == 0
+    assert all(after - first < 16 * 1024 for first, after in zip(before, peak)), (before, peak)
+
+
+def test_strangers_without_a_hello_are_dropped(postern_split):
+    """Half-open connections at the relay are reclaimed."""
+    host, port = postern_split.relay.rsplit(":", 1)
+    streams = [socket.create_connection((host, int(port))) for _ in range(500)]
+    try:
+        for stream in streams:
+            stream.settimeout(45)
+            assert stream.recv(1) == b""
+    finally:
+        for stream in streams:
+            stream.close()
