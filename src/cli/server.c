@@ -120,10 +120,13 @@ static void say_where(const struct pn_settings *settings, const struct pn_server
 {
     fprintf(stderr, "Postern %s answers at %s\n", PN_VERSION, pn_server_url(server));
     if (settings->dev)
-        fprintf(
-            stderr,
-            "  export POSTERN_DOMAIN=%s POSTERN_CA_FILE=%s\n  administrator: %s/dev/admin.json\n",
-            pn_server_url(server), pn_server_ca_file(server), settings->data);
+        fprintf(stderr,
+                "\nIn another terminal:\n"
+                "  export POSTERN_DOMAIN=%s POSTERN_CA_FILE=%s\n"
+                "  postern login --email " PN_DEV_EMAIL " --password-file %s/dev/password\n"
+                "\nCtrl-C stops it. Its data stays: `postern server --dev --data %s` takes it up "
+                "again.\n",
+                pn_server_url(server), pn_server_ca_file(server), settings->data, settings->data);
 }
 
 /* ---- what --dev runs beside the server ---- */

@@ -11,7 +11,6 @@
 #include "json/writer.h"
 #include "sys/sys.h"
 
-#define EMAIL "admin@dev.postern.local"
 #define PASSWORD_BYTES 18
 #define MAX_ADMIN_BYTES ((size_t)64 * 1024)
 
@@ -84,7 +83,7 @@ static bool bootstrap(struct pn_call *call, struct setup *s, struct pn_err *err)
     s->password = pn_random_token(call->arena, "", PASSWORD_BYTES);
     password = pn_secret_new(s->password, err);
     if (password == NULL ||
-        !pn_instance_bootstrap(call, PN_LIT(EMAIL), password, PN_LIT("dev"), &s->first, err))
+        !pn_instance_bootstrap(call, PN_LIT(PN_DEV_EMAIL), password, PN_LIT("dev"), &s->first, err))
         return false;
     s->identity_id = s->first.identity_id;
     s->org_id = s->first.org.id;
@@ -99,7 +98,7 @@ static bool make_project(struct pn_call *call, struct setup *s, struct pn_err *e
                                           .slug = PN_LIT("dev"),
                                           .type = PN_LIT("pam"),
                                           .has_default_environments = true };
-    struct pn_str email = PN_LIT(EMAIL), role = PN_LIT("admin");
+    struct pn_str email = PN_LIT(PN_DEV_EMAIL), role = PN_LIT("admin");
     struct pn_project project;
     struct pn_list added;
 
@@ -124,13 +123,21 @@ static bool make_machines(struct pn_call *call, struct setup *s, struct pn_err *
     return true;
 }
 
+/* By itself too, for `postern login --password-file`. */
+static bool write_password(struct pn_call *call, const struct setup *s, struct pn_err *err)
+{
+    const char *path = pn_arena_printf(call->arena, "%s/dev/password", s->settings->data).ptr;
+
+    return pn_file_write(path, s->password, 0600, err);
+}
+
 static bool write_admin(struct pn_call *call, const struct setup *s, struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init_wiped(MAX_ADMIN_BYTES);
     struct pn_writer w = pn_writer_of(&json);
 
     pn_write_object(&w, NULL);
-    pn_write_text(&w, "email", EMAIL);
+    pn_write_text(&w, "email", PN_DEV_EMAIL);
     pn_write_str(&w, "password", s->password);
     pn_write_uuid(&w, "organizationId", s->org_id);
     pn_write_uuid(&w, "projectId", s->dev->project_id);
@@ -187,7 +194,8 @@ static bool set_up(struct pn_call *call, void *context, struct pn_err *err)
                     s->settings->data);
     else
         done = bootstrap(call, s, err) && make_project(call, s, err) &&
-               make_machines(call, s, err) && write_admin(call, s, err);
+               make_machines(call, s, err) && write_password(call, s, err) &&
+               write_admin(call, s, err);
     s->dev->admin = administrator(s->identity_id, s->org_id);
     return done;
 }

@@ -4,10 +4,13 @@
 
 #include "server/server.h"
 
+#define PN_DEV_EMAIL "admin@dev.postern.local"
+
 /*
  * What `--dev` sets up beyond an empty server: an administrator, and project, gateway and relay, each
  * named "dev". The first start writes DATA/dev/admin.json (0600: e-mail, password, ids and the
- * administrator's machine token); later starts read the ids from it.
+ * administrator's machine token), from which later starts read the ids, and DATA/dev/password (0600)
+ * for `postern login --password-file`.
  */
 struct pn_dev {
     struct pn_uuid project_id, gateway_id, relay_id;
