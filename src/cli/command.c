@@ -104,7 +104,8 @@ static void print_options(FILE *out, const struct pn_option *options)
 
 static void print_help(FILE *out, const struct pn_command *command)
 {
-    fprintf(out, "postern %s %s\n\n%s\n", command->words, command->arguments, command->summary);
+    fprintf(out, "postern %s%s%s\n\n%s\n", command->words, command->arguments[0] != '\0' ? " " : "",
+            command->arguments, command->summary);
     if (command->options != NULL && command->options->name != NULL) {
         fprintf(out, "\nOptions:\n");
         print_options(out, command->options);
@@ -115,23 +116,27 @@ static void print_help(FILE *out, const struct pn_command *command)
         fprintf(out, "\nExamples:\n%s", command->examples);
 }
 
-static bool begins_with(const struct pn_command *command, const char *word)
+static bool begins_with(const struct pn_command *command, int count, char **words)
 {
-    size_t len = strlen(word);
+    struct pn_str rest = pn_str_from(command->words), word;
 
-    return strncmp(command->words, word, len) == 0 && command->words[len] == ' ';
+    for (int i = 0; i < count; i++) {
+        if (!pn_str_cut(&rest, ' ', &word) || !pn_str_is(word, words[i]))
+            return false;
+    }
+    return true;
 }
 
-/* Commands whose first word is `word`; all of them when it is NULL. */
-static int print_overview(FILE *out, const char *word)
+/* Commands that begin with these words; all of them when there is none. */
+static int print_overview(FILE *out, int count, char **words)
 {
     int shown = 0;
 
     for (size_t t = 0; pn_command_tables[t] != NULL; t++) {
         for (const struct pn_command *c = pn_command_tables[t]; c->words != NULL; c++) {
-            if (word != NULL && !begins_with(c, word))
+            if (!begins_with(c, count, words))
                 continue;
-            if (shown++ == 0 && word == NULL)
+            if (shown++ == 0 && count == 0)
                 fprintf(out, "postern: Kubernetes access and secrets\n\n"
                              "Usage: postern COMMAND [OPTIONS]\n\n");
             fprintf(out, "  %-26s %s\n", c->words, c->summary);
@@ -246,9 +251,13 @@ static bool check_args(const struct pn_cli *cli, struct pn_err *err)
 {
     const struct pn_command *command = cli->command;
 
-    return (cli->arg_count >= (size_t)command->min_args &&
-            cli->arg_count <= (size_t)command->max_args) ||
-           pn_fail(err, PN_USAGE, "usage: postern %s %s", command->words, command->arguments);
+    if (cli->arg_count >= (size_t)command->min_args && cli->arg_count <= (size_t)command->max_args)
+        return true;
+    if (command->takes_command && cli->arg_count > (size_t)command->max_args)
+        return pn_fail(err, PN_USAGE, "write -- before the command: postern %s %s -- %s …",
+                       command->words, cli->args[0], cli->args[command->max_args]);
+    return pn_fail(err, PN_USAGE, "usage: postern %s%s%s", command->words,
+                   command->arguments[0] != '\0' ? " " : "", command->arguments);
 }
 
 /* ---- running ---- */
@@ -298,6 +307,15 @@ static bool wants_help(const char *word)
     return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
+/* Says what there is instead: the commands that share its first word. */
+static int no_such_command(int argc, char **argv)
+{
+    fprintf(stderr, "postern: there is no command \"%s%s%s\": see `postern help`\n", argv[0],
+            argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
+    print_overview(stderr, 1, argv);
+    return pn_code_exit(PN_USAGE);
+}
+
 /* "postern", "postern help", "postern help pam", "postern pam --help": an overview. */
 static int help(int argc, char **argv)
 {
@@ -308,10 +326,7 @@ static int help(int argc, char **argv)
         print_help(stdout, command);
         return 0;
     }
-    if (print_overview(stdout, argc > 0 ? argv[0] : NULL) > 0)
-        return 0;
-    fprintf(stderr, "postern: there is no command \"%s\": see `postern help`\n", argv[0]);
-    return pn_code_exit(PN_USAGE);
+    return print_overview(stdout, argc, argv) > 0 ? 0 : no_such_command(argc, argv);
 }
 
 static int not_found(int argc, char **argv)
@@ -320,10 +335,9 @@ static int not_found(int argc, char **argv)
         return help(argc > 0 ? argc - 1 : 0, argc > 0 ? argv + 1 : argv);
     if (wants_help(argv[argc - 1]))
         return help(argc - 1, argv);
-    fprintf(stderr, "postern: there is no command \"%s%s%s\": see `postern help`\n", argv[0],
-            argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
-    print_overview(stderr, argv[0]);
-    return pn_code_exit(PN_USAGE);
+    if (print_overview(stderr, argc, argv) > 0)
+        return pn_code_exit(PN_USAGE); /* the beginning of several */
+    return no_such_command(argc, argv);
 }
 
 /* What stdout would not take must not look like success; a reader that left needs no words. */

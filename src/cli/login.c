@@ -171,7 +171,7 @@ const struct pn_command pn_login_commands[] = {
       .arguments = "[--domain URL] [--email EMAIL] [--password-file F]",
       .summary = "Log in; the token is kept in a private file below XDG_CONFIG_HOME",
       .examples = "  postern login --domain https://postern.example.com --email ada@example.com\n"
-                  "  postern login --domain https://localhost:8080 --ca-file ca.pem --email "
+                  "  postern login --domain https://localhost:8200 --ca-file ca.pem --email "
                   "ada@example.com --password-file -\n",
       .options = login_options,
       .run = login },

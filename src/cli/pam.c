@@ -12,7 +12,7 @@ static const struct pn_option no_options[] = { { 0 } };
 static const struct pn_column resource_columns[] = {
     { "NAME", "name" },
     { "URL", "connectionDetails.url" },
-    { "VERIFIED", "connectionDetails.sslRejectUnauthorized" },
+    { "TLS CHECKED", "connectionDetails.sslRejectUnauthorized" },
     { "GATEWAY", "gatewayName" },
     { "ID", "id" },
     { 0 },
@@ -165,7 +165,7 @@ static bool write_connection(struct pn_cli *cli, struct pn_writer *w, struct pn_
     const char *file = pn_cli_option_text(cli, "ca-file");
 
     if (file != NULL && !pn_file_read(file, MAX_CA_BYTES, &ca, err))
-        return pn_recast(err, PN_USAGE, "cannot read %s", file);
+        return pn_recast(err, PN_USAGE, "%s", err->message);
     pn_write_object(w, "connectionDetails");
     pn_write_str(w, "url", pn_cli_option(cli, "url"));
     pn_write_bool(w, "sslRejectUnauthorized", !pn_cli_has(cli, "insecure-skip-tls-verify"));
@@ -309,7 +309,7 @@ static bool account_delete(struct pn_cli *cli, int *exit_code, struct pn_err *er
 
 static const struct pn_option resource_options[] = {
     { "url", "URL", "the Kubernetes API server, as the gateway sees it" },
-    { "ca-file", "F", "CA of its certificate (PEM)" },
+    { "ca-file", "F", "CA of its certificate, PEM (default: the gateway's system's CAs)" },
     { "insecure-skip-tls-verify", NULL, "do not check its certificate" },
     { "gateway", "G", "which gateway reaches it (default: the only one)" },
     { 0 },

@@ -187,6 +187,8 @@ static void print_time_left(FILE *out, const struct pn_access *access)
 
     if (left_s < 120)
         fprintf(out, "Time left: %lld s\n", (long long)left_s);
+    else if (left_s < 7200)
+        fprintf(out, "Time left: %lld min\n", (long long)(left_s / 60));
     else
         fprintf(out, "Time left: %lld h %02lld min\n", (long long)(left_s / 3600),
                 (long long)(left_s / 60 % 60));
@@ -289,6 +291,8 @@ static int run_command(struct visit *visit)
     release_signals();
     code = pn_process_run(pn_cli_rest(visit->cli), environment);
     hold_signals();
+    if (pn_clock_wall_ms() >= visit->access.expires_ms) /* kubectl tells of a certificate only */
+        fprintf(stderr, "postern: the session expired before the command ended\n");
     return code;
 }
 
@@ -334,7 +338,7 @@ static bool pam_access(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
     struct visit visit = { .cli = cli };
     bool is_remembered, done;
-    uint16_t port;
+    uint16_t port = 0;
 
     if (pn_cli_rest(cli) != NULL && !is_there(pn_cli_arena(cli), pn_cli_rest(cli)[0])) {
         fprintf(stderr, "postern: there is no command %s\n", pn_cli_rest(cli)[0]);

@@ -11,6 +11,27 @@ def test_usage(words, code, postern_dev):
     postern_dev.admin(*words, exit_code=code)
 
 
+def test_help_of_a_group_shows_that_group(postern_dev):
+    shown = postern_dev.admin("pam", "resource", "--help").stdout
+    assert "pam resource create" in shown and "pam session" not in shown
+    assert "pam session list" in postern_dev.admin("pam", "--help").stdout
+    assert 'no command "pam no-such"' in postern_dev.admin("pam", "no-such", "--help", exit_code=64).stderr
+
+
+def test_a_command_without_its_dashes_is_told(postern_dev):
+    done = postern_dev.admin("pam", "access", "a/b", "kubectl", "get", "pods", exit_code=64)
+    assert "postern pam access a/b -- kubectl …" in done.stderr
+
+
+def test_the_development_administrator_can_log_in(postern_dev, tmp_path):
+    from harness.postern import Cli
+    person = Cli(postern_dev, tmp_path / "person")
+    password = postern_dev.data / "dev/password"
+    assert password.stat().st_mode & 0o777 == 0o600
+    person("login", "--email", postern_dev.first["email"], "--password-file", password)
+    person("gateway", "list")
+
+
 def test_not_logged_in_is_4(postern_dev, tmp_path):
     from harness.postern import Cli
     nobody = Cli(postern_dev, tmp_path / "nobody")
