@@ -22,7 +22,7 @@ size_t pn_arena_used(const struct pn_arena *arena);
 void *pn_arena_alloc(struct pn_arena *arena, size_t bytes, size_t align)
     __attribute__((returns_nonnull));
 /* `count` zeroed objects of `type`. */
-#define pn_new(arena, type, count)                                                                 \
+#define pn_new(arena, type, count) \
     ((type *)pn_arena_array((arena), sizeof(type), (count), _Alignof(type)))
 void *pn_arena_array(struct pn_arena *arena, size_t size, size_t count, size_t align)
     __attribute__((returns_nonnull));

@@ -17,15 +17,15 @@
 #define pn_auto(drop) __attribute__((cleanup(drop)))
 
 /* Hands a pointer over: returns it and leaves NULL behind for the cleanup. */
-#define pn_take(pointer)                                                                           \
-    __extension__({                                                                                \
-        __typeof__(*(pointer)) pn_taken_ = *(pointer);                                             \
-        *(pointer) = NULL;                                                                         \
-        pn_taken_;                                                                                 \
+#define pn_take(pointer)                               \
+    __extension__({                                    \
+        __typeof__(*(pointer)) pn_taken_ = *(pointer); \
+        *(pointer) = NULL;                             \
+        pn_taken_;                                     \
     })
 
 /* The struct of `type` whose `member` is at `pointer`. */
-#define pn_container_of(pointer, type, member)                                                     \
+#define pn_container_of(pointer, type, member) \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* States what only our own bug can break; stays in release builds; unreachable from any input. */
@@ -48,7 +48,8 @@ static inline PN_CHECKED bool pn_mul(size_t a, size_t b, size_t *product)
 
 /* The only way to the heap outside base/: never NULL, zeroed; pn_heap_free accepts NULL. */
 void *pn_heap_new(size_t bytes) __attribute__((malloc, returns_nonnull));
-void *pn_heap_grow(void *memory, size_t old_bytes, size_t new_bytes) __attribute__((returns_nonnull));
+void *pn_heap_grow(void *memory, size_t old_bytes, size_t new_bytes)
+    __attribute__((returns_nonnull));
 void pn_heap_free(void *memory);
 char *pn_heap_copy(const char *text) __attribute__((returns_nonnull));
 

@@ -11,16 +11,23 @@ struct pn_db_conn;
 struct pn_keyring;
 struct pn_settings;
 
-enum pn_actor_kind { PN_ACTOR_NONE, PN_ACTOR_USER, PN_ACTOR_IDENTITY, PN_ACTOR_GATEWAY, PN_ACTOR_RELAY, PN_ACTOR_PLATFORM };
+enum pn_actor_kind {
+    PN_ACTOR_NONE,
+    PN_ACTOR_USER,
+    PN_ACTOR_IDENTITY,
+    PN_ACTOR_GATEWAY,
+    PN_ACTOR_RELAY,
+    PN_ACTOR_PLATFORM
+};
 
 /* Who makes the call, as the token said and the database confirmed. */
 struct pn_actor {
     enum pn_actor_kind kind;
-    struct pn_uuid id;        /* user, identity, gateway or relay */
-    struct pn_uuid org_id;    /* zero until an organisation is selected */
-    struct pn_uuid token_id;  /* login session or access token */
-    struct pn_str name;       /* e-mail or name, for the audit row */
-    struct pn_str org_role;   /* "admin", "member", "no-access" */
+    struct pn_uuid id;       /* user, identity, gateway or relay */
+    struct pn_uuid org_id;   /* zero until an organisation is selected */
+    struct pn_uuid token_id; /* login session or access token */
+    struct pn_str name;      /* e-mail or name, for the audit row */
+    struct pn_str org_role;  /* "admin", "member", "no-access" */
     bool is_super_admin;
 };
 
@@ -30,13 +37,13 @@ struct pn_actor {
  */
 struct pn_call {
     struct pn_arena *arena;
-    int64_t deadline_ms;             /* monotonic; every blocking primitive takes it */
-    int64_t now_ms;                  /* wall clock when the call began */
+    int64_t deadline_ms; /* monotonic; every blocking primitive takes it */
+    int64_t now_ms;      /* wall clock when the call began */
     struct pn_actor actor;
-    struct pn_str request_id;        /* "req-…" */
-    struct pn_str ip, user_agent;    /* of the client */
-    struct pn_db *db;                /* writes go through its writer */
-    struct pn_db_conn *conn;         /* this worker's read connection */
+    struct pn_str request_id;     /* "req-…" */
+    struct pn_str ip, user_agent; /* of the client */
+    struct pn_db *db;             /* writes go through its writer */
+    struct pn_db_conn *conn;      /* this worker's read connection */
     struct pn_keyring *keyring;
     const struct pn_settings *settings;
 };

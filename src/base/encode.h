@@ -21,7 +21,8 @@ bool pn_percent_add(struct pn_buf *out, struct pn_str bytes);
  * The first value of `key` in a query string ("a=1&b=2"), decoded (`+` as space), into the arena.
  * False when absent or broken; an empty value is true with len 0.
  */
-bool pn_query_get(struct pn_arena *arena, struct pn_str query, const char *key, struct pn_str *value);
+bool pn_query_get(struct pn_arena *arena, struct pn_str query, const char *key,
+                  struct pn_str *value);
 /* What stands between the quotes of a JSON string; invalid UTF-8 becomes U+FFFD. */
 bool pn_json_escape_add(struct pn_buf *out, struct pn_str text);
 /* 0..15, or -1. */

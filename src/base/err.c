@@ -83,7 +83,7 @@ bool pn_err_raise(struct pn_err *err, enum pn_code code, int cause, const char *
     return false;
 }
 
-bool pn_within(struct pn_err *err, const char *format, ...)
+bool pn_err_within(struct pn_err *err, const char *format, ...)
 {
     char context[256];
     va_list args;
@@ -96,7 +96,7 @@ bool pn_within(struct pn_err *err, const char *format, ...)
     return false;
 }
 
-bool pn_recast(struct pn_err *err, enum pn_code code, const char *format, ...)
+bool pn_err_recast(struct pn_err *err, enum pn_code code, const char *format, ...)
 {
     va_list args;
     char message[sizeof(err->message)]; /* the arguments may point into *err */

@@ -17,28 +17,38 @@ enum pn_code {
  */
 struct pn_err {
     enum pn_code code;
-    char message[256];  /* for the caller of the API; never a secret, never an address */
-    char trace[512];    /* for the operator: outermost context first, joined with ": " */
-    char name[48];      /* machine name where a client tests for one ("PAM_REASON_REQUIRED"); else "" */
-    int cause;          /* errno, SQLite or X509_V_ERR_… code; 0 if none */
-    const char *at;     /* "file:line" that raised it */
-    struct pn_str details; /* JSON of `details` (or of `message` when code is PN_VALIDATION); call arena */
+    char message[256]; /* for the caller of the API; never a secret, never an address */
+    char trace[512];   /* for the operator: outermost context first, joined with ": " */
+    char name[48];     /* machine name where clients test for one ("PAM_REASON_REQUIRED") or "" */
+    int cause;         /* errno, SQLite or X509_V_ERR_… code; 0 if none */
+    const char *at;    /* "file:line" that raised it */
+    struct pn_str details; /* JSON of `details` (PN_VALIDATION: of `message`); call arena */
 };
 
 #define PN_STRINGIFY_(x) #x
 #define PN_STRINGIFY(x) PN_STRINGIFY_(x)
 #define PN_AT __FILE__ ":" PN_STRINGIFY(__LINE__)
 
+/* That what raises returns false, for compilers and analysers, which do not see into err.c. */
+static inline bool pn_err_false(bool raised)
+{
+    (void)raised;
+    return false;
+}
+
 /* All return false, so failing is one statement. Raising over a live error asserts. */
-#define pn_fail(err, code, ...) pn_err_raise((err), (code), 0, PN_AT, __VA_ARGS__)
-#define pn_fail_cause(err, code, cause, ...) pn_err_raise((err), (code), (cause), PN_AT, __VA_ARGS__)
+#define pn_fail(err, code, ...) pn_fail_cause((err), (code), 0, __VA_ARGS__)
+#define pn_fail_cause(err, code, cause, ...) \
+    pn_err_false(pn_err_raise((err), (code), (cause), PN_AT, __VA_ARGS__))
 bool pn_err_raise(struct pn_err *err, enum pn_code code, int cause, const char *at,
                   const char *format, ...) PN_PRINTF(5, 6);
 
 /* Adds context in front of the trace; the caller's message stays. */
-bool pn_within(struct pn_err *err, const char *format, ...) PN_PRINTF(2, 3);
+#define pn_within(err, ...) pn_err_false(pn_err_within((err), __VA_ARGS__))
+bool pn_err_within(struct pn_err *err, const char *format, ...) PN_PRINTF(2, 3);
 /* Replaces code and message; the old message joins the trace (404 instead of 403). */
-bool pn_recast(struct pn_err *err, enum pn_code code, const char *format, ...) PN_PRINTF(3, 4);
+#define pn_recast(err, code, ...) pn_err_false(pn_err_recast((err), (code), __VA_ARGS__))
+bool pn_err_recast(struct pn_err *err, enum pn_code code, const char *format, ...) PN_PRINTF(3, 4);
 /* Sets the machine name that clients compare. */
 bool pn_err_named(struct pn_err *err, const char *name);
 void pn_err_clear(struct pn_err *err);

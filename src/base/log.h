@@ -22,19 +22,23 @@ struct pn_log_field {
     const struct pn_err *err;
 };
 
-#define PN_F_STR(field, value) ((struct pn_log_field){ .kind = PN_FIELD_STR, .name = (field), .str = (value) })
+#define PN_F_STR(field, value) \
+    ((struct pn_log_field){ .kind = PN_FIELD_STR, .name = (field), .str = (value) })
 #define PN_F_TEXT(field, value) PN_F_STR(field, pn_str_from(value))
-#define PN_F_INT(field, value) ((struct pn_log_field){ .kind = PN_FIELD_INT, .name = (field), .number = (int64_t)(value) })
-#define PN_F_BOOL(field, value) ((struct pn_log_field){ .kind = PN_FIELD_BOOL, .name = (field), .number = (value) })
+#define PN_F_INT(field, value) \
+    ((struct pn_log_field){ .kind = PN_FIELD_INT, .name = (field), .number = (int64_t)(value) })
+#define PN_F_BOOL(field, value) \
+    ((struct pn_log_field){ .kind = PN_FIELD_BOOL, .name = (field), .number = (value) })
 /* code, message, trace and place of an error. */
-#define PN_F_ERR(value) ((struct pn_log_field){ .kind = PN_FIELD_ERR, .name = "error", .err = (value) })
+#define PN_F_ERR(value) \
+    ((struct pn_log_field){ .kind = PN_FIELD_ERR, .name = "error", .err = (value) })
 
-#define pn_log(level, event, ...)                                                                  \
-    do {                                                                                           \
-        if (pn_log_is_on(level)) {                                                                 \
-            const struct pn_log_field pn_fields_[] = { { 0 }, ##__VA_ARGS__ };                     \
-            pn_log_write((level), (event), pn_fields_ + 1, PN_COUNT(pn_fields_) - 1);              \
-        }                                                                                          \
+#define pn_log(level, event, ...)                                                     \
+    do {                                                                              \
+        if (pn_log_is_on(level)) {                                                    \
+            const struct pn_log_field pn_fields_[] = { { 0 }, ##__VA_ARGS__ };        \
+            pn_log_write((level), (event), pn_fields_ + 1, PN_COUNT(pn_fields_) - 1); \
+        }                                                                             \
     } while (0)
 
 bool pn_log_is_on(enum pn_log_level level);

@@ -14,7 +14,9 @@ struct pn_str {
 
 /* `literal` as a slice; works in static initialisers. */
 #define PN_LIT(literal) ((struct pn_str){ "" literal, sizeof(literal) - 1 })
+/* clang-format off */
 #define PN_LIT_INIT(literal) { "" literal, sizeof(literal) - 1 }
+/* clang-format on */
 #define PN_NONE ((struct pn_str){ NULL, 0 })
 #define PN_ARG(s) ((int)(s).len), ((s).ptr != NULL ? (s).ptr : "")
 

@@ -20,8 +20,8 @@ struct pn_gateway_config {
         *enrol_token;         /* one-time; NULL when `state_dir` holds an access token already */
     const char *state_dir;    /* made 0700; access token, lock and spool live there */
     struct pn_str relay_name; /* absent: every relay the server names */
-    struct pn_str
-        listen; /* "host:port" for clients without a relay; absent: none; port 0: a free one */
+    /* "host:port" for clients without a relay; absent: none; port 0: a free one */
+    struct pn_str listen;
     struct pn_str direct_address; /* "host:port" to tell clients; absent: what `listen` became */
     unsigned loops;               /* 0: one */
     bool is_recording_strict;     /* a request waits until its record is on disk */

@@ -17,11 +17,12 @@ enum pn_h1_result { PN_H1_MORE, PN_H1_DONE, PN_H1_BAD };
  * Parses a head at the front of `bytes`. DONE: *used tells its length; slices point into `bytes`,
  * fields into `arena`. MORE: needs more (past the limits it says BAD). BAD: err has the sentence.
  */
-enum pn_h1_result pn_h1_parse_request(struct pn_str bytes, struct pn_arena *arena, struct pn_http_head *head,
-                                      size_t *used, struct pn_err *err);
+enum pn_h1_result pn_h1_parse_request(struct pn_str bytes, struct pn_arena *arena,
+                                      struct pn_http_head *head, size_t *used, struct pn_err *err);
 /* `method` is the request's: a HEAD response has no body. 1xx other than 101 are the caller's to skip. */
-enum pn_h1_result pn_h1_parse_response(struct pn_str bytes, struct pn_arena *arena, struct pn_str method,
-                                       struct pn_http_head *head, size_t *used, struct pn_err *err);
+enum pn_h1_result pn_h1_parse_response(struct pn_str bytes, struct pn_arena *arena,
+                                       struct pn_str method, struct pn_http_head *head,
+                                       size_t *used, struct pn_err *err);
 
 /* How the end of a body is known. */
 enum pn_h1_framing { PN_H1_NO_BODY, PN_H1_LENGTH, PN_H1_CHUNKED, PN_H1_UNTIL_CLOSE };

@@ -19,27 +19,28 @@ struct pn_http_field {
  * print. Slices borrow from the codec's buffer; valid until its owner says.
  */
 struct pn_http_head {
-    struct pn_str method;              /* request */
-    struct pn_str target;              /* request: origin-form "/path?query"; CONNECT: authority */
-    struct pn_str scheme, authority;   /* request: authority = Host or :authority */
-    int status;                        /* response; 0 in requests */
-    struct pn_http_field *fields;      /* without pseudo fields, Host, and framing (below); hop-by-hop
+    struct pn_str method;            /* request */
+    struct pn_str target;            /* request: origin-form "/path?query"; CONNECT: authority */
+    struct pn_str scheme, authority; /* request: authority = Host or :authority */
+    int status;                      /* response; 0 in requests */
+    struct pn_http_field *fields;    /* without pseudo fields, Host, and framing (below); hop-by-hop
                                           ones are left in when parsed and never printed */
     size_t count;
-    int64_t content_length;            /* -1: none */
-    bool is_chunked;                   /* HTTP/1: Transfer-Encoding: chunked */
-    bool is_last;                      /* no body follows (HTTP/2 END_STREAM; HTTP/1 derived) */
-    bool wants_close;                  /* HTTP/1: the connection ends after this message */
+    int64_t content_length; /* -1: none */
+    bool is_chunked;        /* HTTP/1: Transfer-Encoding: chunked */
+    bool is_last;           /* no body follows (HTTP/2 END_STREAM; HTTP/1 derived) */
+    bool wants_close;       /* HTTP/1: the connection ends after this message */
     bool expects_continue;
-    bool is_http10;                    /* HTTP/1.0 peer: no chunks towards it, no keep-alive */
-    struct pn_str upgrade;             /* HTTP/1: value of Upgrade when Connection lists it; else PN_NONE */
+    bool is_http10;        /* HTTP/1.0 peer: no chunks towards it, no keep-alive */
+    struct pn_str upgrade; /* HTTP/1: value of Upgrade when Connection lists it; else PN_NONE */
 };
 
 /* The first field of that name (ASCII case folded), or PN_NONE. */
 struct pn_str pn_http_field_get(const struct pn_http_head *head, const char *name);
 size_t pn_http_field_count(const struct pn_http_head *head, const char *name);
 /* Is `token` in the comma-separated list(s) of that field? */
-bool pn_http_field_has_token(const struct pn_http_head *head, const char *name, struct pn_str token);
+bool pn_http_field_has_token(const struct pn_http_head *head, const char *name,
+                             struct pn_str token);
 /* RFC 9110 token and field value (no CR, LF, NUL). */
 bool pn_http_is_token(struct pn_str name);
 bool pn_http_is_value(struct pn_str value);

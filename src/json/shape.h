@@ -29,8 +29,8 @@ enum pn_kind {
     PN_KIND_STRINGS, /* struct pn_strs; min/max count; .item_max code points each */
     PN_KIND_OBJECT,  /* struct by value in the member; .shape; `has` flag tells presence */
     PN_KIND_OBJECTS, /* struct pn_list of .shape; min/max count */
-    PN_KIND_RAW,     /* struct pn_str holding JSON text, any value; printed verbatim; absent = NULL */
-    PN_KIND_MAP,     /* struct pn_strs of alternating names and values: object of strings */
+    PN_KIND_RAW, /* struct pn_str holding JSON text, any value; printed verbatim; absent = NULL */
+    PN_KIND_MAP, /* struct pn_strs of alternating names and values: object of strings */
 };
 
 struct pn_strs {
@@ -50,21 +50,21 @@ struct pn_field {
     const char *name;
     enum pn_kind kind;
     size_t offset;
-    size_t has_offset;       /* of a bool that tells whether the member was there; 0 = none */
+    size_t has_offset; /* of a bool that tells whether the member was there; 0 = none */
     bool required;
-    bool is_nullable;        /* input: null is let in and reads as absent, though `has` says it was
+    bool is_nullable; /* input: null is let in and reads as absent, though `has` says it was
                                 there and `required` is content (otherwise null is ill-typed) */
-    bool lower, trim;        /* STRING input: fold ASCII case / strip spaces before the limits */
-    bool omit_empty;         /* output: leave the member out when absent instead of printing null */
-    int64_t min, max;        /* see pn_kind; max 0 = the kind's default limit */
+    bool lower, trim; /* STRING input: fold ASCII case / strip spaces before the limits */
+    bool omit_empty;  /* output: leave the member out when absent instead of printing null */
+    int64_t min, max; /* see pn_kind; max 0 = the kind's default limit */
     int64_t item_max;
-    int64_t fallback;        /* INT, BOOL, ENUM: value when absent */
+    int64_t fallback; /* INT, BOOL, ENUM: value when absent */
     bool has_fallback;
     const char *const *names;
     const struct pn_shape *shape;
-    bool (*check)(struct pn_str text); /* STRING: further rule; message says "Invalid <name>" or .rule */
-    const char *rule;        /* sentence when `check` says no */
-    const char *doc;         /* for the API description */
+    bool (*check)(struct pn_str text); /* STRING: a further rule; else "Invalid <name>" or .rule */
+    const char *rule;                  /* sentence when `check` says no */
+    const char *doc;                   /* for the API description */
 };
 
 struct pn_shape {
@@ -74,10 +74,12 @@ struct pn_shape {
     size_t count;
 };
 
+/* clang-format off */
 #define PN_FIELD(type, member, what, ...)                                                          \
     { .name = #member, .kind = PN_KIND_##what, .offset = offsetof(struct type, member), __VA_ARGS__ }
 /* A shape from `struct x` and `x_fields`. */
 #define PN_SHAPE_OF(type) { #type, sizeof(struct type), type##_fields, PN_COUNT(type##_fields) }
+/* clang-format on */
 #define PN_SHAPE(type) (&(const struct pn_shape)PN_SHAPE_OF(type))
 
 /* Limits of any JSON that comes from outside. */
@@ -87,7 +89,7 @@ struct pn_shape {
 #define PN_SHAPE_STRING_BYTES 4096 /* also of one item of STRINGS and of one value of MAP */
 #define PN_SHAPE_SECRET_BYTES 65536
 #define PN_SHAPE_RAW_BYTES 65536
-#define PN_SHAPE_ITEMS 1000   /* STRINGS, OBJECTS, MAP */
+#define PN_SHAPE_ITEMS 1000     /* STRINGS, OBJECTS, MAP */
 #define PN_SHAPE_NAME_BYTES 256 /* of a name in a MAP */
 #define PN_SHAPE_MAX_ISSUES 32  /* the list of issues ends there */
 

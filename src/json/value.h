@@ -22,7 +22,7 @@ void pn_value_freep(struct pn_value **value);
 const struct pn_value *pn_value_at(const struct pn_value *v, const char *path); /* "a.b.2.c" */
 const struct pn_value *pn_value_get(const struct pn_value *v, const char *name);
 const struct pn_value *pn_value_item(const struct pn_value *v, size_t index);
-size_t pn_value_count(const struct pn_value *v); /* items or members */
+size_t pn_value_count(const struct pn_value *v);      /* items or members */
 struct pn_str pn_value_str(const struct pn_value *v); /* valid while the document is */
 int64_t pn_value_int(const struct pn_value *v, int64_t fallback);
 bool pn_value_bool(const struct pn_value *v, bool fallback);

@@ -12,7 +12,8 @@
 struct pn_lane;
 
 struct pn_job {
-    void (*run)(struct pn_job *job, void *worker); /* on a worker; `worker` is what worker_new gave */
+    /* On a worker; `worker` is what worker_new gave. */
+    void (*run)(struct pn_job *job, void *worker);
     struct pn_job *next;
 };
 
@@ -25,7 +26,8 @@ struct pn_lane_config {
     void *context;
 };
 
-bool pn_lane_new(const struct pn_lane_config *config, struct pn_lane **out, struct pn_err *err) PN_CHECKED;
+bool pn_lane_new(const struct pn_lane_config *config, struct pn_lane **out, struct pn_err *err)
+    PN_CHECKED;
 /* False when the queue is full or the lane is stopping: answer 503 with Retry-After at once. */
 bool pn_lane_submit(struct pn_lane *lane, struct pn_job *job) PN_CHECKED;
 /* Runs what is queued, then ends the threads. */

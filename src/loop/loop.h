@@ -68,7 +68,7 @@ struct pn_timer {
     void (*run)(struct pn_timer *timer);
     struct pn_loop *loop; /* NULL until first started */
     int64_t due_ms;
-    size_t heap_at;       /* position + 1; 0 = not running */
+    size_t heap_at; /* position + 1; 0 = not running */
 };
 void pn_timer_start(struct pn_loop *loop, struct pn_timer *timer, int64_t after_ms);
 void pn_timer_stop(struct pn_timer *timer);
@@ -84,7 +84,8 @@ void pn_poll_want(struct pn_poll *poll, unsigned events); /* 0 = sleep; cheap wh
 void pn_poll_close(struct pn_poll *poll, int fd_to_close);
 
 /* Signals, delivered on the loop; until pn_loop_free. */
-bool pn_loop_on_signal(struct pn_loop *loop, int signal_number, void (*run)(void *owner, int signal_number),
-                       void *owner, struct pn_err *err) PN_CHECKED;
+bool pn_loop_on_signal(struct pn_loop *loop, int signal_number,
+                       void (*run)(void *owner, int signal_number), void *owner, struct pn_err *err)
+    PN_CHECKED;
 
 #endif

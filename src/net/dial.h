@@ -14,7 +14,8 @@ struct pn_endpoint {
     char host[256];
     uint16_t port;
 };
-bool pn_endpoint_parse(struct pn_str text, uint16_t default_port, struct pn_endpoint *out, struct pn_err *err) PN_CHECKED;
+bool pn_endpoint_parse(struct pn_str text, uint16_t default_port, struct pn_endpoint *out,
+                       struct pn_err *err) PN_CHECKED;
 /* "https://host[:port][/prefix]"; no user info, query or fragment. prefix has no trailing slash. */
 struct pn_url {
     struct pn_endpoint endpoint;
@@ -30,7 +31,8 @@ bool pn_url_parse(struct pn_str text, struct pn_url *out, struct pn_err *err) PN
  */
 struct pn_dial;
 typedef void pn_dial_fn(void *owner, struct pn_stream *socket, const struct pn_err *err);
-struct pn_dial *pn_dial(struct pn_loop *loop, const struct pn_endpoint *to, int64_t deadline_ms, pn_dial_fn *done, void *owner);
+struct pn_dial *pn_dial(struct pn_loop *loop, const struct pn_endpoint *to, int64_t deadline_ms,
+                        pn_dial_fn *done, void *owner);
 void pn_dial_cancel(struct pn_dial *dial); /* `done` will not be called */
 
 /* Blocking: a connected, non-blocking descriptor, or -1. `deadline_ms` is monotonic. Threads: worker. */
@@ -43,8 +45,8 @@ int pn_dial_blocking(const struct pn_endpoint *to, int64_t deadline_ms, struct p
 struct pn_listener;
 /* `fd` is non-blocking and the callee's; `peer_ip` lives until the call returns. */
 typedef void pn_accept_fn(void *owner, int fd, struct pn_str peer_ip);
-bool pn_listen(struct pn_loop *loop, const struct pn_endpoint *at, pn_accept_fn *accepted, void *owner,
-               struct pn_listener **out, struct pn_err *err) PN_CHECKED;
+bool pn_listen(struct pn_loop *loop, const struct pn_endpoint *at, pn_accept_fn *accepted,
+               void *owner, struct pn_listener **out, struct pn_err *err) PN_CHECKED;
 /*
  * Another loop that accepts from the same socket, made on that loop's thread. `first_fd` is
  * pn_listener_fd of the first listener; it is duplicated, so the two close independently.

@@ -17,8 +17,8 @@
  */
 
 /* ---- server ---- */
-struct pn_http_server;   /* settings and handler, per loop */
-struct pn_http_conn;     /* one client connection */
+struct pn_http_server; /* settings and handler, per loop */
+struct pn_http_conn;   /* one client connection */
 struct pn_exchange;
 
 struct pn_http_server_config {
@@ -30,32 +30,33 @@ struct pn_http_server_config {
     /* Malformed HTTP/1: an answer body for 400 (and 431, 413, 408) in this surface's error form. */
     struct pn_str (*error_body)(struct pn_arena *arena, int status, const char *message);
     void *context;
-    int64_t head_timeout_ms;     /* 32 s */
-    int64_t idle_timeout_ms;     /* 90 s between requests */
-    uint32_t max_streams;        /* HTTP/2; 250 */
+    int64_t head_timeout_ms; /* 32 s */
+    int64_t idle_timeout_ms; /* 90 s between requests */
+    uint32_t max_streams;    /* HTTP/2; 250 */
 };
-struct pn_http_server *pn_http_server_new(struct pn_loop *loop, const struct pn_http_server_config *config);
+struct pn_http_server *pn_http_server_new(struct pn_loop *loop,
+                                          const struct pn_http_server_config *config);
 /* Stops accepting requests: HTTP/2 GOAWAY, HTTP/1 Connection: close; running exchanges finish. */
 void pn_http_server_drain(struct pn_http_server *server);
-void pn_http_server_free(struct pn_http_server *server); /* aborts what is still open */
+void pn_http_server_free(struct pn_http_server *server);         /* aborts what is still open */
 size_t pn_http_server_open(const struct pn_http_server *server); /* connections */
 
 /* Serves HTTP on a stream that is ready for it (TLS done); takes it. is_h2 by ALPN. */
-struct pn_http_conn *pn_http_serve(struct pn_http_server *server, struct pn_stream *stream, bool is_h2,
-                                   struct pn_str peer_ip, void *conn_user);
+struct pn_http_conn *pn_http_serve(struct pn_http_server *server, struct pn_stream *stream,
+                                   bool is_h2, struct pn_str peer_ip, void *conn_user);
 /* Aborts the connection and all its exchanges (their body streams FAIL); `closed` is called. */
 void pn_http_conn_abort(struct pn_http_conn *conn);
 void *pn_http_conn_user(const struct pn_http_conn *conn);
 
 struct pn_exchange {
-    struct pn_stream body;               /* first: &exchange->body is the stream */
+    struct pn_stream body; /* first: &exchange->body is the stream */
     struct pn_http_conn *conn;
-    struct pn_arena *arena;              /* of this exchange */
+    struct pn_arena *arena; /* of this exchange */
     const struct pn_http_head *request;
     struct pn_str peer_ip;
     bool is_h2;
     bool is_answered;
-    void *user;                          /* the handler's */
+    void *user; /* the handler's */
 };
 /*
  * Sends the response head, once (1xx heads before it, as often as needed). head->is_last: no body;
@@ -64,7 +65,8 @@ struct pn_exchange {
  */
 void pn_exchange_respond(struct pn_exchange *exchange, const struct pn_http_head *head);
 /* Head with Content-Length, body and end in one go; closes the exchange when it is out. */
-void pn_exchange_answer(struct pn_exchange *exchange, const struct pn_http_head *head, struct pn_str body);
+void pn_exchange_answer(struct pn_exchange *exchange, const struct pn_http_head *head,
+                        struct pn_str body);
 
 /* ---- client ---- */
 struct pn_origin; /* a pool of connections to one server with one identity, on one loop */
@@ -81,10 +83,10 @@ void pn_connect_failed(struct pn_connect *connect, const struct pn_err *err);
 struct pn_origin_config {
     pn_connect_fn *connect;
     void *context;
-    unsigned max_connections;       /* HTTP/1 and HTTP/2 together; upgrades come on top */
-    unsigned streams_per_connection;/* HTTP/2: another connection is opened above this (80) */
-    size_t max_waiting;             /* requests waiting for a connection; over it PN_BUSY */
-    int64_t idle_timeout_ms;        /* 90 s */
+    unsigned max_connections;        /* HTTP/1 and HTTP/2 together; upgrades come on top */
+    unsigned streams_per_connection; /* HTTP/2: another connection is opened above this (80) */
+    size_t max_waiting;              /* requests waiting for a connection; over it PN_BUSY */
+    int64_t idle_timeout_ms;         /* 90 s */
 };
 struct pn_origin *pn_origin_new(struct pn_loop *loop, const struct pn_origin_config *config);
 /* Aborts everything; requests still open FAIL. */
@@ -98,10 +100,12 @@ struct pn_request_events {
     void (*failed)(void *owner, struct pn_request *request, const struct pn_err *err);
 };
 struct pn_request {
-    struct pn_stream body; /* first: writing sends the request's body, reading gives the response's */
+    /* first: writing sends the request's body, reading gives the response's */
+    struct pn_stream body;
     void *owner;
     const struct pn_request_events *events;
-    bool is_idempotent;    /* may be repeated on a fresh connection when a kept-alive one proves dead */
+    /* may be repeated on a fresh connection when a kept-alive one proves dead */
+    bool is_idempotent;
 };
 /*
  * Sends a request. `head` (scheme, authority, method, target, fields; content_length or is_chunked

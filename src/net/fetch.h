@@ -16,28 +16,29 @@ struct pn_fetcher;
 
 struct pn_fetcher_config {
     struct pn_url url;
-    struct pn_str trust_pem;     /* absent: the system's CAs */
+    struct pn_str trust_pem; /* absent: the system's CAs */
     bool is_insecure;
     const char *user_agent;
 };
-bool pn_fetcher_new(const struct pn_fetcher_config *config, struct pn_fetcher **out, struct pn_err *err) PN_CHECKED;
+bool pn_fetcher_new(const struct pn_fetcher_config *config, struct pn_fetcher **out,
+                    struct pn_err *err) PN_CHECKED;
 void pn_fetcher_free(struct pn_fetcher *fetcher);
 
 struct pn_fetch {
     const char *method;
-    struct pn_str path;                   /* origin-form below the URL's prefix */
-    const struct pn_http_field *fields;   /* added ones */
+    struct pn_str path;                 /* origin-form below the URL's prefix */
+    const struct pn_http_field *fields; /* added ones */
     size_t field_count;
-    const struct pn_secret *bearer;       /* NULL = none */
-    struct pn_str body;                   /* ptr NULL = none; sent with content_type */
-    const char *content_type;             /* NULL = application/json */
-    int64_t deadline_ms;                  /* monotonic */
-    size_t max_body_bytes;                /* of the answer; 0 = 16 MiB */
+    const struct pn_secret *bearer; /* NULL = none */
+    struct pn_str body;             /* ptr NULL = none; sent with content_type */
+    const char *content_type;       /* NULL = application/json */
+    int64_t deadline_ms;            /* monotonic */
+    size_t max_body_bytes;          /* of the answer; 0 = 16 MiB */
 };
 struct pn_fetched {
     int status;
-    struct pn_http_head head;             /* arena */
-    struct pn_str body;                   /* arena */
+    struct pn_http_head head; /* arena */
+    struct pn_str body;       /* arena */
 };
 /*
  * One request. A dead kept-alive connection is replaced once, when the request can be repeated (GET,

@@ -13,11 +13,11 @@
 struct pn_forward;
 
 struct pn_forward_result {
-    int status;                       /* 0: no response was sent by the origin */
+    int status; /* 0: no response was sent by the origin */
     uint64_t request_bytes, response_bytes;
     bool is_upgraded;
-    bool is_clean;                    /* both directions ended properly */
-    struct pn_err err;                /* when not clean */
+    bool is_clean;     /* both directions ended properly */
+    struct pn_err err; /* when not clean */
 };
 
 struct pn_forward_events {

@@ -3,10 +3,10 @@
 
 #include "net/h1_pipe.h"
 
-#define AHEAD_BYTES ((size_t)16 * 1024)        /* of the next request, read while one is served */
-#define DRAIN_MAX_BYTES ((size_t)256 * 1024)   /* of a request body that nobody wanted */
-#define LINGER_MAX_BYTES ((size_t)32 << 20)    /* of what arrives after our last word: clients that
-                                                  read no answer before they have sent all */
+#define AHEAD_BYTES ((size_t)16 * 1024)      /* of the next request, read while one is served */
+#define DRAIN_MAX_BYTES ((size_t)256 * 1024) /* of a request body that nobody wanted */
+/* What arrives after our last word: clients that read no answer before they have sent all. */
+#define LINGER_MAX_BYTES ((size_t)32 << 20)
 #define DRAIN_MS 5000
 #define LINGER_MS 2000
 

@@ -12,14 +12,15 @@
 struct pn_pump;
 
 struct pn_pump_end {
-    bool is_clean;                /* both directions ended with a proper end */
-    uint64_t a_to_b, b_to_a;      /* bytes */
-    struct pn_err err;            /* when not clean */
+    bool is_clean;           /* both directions ended with a proper end */
+    uint64_t a_to_b, b_to_a; /* bytes */
+    struct pn_err err;       /* when not clean */
 };
 /* Called once, after both streams have been closed; frees nothing of the owner's. */
 typedef void pn_pump_done_fn(void *owner, const struct pn_pump_end *end);
 
-struct pn_pump *pn_pump_start(struct pn_stream *a, struct pn_stream *b, pn_pump_done_fn *done, void *owner);
+struct pn_pump *pn_pump_start(struct pn_stream *a, struct pn_stream *b, pn_pump_done_fn *done,
+                              void *owner);
 /* Aborts both streams; `done` is not called. */
 void pn_pump_cancel(struct pn_pump *pump);
 uint64_t pn_pump_bytes(const struct pn_pump *pump, bool a_to_b);

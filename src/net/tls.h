@@ -16,22 +16,24 @@ struct pn_tls_context;
 
 struct pn_tls_settings {
     bool is_server;
-    struct pn_str chain_pem;              /* own certificate, leaf first; may be absent for clients */
+    struct pn_str chain_pem; /* own certificate, leaf first; may be absent for clients */
     const struct pn_secret *key_pem;
-    struct pn_str trust_pem;              /* CAs; absent for a client: the system's */
-    bool is_insecure;                     /* client: accept any certificate (flag of the resource) */
-    bool wants_client_certificate;        /* server: ask for one, against trust_pem */
-    bool requires_client_certificate;     /* … and fail without */
-    bool accepts_expired_client;          /* server: an expired client leaf passes (its session answers 401) */
+    struct pn_str trust_pem;          /* CAs; absent for a client: the system's */
+    bool is_insecure;                 /* client: accept any certificate (flag of the resource) */
+    bool wants_client_certificate;    /* server: ask for one, against trust_pem */
+    bool requires_client_certificate; /* … and fail without */
+    /* server: an expired client leaf passes (its session answers 401) */
+    bool accepts_expired_client;
     bool is_tls13_only;
-    bool has_tickets;                     /* server: one session ticket */
-    const char *const *alpn;              /* in order of preference, NULL-terminated; NULL = none */
-    bool alpn_may_be_absent;              /* server: no ALPN offered is fine; an unknown one is alert 120 */
+    bool has_tickets;        /* server: one session ticket */
+    const char *const *alpn; /* in order of preference, NULL-terminated; NULL = none */
+    bool alpn_may_be_absent; /* server: no ALPN offered is fine; an unknown one is alert 120 */
 };
 
 bool pn_tls_context_new(const struct pn_tls_settings *settings, struct pn_tls_context **out,
                         struct pn_err *err) PN_CHECKED;
-void pn_tls_context_free(struct pn_tls_context *context); /* streams in use keep it alive (counted) */
+/* Streams in use keep it alive (counted). */
+void pn_tls_context_free(struct pn_tls_context *context);
 
 /*
  * Finish sends close_notify and then ends the lower stream's direction too. An end of the lower
@@ -52,11 +54,12 @@ bool pn_tls_start(struct pn_tls_context *context, struct pn_stream *lower, const
                   struct pn_err *err) PN_CHECKED;
 
 /* What was negotiated; valid while the stream is. */
-const char *pn_tls_alpn(const struct pn_stream *tls);            /* "" when none */
-const char *pn_tls_server_name(const struct pn_stream *tls);     /* SNI received; "" when none */
+const char *pn_tls_alpn(const struct pn_stream *tls);        /* "" when none */
+const char *pn_tls_server_name(const struct pn_stream *tls); /* SNI received; "" when none */
 /* The peer's leaf as DER in the arena; PN_NONE without one. */
 struct pn_str pn_tls_peer_der(const struct pn_stream *tls, struct pn_arena *arena);
-bool pn_tls_peer_has_expired(const struct pn_stream *tls);       /* accepted only by accepts_expired_client */
+/* Accepted only by accepts_expired_client. */
+bool pn_tls_peer_has_expired(const struct pn_stream *tls);
 
 /*
  * Peeks at a ClientHello without TLS state: SNI and whether `alpn` is offered. MORE when incomplete.

@@ -31,8 +31,8 @@ struct pn_tunnel_events {
 };
 
 /* Both take `lower`, a TLS stream whose handshake is done. */
-bool pn_tunnel_relay_side(struct pn_stream *lower, const struct pn_tunnel_events *events, void *owner,
-                          struct pn_tunnel **out, struct pn_err *err) PN_CHECKED;
+bool pn_tunnel_relay_side(struct pn_stream *lower, const struct pn_tunnel_events *events,
+                          void *owner, struct pn_tunnel **out, struct pn_err *err) PN_CHECKED;
 /* `process`: 1–64 printable characters, the same for all tunnels of this process. */
 bool pn_tunnel_gateway_side(struct pn_stream *lower, const char *process, unsigned index,
                             const struct pn_tunnel_events *events, void *owner,

@@ -9,9 +9,11 @@
 /* Files and processes: what belongs to the operating system. */
 
 /* The whole file, at most max_bytes (PN_TOO_LARGE); "-" is standard input. PN_NOT_FOUND, PN_IO. */
-bool pn_file_read(const char *path, size_t max_bytes, struct pn_buf *out, struct pn_err *err) PN_CHECKED;
+bool pn_file_read(const char *path, size_t max_bytes, struct pn_buf *out, struct pn_err *err)
+    PN_CHECKED;
 /* Whole or not at all: temporary file beside it, fsync, rename; `mode` as given (0600). */
-bool pn_file_write(const char *path, struct pn_str bytes, unsigned mode, struct pn_err *err) PN_CHECKED;
+bool pn_file_write(const char *path, struct pn_str bytes, unsigned mode, struct pn_err *err)
+    PN_CHECKED;
 bool pn_file_exists(const char *path);
 bool pn_file_remove(const char *path, struct pn_err *err) PN_CHECKED; /* absent is fine */
 /* mkdir -p with `mode` for what it makes. */

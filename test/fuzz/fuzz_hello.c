@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (early != PN_HELLO_MORE && early != result)
             abort();
-        if (early == PN_HELLO_DONE && (strcmp(whole.server_name, part.server_name) != 0 || whole.has_alpn != part.has_alpn))
+        if (early == PN_HELLO_DONE &&
+            (strcmp(whole.server_name, part.server_name) != 0 || whole.has_alpn != part.has_alpn))
             abort();
     }
     for (const char *c = whole.server_name; result == PN_HELLO_DONE && *c != '\0'; c++)

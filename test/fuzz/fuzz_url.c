@@ -21,10 +21,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     pn_err_clear(&err);
     if (!pn_url_parse(pn_str_of(data, size), &url, &err))
         return 0;
-    snprintf(text, sizeof(text), strchr(url.endpoint.host, ':') != NULL ? "http%s://[%s]:%u" : "http%s://%s:%u",
+    snprintf(text, sizeof(text),
+             strchr(url.endpoint.host, ':') != NULL ? "http%s://[%s]:%u" : "http%s://%s:%u",
              url.is_tls ? "s" : "", url.endpoint.host, url.endpoint.port);
     if (!pn_url_parse(pn_str_from(text), &again, &err) || again.is_tls != url.is_tls ||
-        again.endpoint.port != url.endpoint.port || strcmp(again.endpoint.host, url.endpoint.host) != 0)
+        again.endpoint.port != url.endpoint.port ||
+        strcmp(again.endpoint.host, url.endpoint.host) != 0)
         abort();
     return 0;
 }

@@ -23,7 +23,8 @@
 #define CHECK_OK(call, err) check_ok((call), &(err), __FILE__, __LINE__)
 /* Fails unless `call` is false with that code; clears err for the next use. */
 #define CHECK_FAILS(call, err, want) check_fails((call), &(err), PN_##want, __FILE__, __LINE__)
-#define BYTES(...) pn_str_of((const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
+#define BYTES(...) \
+    pn_str_of((const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
 
 static inline void check_str(struct pn_str s, const char *text, const char *file, int line)
 {
@@ -37,11 +38,13 @@ static inline void check_ok(bool done, const struct pn_err *err, const char *fil
 {
     if (done)
         return;
-    print_error("%s:%d: %s: %s (%s)\n", file, line, pn_code_name(err->code), err->message, err->trace);
+    print_error("%s:%d: %s: %s (%s)\n", file, line, pn_code_name(err->code), err->message,
+                err->trace);
     _fail(file, line);
 }
 
-static inline void check_fails(bool done, struct pn_err *err, enum pn_code want, const char *file, int line)
+static inline void check_fails(bool done, struct pn_err *err, enum pn_code want, const char *file,
+                               int line)
 {
     if (done || err->code != want) {
         print_error("%s:%d: wanted failure %d, got %s %d: %s\n", file, line, want,
@@ -51,12 +54,12 @@ static inline void check_fails(bool done, struct pn_err *err, enum pn_code want,
     pn_err_clear(err);
 }
 
-#define PN_TEST_MAIN(...)                                                                          \
-    int main(void)                                                                                 \
-    {                                                                                              \
-        const struct CMUnitTest tests[] = { __VA_ARGS__ };                                         \
-        cmocka_set_message_output(CM_OUTPUT_TAP);                                                  \
-        return cmocka_run_group_tests(tests, NULL, NULL);                                          \
+#define PN_TEST_MAIN(...)                                  \
+    int main(void)                                         \
+    {                                                      \
+        const struct CMUnitTest tests[] = { __VA_ARGS__ }; \
+        cmocka_set_message_output(CM_OUTPUT_TAP);          \
+        return cmocka_run_group_tests(tests, NULL, NULL);  \
     }
 #define T(name) cmocka_unit_test(name)
 

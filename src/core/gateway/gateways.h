@@ -18,8 +18,8 @@ struct pn_gateways_view {
     struct pn_uuid id, orgId, identityId; /* identityId: always none, gateways own themselves */
     struct pn_str name;
     int64_t createdAt, updatedAt, heartbeat;
-    struct pn_str
-        lastHealthCheckStatus; /* "healthy", "failed", or none before the first heartbeat */
+    /* "healthy", "failed", or none before the first heartbeat */
+    struct pn_str lastHealthCheckStatus;
     struct pn_str directAddress;
     bool canRevoke, isConnected; /* enrolled; reachable through a relay or directly right now */
     int64_t connectedResourcesCount;

@@ -105,7 +105,7 @@ bool pn_pam_session_close_account(struct pn_db_conn *tx, const struct pn_call *c
  * of the project, and for people an active one of the organisation. Call it after the change.
  */
 bool pn_pam_session_close_owner(struct pn_db_conn *tx, const struct pn_call *call,
-                                struct pn_uuid owner, struct pn_str reason,
-                                struct pn_err *err) PN_CHECKED;
+                                struct pn_uuid owner, struct pn_str reason, struct pn_err *err)
+    PN_CHECKED;
 
 #endif

@@ -7,17 +7,34 @@ static struct pn_arena *arena;
 static struct pn_err err;
 static struct pn_http_head out;
 
-#define F(name, value) { PN_LIT_INIT(name), PN_LIT_INIT(value) }
-#define BUILD(...) build(false, (struct pn_http_field[]){ __VA_ARGS__ }, PN_COUNT(((struct pn_http_field[]){ __VA_ARGS__ })), PN_NONE)
-#define BUILD_OPAQUE(...) build(true, (struct pn_http_field[]){ __VA_ARGS__ }, PN_COUNT(((struct pn_http_field[]){ __VA_ARGS__ })), PN_NONE)
+#define F(name, value)                        \
+    {                                         \
+        PN_LIT_INIT(name), PN_LIT_INIT(value) \
+    }
+#define BUILD(...)                                        \
+    build(false, (struct pn_http_field[]){ __VA_ARGS__ }, \
+          PN_COUNT(((struct pn_http_field[]){ __VA_ARGS__ })), PN_NONE)
+#define BUILD_OPAQUE(...)                                \
+    build(true, (struct pn_http_field[]){ __VA_ARGS__ }, \
+          PN_COUNT(((struct pn_http_field[]){ __VA_ARGS__ })), PN_NONE)
 
 static bool build(bool is_opaque, struct pn_http_field *fields, size_t count, struct pn_str upgrade)
 {
-    struct pn_http_head client = { .method = PN_LIT("GET"), .target = PN_LIT("/x/api"), .authority = PN_LIT("evil.example"),
-                                   .fields = fields, .count = count, .content_length = -1, .is_last = true, .upgrade = upgrade };
-    struct pn_kube_upstream upstream = { .scheme = PN_LIT("https"), .authority = PN_LIT("kube:6443"), .target = PN_LIT("/api"),
-                                         .authorization = PN_LIT("Bearer cluster"), .audit_id = PN_LIT("our-id"),
-                                         .client_ip = PN_LIT("192.0.2.7"), .is_opaque = is_opaque };
+    struct pn_http_head client = { .method = PN_LIT("GET"),
+                                   .target = PN_LIT("/x/api"),
+                                   .authority = PN_LIT("evil.example"),
+                                   .fields = fields,
+                                   .count = count,
+                                   .content_length = -1,
+                                   .is_last = true,
+                                   .upgrade = upgrade };
+    struct pn_kube_upstream upstream = { .scheme = PN_LIT("https"),
+                                         .authority = PN_LIT("kube:6443"),
+                                         .target = PN_LIT("/api"),
+                                         .authorization = PN_LIT("Bearer cluster"),
+                                         .audit_id = PN_LIT("our-id"),
+                                         .client_ip = PN_LIT("192.0.2.7"),
+                                         .is_opaque = is_opaque };
 
     pn_arena_free(arena);
     arena = pn_arena_new(1 << 16);
@@ -80,9 +97,11 @@ PN_TEST(what_must_not_pass_does_not_on_either_list)
 
 PN_TEST(impersonation_is_refused_in_any_spelling)
 {
-    static const char *const names[] = { "Impersonate-User", "impersonate-user", "IMPERSONATE-USER", "Impersonate_User",
-                                         "impersonate-Group", "Impersonate-Uid", "Impersonate-Extra-scopes", "Impersonate_Extra_a",
-                                         "Impersonate-" };
+    static const char *const names[] = {
+        "Impersonate-User",         "impersonate-user",    "IMPERSONATE-USER",
+        "Impersonate_User",         "impersonate-Group",   "Impersonate-Uid",
+        "Impersonate-Extra-scopes", "Impersonate_Extra_a", "Impersonate-"
+    };
 
     for (size_t i = 0; i < PN_COUNT(names); i++)
         for (int is_opaque = 0; is_opaque < 2; is_opaque++) {
@@ -95,23 +114,35 @@ PN_TEST(impersonation_is_refused_in_any_spelling)
 
 PN_TEST(connection_cannot_name_what_we_add)
 {
-    CHECK_OK(BUILD(F("Connection", "Authorization, audit-id"), F("Connection", "X-Forwarded-For, Accept"), F("Accept", "a/b"),
-                   F("Accept-Encoding", "gzip")), err);
+    CHECK_OK(BUILD(F("Connection", "Authorization, audit-id"),
+                   F("Connection", "X-Forwarded-For, Accept"), F("Accept", "a/b"),
+                   F("Accept-Encoding", "gzip")),
+             err);
     check_ours();
     CHECK_EQ(pn_http_field_count(&out, "connection"), 0);
     CHECK_EQ(pn_http_field_count(&out, "accept"), 0); /* named: it ends at us */
     CHECK_EQ(pn_http_field_count(&out, "accept-encoding"), 1);
-    CHECK_FAILS(BUILD(F("Connection", "Impersonate-User"), F("Impersonate-User", "admin")), err, FORBIDDEN);
+    CHECK_FAILS(BUILD(F("Connection", "Impersonate-User"), F("Impersonate-User", "admin")), err,
+                FORBIDDEN);
 }
 
 PN_TEST(what_kubectl_needs_passes_untouched)
 {
     static const struct pn_http_field fields[] = {
         F("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"),
-        F("Accept-Encoding", "gzip"), F("Content-Type", "application/apply-patch+yaml"), F("Content-Encoding", "gzip"),
-        F("If-None-Match", "\"ABC\""), F("If-Modified-Since", "now"), F("User-Agent", "kubectl/v1.37"), F("Kubectl-Command", "kubectl get"),
-        F("Kubectl-Session", "s"), F("Range", "bytes=0-1"), F("X-Stream-Protocol-Version", "v4.channel.k8s.io"),
-        F("Sec-WebSocket-Key", "k"), F("Sec-WebSocket-Version", "13"), F("Sec-WebSocket-Protocol", "v5.channel.k8s.io, v4.channel.k8s.io"),
+        F("Accept-Encoding", "gzip"),
+        F("Content-Type", "application/apply-patch+yaml"),
+        F("Content-Encoding", "gzip"),
+        F("If-None-Match", "\"ABC\""),
+        F("If-Modified-Since", "now"),
+        F("User-Agent", "kubectl/v1.37"),
+        F("Kubectl-Command", "kubectl get"),
+        F("Kubectl-Session", "s"),
+        F("Range", "bytes=0-1"),
+        F("X-Stream-Protocol-Version", "v4.channel.k8s.io"),
+        F("Sec-WebSocket-Key", "k"),
+        F("Sec-WebSocket-Version", "13"),
+        F("Sec-WebSocket-Protocol", "v5.channel.k8s.io, v4.channel.k8s.io"),
     };
 
     for (size_t i = 0; i < PN_COUNT(fields); i++)
@@ -122,7 +153,9 @@ PN_TEST(what_kubectl_needs_passes_untouched)
             CHECK_EQ(out.count, 4);
             CHECK(pn_str_eq(out.fields[0].value, field.value));
         }
-    CHECK_OK(BUILD(F("X-Stream-Protocol-Version", "v5.channel.k8s.io"), F("X-Stream-Protocol-Version", "v4.channel.k8s.io")), err);
+    CHECK_OK(BUILD(F("X-Stream-Protocol-Version", "v5.channel.k8s.io"),
+                   F("X-Stream-Protocol-Version", "v4.channel.k8s.io")),
+             err);
     CHECK_EQ(pn_http_field_count(&out, "x-stream-protocol-version"), 2);
 }
 
@@ -137,11 +170,15 @@ PN_TEST(an_applications_own_headers_pass_to_proxies_only)
 
 PN_TEST(bearer_subprotocols_are_taken_out)
 {
-    CHECK_OK(BUILD(F("Sec-WebSocket-Protocol", "base64url.bearer.authorization.k8s.io.c2VjcmV0, v4.channel.k8s.io")), err);
+    CHECK_OK(BUILD(F("Sec-WebSocket-Protocol",
+                     "base64url.bearer.authorization.k8s.io.c2VjcmV0, v4.channel.k8s.io")),
+             err);
     CHECK_STR(pn_http_field_get(&out, "sec-websocket-protocol"), "v4.channel.k8s.io");
-    CHECK_OK(BUILD(F("Sec-WebSocket-Protocol", "a,Base64URL.Bearer.Authorization.k8s.io.x,b")), err);
+    CHECK_OK(BUILD(F("Sec-WebSocket-Protocol", "a,Base64URL.Bearer.Authorization.k8s.io.x,b")),
+             err);
     CHECK_STR(pn_http_field_get(&out, "sec-websocket-protocol"), "a,b");
-    CHECK_OK(BUILD(F("Sec-WebSocket-Protocol", "base64url.bearer.authorization.k8s.io.c2VjcmV0")), err);
+    CHECK_OK(BUILD(F("Sec-WebSocket-Protocol", "base64url.bearer.authorization.k8s.io.c2VjcmV0")),
+             err);
     CHECK_EQ(pn_http_field_count(&out, "sec-websocket-protocol"), 0);
 }
 
@@ -173,8 +210,10 @@ PN_TEST(sensitive_fields_are_known_in_any_spelling)
     CHECK(!pn_kube_is_sensitive(PN_LIT("Authorization-Hint")));
 }
 
-PN_TEST_MAIN(T(what_must_not_pass_does_not_on_either_list), T(impersonation_is_refused_in_any_spelling),
-             T(connection_cannot_name_what_we_add), T(what_kubectl_needs_passes_untouched),
-             T(an_applications_own_headers_pass_to_proxies_only), T(bearer_subprotocols_are_taken_out),
-             T(upgrades_are_websocket_and_spdy), T(malformed_names_and_values_are_refused),
+PN_TEST_MAIN(T(what_must_not_pass_does_not_on_either_list),
+             T(impersonation_is_refused_in_any_spelling), T(connection_cannot_name_what_we_add),
+             T(what_kubectl_needs_passes_untouched),
+             T(an_applications_own_headers_pass_to_proxies_only),
+             T(bearer_subprotocols_are_taken_out), T(upgrades_are_websocket_and_spdy),
+             T(malformed_names_and_values_are_refused),
              T(sensitive_fields_are_known_in_any_spelling))

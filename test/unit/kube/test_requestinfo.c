@@ -24,7 +24,8 @@ static const struct vector {
     { "POST", "/api/v1/namespaces", "create", "", "", "namespaces", "", "" },
     { "GET", "/api/v1/namespaces/dev", "get", "", "dev", "namespaces", "dev", "" },
     { "GET", "/api/v1/namespaces/dev/", "get", "", "dev", "namespaces", "dev", "" },
-    { "PUT", "/api/v1/namespaces/dev/finalize", "update", "", "dev", "namespaces", "dev", "finalize" },
+    { "PUT", "/api/v1/namespaces/dev/finalize", "update", "", "dev", "namespaces", "dev",
+      "finalize" },
     { "GET", "/api/v1/namespaces/dev/status", "get", "", "dev", "namespaces", "dev", "status" },
     { "GET", "/api/v1/namespaces/status/pods", "list", "", "status", "pods", "", "" },
     { "GET", "/api/v1/namespaces/dev/pods?limit=500", "list", "", "dev", "pods", "", "" },
@@ -39,42 +40,68 @@ static const struct vector {
     { "GET", "/api/v1/pods?watch=0&watch=1", "list", "", "", "pods", "", "" },
     { "GET", "/api/v1/pods?watch=1;x", "list", "", "", "pods", "", "" },
     { "GET", "/api/v1/pods?limit=abc&watch=1", "watch", "", "", "pods", "", "" },
-    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=metadata.name%3Dweb-0&watch=true", "watch", "", "dev", "pods", "web-0", "" },
-    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=metadata.name%3D%3Dweb-0", "list", "", "dev", "pods", "web-0", "" },
-    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=metadata.name!%3Dweb-0", "list", "", "dev", "pods", "", "" },
-    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=spec.x%3Da%2Cmetadata.name%3Dweb-0", "list", "", "dev", "pods", "web-0", "" },
-    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=metadata.name%3Db%2Cmetadata.name%3Da", "list", "", "dev", "pods", "a", "" },
-    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=metadata.name%3Da%5C%2Cb", "list", "", "dev", "pods", "a,b", "" },
-    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=metadata.name%3Da%5Cb", "list", "", "dev", "pods", "", "" },
-    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=nonsense%2Cmetadata.name%3Da", "list", "", "dev", "pods", "", "" },
-    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=metadata.name%3D..", "list", "", "dev", "pods", "", "" },
-    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=metadata.name%3Da%2Fb", "list", "", "dev", "pods", "", "" },
-    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=metadata.name%3Da&limit=abc", "list", "", "dev", "pods", "", "" },
-    { "GET", "/api/v1/namespaces/dev/pods/web-0?watch=true", "get", "", "dev", "pods", "web-0", "" },
+    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=metadata.name%3Dweb-0&watch=true", "watch",
+      "", "dev", "pods", "web-0", "" },
+    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=metadata.name%3D%3Dweb-0", "list", "",
+      "dev", "pods", "web-0", "" },
+    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=metadata.name!%3Dweb-0", "list", "", "dev",
+      "pods", "", "" },
+    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=spec.x%3Da%2Cmetadata.name%3Dweb-0", "list",
+      "", "dev", "pods", "web-0", "" },
+    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=metadata.name%3Db%2Cmetadata.name%3Da",
+      "list", "", "dev", "pods", "a", "" },
+    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=metadata.name%3Da%5C%2Cb", "list", "",
+      "dev", "pods", "a,b", "" },
+    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=metadata.name%3Da%5Cb", "list", "", "dev",
+      "pods", "", "" },
+    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=nonsense%2Cmetadata.name%3Da", "list", "",
+      "dev", "pods", "", "" },
+    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=metadata.name%3D..", "list", "", "dev",
+      "pods", "", "" },
+    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=metadata.name%3Da%2Fb", "list", "", "dev",
+      "pods", "", "" },
+    { "GET", "/api/v1/namespaces/dev/pods?fieldSelector=metadata.name%3Da&limit=abc", "list", "",
+      "dev", "pods", "", "" },
+    { "GET", "/api/v1/namespaces/dev/pods/web-0?watch=true", "get", "", "dev", "pods", "web-0",
+      "" },
     { "HEAD", "/api/v1/nodes/n1", "get", "", "", "nodes", "n1", "" },
-    { "GET", "/api/v1/namespaces/dev/pods/web-0/log?follow=true", "get", "", "dev", "pods", "web-0", "log" },
-    { "POST", "/api/v1/namespaces/dev/pods/web-0/exec?command=sh", "create", "", "dev", "pods", "web-0", "exec" },
-    { "GET", "/api/v1/namespaces/dev/pods/web-0/exec?command=sh", "get", "", "dev", "pods", "web-0", "exec" },
-    { "PATCH", "/api/v1/namespaces/dev/pods/web-0/ephemeralcontainers", "patch", "", "dev", "pods", "web-0", "ephemeralcontainers" },
-    { "POST", "/api/v1/namespaces/dev/pods/web-0/eviction", "create", "", "dev", "pods", "web-0", "eviction" },
-    { "POST", "/api/v1/namespaces/dev/serviceaccounts/sa/token", "create", "", "dev", "serviceaccounts", "sa", "token" },
+    { "GET", "/api/v1/namespaces/dev/pods/web-0/log?follow=true", "get", "", "dev", "pods", "web-0",
+      "log" },
+    { "POST", "/api/v1/namespaces/dev/pods/web-0/exec?command=sh", "create", "", "dev", "pods",
+      "web-0", "exec" },
+    { "GET", "/api/v1/namespaces/dev/pods/web-0/exec?command=sh", "get", "", "dev", "pods", "web-0",
+      "exec" },
+    { "PATCH", "/api/v1/namespaces/dev/pods/web-0/ephemeralcontainers", "patch", "", "dev", "pods",
+      "web-0", "ephemeralcontainers" },
+    { "POST", "/api/v1/namespaces/dev/pods/web-0/eviction", "create", "", "dev", "pods", "web-0",
+      "eviction" },
+    { "POST", "/api/v1/namespaces/dev/serviceaccounts/sa/token", "create", "", "dev",
+      "serviceaccounts", "sa", "token" },
     { "DELETE", "/api/v1/namespaces/dev/pods", "deletecollection", "", "dev", "pods", "", "" },
     { "DELETE", "/api/v1/namespaces/dev/pods/web-0", "delete", "", "dev", "pods", "web-0", "" },
     { "OPTIONS", "/api/v1/pods", "", "", "", "pods", "", "" },
     { "get", "/api/v1/pods", "", "", "", "pods", "", "" },
     { "GET", "/api/v1/watch/namespaces/dev/pods", "watch", "", "dev", "pods", "", "" },
     { "GET", "/api/v1/watch/pods/web-0", "watch", "", "", "pods", "web-0", "" },
-    { "GET", "/api/v1/proxy/namespaces/dev/services/web/a/b", "proxy", "", "dev", "services", "web", "" },
-    { "GET", "/api/v1/namespaces/dev/services/https:web:443/proxy/a/b", "get", "", "dev", "services", "https:web:443", "proxy" },
+    { "GET", "/api/v1/proxy/namespaces/dev/services/web/a/b", "proxy", "", "dev", "services", "web",
+      "" },
+    { "GET", "/api/v1/namespaces/dev/services/https:web:443/proxy/a/b", "get", "", "dev",
+      "services", "https:web:443", "proxy" },
     { "POST", "/api/v1/nodes/n1/proxy/run/dev/web-0/c", "create", "", "", "nodes", "n1", "proxy" },
-    { "PATCH", "/apis/apps/v1/namespaces/dev/deployments/web", "patch", "apps", "dev", "deployments", "web", "" },
-    { "GET", "/apis/apps/v1/namespaces/dev/deployments/web/scale", "get", "apps", "dev", "deployments", "web", "scale" },
-    { "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "create", "authorization.k8s.io", "", "selfsubjectaccessreviews", "", "" },
+    { "PATCH", "/apis/apps/v1/namespaces/dev/deployments/web", "patch", "apps", "dev",
+      "deployments", "web", "" },
+    { "GET", "/apis/apps/v1/namespaces/dev/deployments/web/scale", "get", "apps", "dev",
+      "deployments", "web", "scale" },
+    { "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "create",
+      "authorization.k8s.io", "", "selfsubjectaccessreviews", "", "" },
     { "GET", "//api/v1/pods", "list", "", "", "pods", "", "" },
     { "GET", "/%61pi/v1/p%6fds", "list", "", "", "pods", "", "" },
-    { "GET", "/api/v1/namespaces/dev/pods/system:node", "get", "", "dev", "pods", "system:node", "" },
-    { "GET", "/api/v1/namespaces/dev/services/web/proxy/a%2Fb//../%5c/.", "get", "", "dev", "services", "web", "proxy" },
-    { "GET", "/api/v1/proxy/namespaces/dev/services/web/a%2Fb//..", "proxy", "", "dev", "services", "web", "" },
+    { "GET", "/api/v1/namespaces/dev/pods/system:node", "get", "", "dev", "pods", "system:node",
+      "" },
+    { "GET", "/api/v1/namespaces/dev/services/web/proxy/a%2Fb//../%5c/.", "get", "", "dev",
+      "services", "web", "proxy" },
+    { "GET", "/api/v1/proxy/namespaces/dev/services/web/a%2Fb//..", "proxy", "", "dev", "services",
+      "web", "" },
     { "GET", "/api/v1/nodes/n1/pro%78y/..", "get", "", "", "nodes", "n1", "proxy" },
 };
 
@@ -98,8 +125,17 @@ PN_TEST(every_vector_of_the_contract)
 
 PN_TEST(paths_that_name_no_resource)
 {
-    static const char *const targets[] = { "/",        "/version", "/api", "/api/v1", "/apis/apps/v1", "/openapi/v3/apis/apps/v1?hash=X",
-                                           "/API/v1/pods", "/apis", "/healthz/", "/apis/apps", "/x/y/z/proxy" };
+    static const char *const targets[] = { "/",
+                                           "/version",
+                                           "/api",
+                                           "/api/v1",
+                                           "/apis/apps/v1",
+                                           "/openapi/v3/apis/apps/v1?hash=X",
+                                           "/API/v1/pods",
+                                           "/apis",
+                                           "/healthz/",
+                                           "/apis/apps",
+                                           "/x/y/z/proxy" };
 
     for (size_t i = 0; i < PN_COUNT(targets); i++) {
         CHECK_OK(parse("GET", targets[i]), err);
@@ -161,11 +197,18 @@ PN_TEST(prefix_without_resource_fails_as_the_server_does)
 
 PN_TEST(long_running_requests_have_no_deadline)
 {
-    static const char *const yes[] = { "/api/v1/pods?watch=1", "/api/v1/namespaces/d/pods/p/log", "/api/v1/namespaces/d/pods/p/exec",
-                                       "/api/v1/namespaces/d/pods/p/attach", "/api/v1/namespaces/d/pods/p/portforward",
-                                       "/api/v1/nodes/n/proxy/x", "/debug/pprof/profile", "/api/v1/proxy/nodes/n" };
-    static const char *const no[] = { "/api/v1/pods", "/api/v1/namespaces/d/pods/p", "/debug/pprof", "/debug/flags/v",
-                                      "/api/v1/namespaces/d/pods/log", "/api/v1/namespaces/d/pods/exec/status" };
+    static const char *const yes[] = { "/api/v1/pods?watch=1",
+                                       "/api/v1/namespaces/d/pods/p/log",
+                                       "/api/v1/namespaces/d/pods/p/exec",
+                                       "/api/v1/namespaces/d/pods/p/attach",
+                                       "/api/v1/namespaces/d/pods/p/portforward",
+                                       "/api/v1/nodes/n/proxy/x",
+                                       "/debug/pprof/profile",
+                                       "/api/v1/proxy/nodes/n" };
+    static const char *const no[] = {
+        "/api/v1/pods",   "/api/v1/namespaces/d/pods/p",   "/debug/pprof",
+        "/debug/flags/v", "/api/v1/namespaces/d/pods/log", "/api/v1/namespaces/d/pods/exec/status"
+    };
 
     for (size_t i = 0; i < PN_COUNT(yes); i++) {
         CHECK_OK(parse("GET", yes[i]), err);
@@ -200,6 +243,7 @@ PN_TEST(selectors_are_kept_for_collections_only)
     CHECK_STR(info.label_selector, "a");
 }
 
-PN_TEST_MAIN(T(every_vector_of_the_contract), T(paths_that_name_no_resource), T(hostile_paths_are_refused),
-             T(prefix_without_resource_fails_as_the_server_does), T(long_running_requests_have_no_deadline),
-             T(only_pods_services_and_nodes_are_opaque), T(selectors_are_kept_for_collections_only))
+PN_TEST_MAIN(T(every_vector_of_the_contract), T(paths_that_name_no_resource),
+             T(hostile_paths_are_refused), T(prefix_without_resource_fails_as_the_server_does),
+             T(long_running_requests_have_no_deadline), T(only_pods_services_and_nodes_are_opaque),
+             T(selectors_are_kept_for_collections_only))
