@@ -382,19 +382,24 @@ PN_TEST(claims_that_are_too_long_are_not_signed)
     pn_buf_drop(&small);
 }
 
+struct worker {
+    pthread_t thread;
+    struct pn_keyring *keyring;
+    uint8_t number;
+};
+
 /* Threads load scopes while others seal and open in theirs; TSan watches. */
-static void *work(void *keyring_)
+static void *work(void *worker_)
 {
-    struct pn_keyring *keyring = keyring_;
-    struct pn_uuid scope = { { 0 } };
+    struct worker *worker = worker_;
+    struct pn_keyring *keyring = worker->keyring;
+    struct pn_uuid scope = { { worker->number } };
     struct pn_err err = { 0 };
 
     for (uint8_t i = 0; i < 40; i++) {
         struct pn_buf wrapped = pn_buf_init(256), sealed = pn_buf_init(256);
         struct pn_secret *secret = NULL;
-        uintptr_t self = (uintptr_t)&scope;
 
-        memcpy(scope.bytes, &self, sizeof(self));
         scope.bytes[15] = i;
         if (!pn_keyring_new_scope(keyring, scope, &wrapped, &err) ||
             !pn_keyring_load(keyring, scope, pn_buf_str(&wrapped), &err) ||
@@ -406,7 +411,7 @@ static void *work(void *keyring_)
         pn_buf_drop(&wrapped);
         pn_buf_drop(&sealed);
     }
-    return keyring;
+    return worker;
 }
 
 PN_TEST(threads_share_a_keyring)
@@ -414,13 +419,15 @@ PN_TEST(threads_share_a_keyring)
     size_t before = pn_secret_pool_used();
     struct pn_keyring *keyring = keyring_of(PN_LIT(ROOT_HEX));
     struct pn_buf wrapped = load_new(keyring, scope_a);
-    pthread_t threads[6];
+    struct worker workers[6];
     void *done;
 
-    for (size_t i = 0; i < PN_COUNT(threads); i++)
-        CHECK_EQ(pthread_create(&threads[i], NULL, work, keyring), 0);
-    for (size_t i = 0; i < PN_COUNT(threads); i++) {
-        CHECK_EQ(pthread_join(threads[i], &done), 0);
+    for (uint8_t i = 0; i < PN_COUNT(workers); i++) {
+        workers[i] = (struct worker){ .keyring = keyring, .number = i };
+        CHECK_EQ(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+    }
+    for (size_t i = 0; i < PN_COUNT(workers); i++) {
+        CHECK_EQ(pthread_join(workers[i].thread, &done), 0);
         CHECK(done != NULL);
     }
     pn_keyring_free(keyring);
