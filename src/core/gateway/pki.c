@@ -194,7 +194,6 @@ bool pn_pki_chain(struct pn_call *call, struct pn_uuid org, enum pn_authority au
 
     if (!load(call, org, rows, err))
         return false;
-    *out = pn_arena_printf(call->arena, "%.*s%.*s", PN_ARG(rows[authority].certificate),
-                           PN_ARG(rows[PN_AUTHORITY_ROOT].certificate));
+    *out = rows[authority].certificate;
     return true;
 }

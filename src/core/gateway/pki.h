@@ -37,7 +37,10 @@ bool pn_pki_issue(struct pn_call *call, struct pn_uuid org, enum pn_authority au
                   struct pn_cert_request request, struct pn_pki_leaf *out, struct pn_err *err)
     PN_CHECKED;
 
-/* The intermediate followed by the root: what a peer trusts. Threads: worker. */
+/*
+ * What a peer trusts: this one authority. Not the root with it, under which a relay's certificate,
+ * sent with its intermediate, would pass for a gateway's. Threads: worker.
+ */
 bool pn_pki_chain(struct pn_call *call, struct pn_uuid org, enum pn_authority authority,
                   struct pn_str *out, struct pn_err *err) PN_CHECKED;
 

@@ -67,12 +67,12 @@ def _check_lifetime(wanted, found, at):
 
 
 def _check_chain(wanted, pem, at):
-    """Verified for a purpose, from the leaf through `through` to a root that stands in `chain`."""
+    """Verified for a purpose, from the leaf through `through` to an authority that stands in `chain`."""
     with tempfile.TemporaryDirectory() as folder:
         parts = {"leaf": pem, "through": wanted.get("through", ""), "root": wanted["chain"]}
         for name, text in parts.items():
             (Path(folder) / name).write_text(text)
-        words = ["verify", "-x509_strict", "-purpose", wanted["for"], "-CAfile", f"{folder}/root"]
+        words = ["verify", "-x509_strict", "-partial_chain", "-purpose", wanted["for"], "-CAfile", f"{folder}/root"]
         words += ["-untrusted", f"{folder}/through"] if parts["through"] else []
         done = openssl(*words, f"{folder}/leaf")
     return [] if done.returncode == 0 else [f"{at} does not verify: {done.stdout.strip()} {done.stderr.strip()}"]
@@ -107,6 +107,8 @@ def compare(wanted, pem, at):
     differences += _check_lifetime(wanted, found, at)
     if "verified" in wanted:
         differences += _check_chain(wanted["verified"], certificates[0], at)
+    if "refused" in wanted and not _check_chain(wanted["refused"], certificates[0], at):
+        differences.append(f"{at} verifies under an authority that is not its own")
     return differences
 
 

@@ -31,7 +31,7 @@ static struct pn_str chain(struct stage *s, enum pn_authority authority)
     return pem;
 }
 
-/* All certificates of a PEM text into a store, as Go clients do with a chain: every one is trusted. */
+/* All certificates of a PEM text into a store, as our TLS and Go clients do: every one is trusted. */
 static X509_STORE *trust(struct pn_str pem)
 {
     BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
@@ -46,29 +46,41 @@ static X509_STORE *trust(struct pn_str pem)
     return store;
 }
 
-/* Does OpenSSL accept the leaf, sent alone, for `purpose`, under what the peer trusts? */
-static bool verifies(struct pn_str leaf_pem, struct pn_str trusted, int purpose)
+static X509 *read_one(struct pn_str pem)
 {
-    BIO *bio = BIO_new_mem_buf(leaf_pem.ptr, (int)leaf_pem.len);
-    X509 *leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
+    X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+
+    CHECK(cert != NULL);
+    BIO_free(bio);
+    return cert;
+}
+
+/* Does OpenSSL accept the leaf, sent with its issuer, for `purpose`, under what the peer trusts? */
+static bool verifies(struct pn_pki_leaf sent, struct pn_str trusted, int purpose)
+{
+    X509 *leaf = read_one(sent.certificate);
+    STACK_OF(X509) *others = sk_X509_new_null();
     X509_STORE *store = trust(trusted);
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     bool done;
 
-    CHECK(leaf != NULL);
-    CHECK_EQ(X509_STORE_CTX_init(ctx, store, leaf, NULL), 1);
+    sk_X509_push(others, read_one(sent.issuer));
+    CHECK_EQ(X509_STORE_CTX_init(ctx, store, leaf, others), 1);
     X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(ctx), (time_t)(STAGE_WALL_MS / 1000));
-    X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(ctx),
-                                X509_V_FLAG_USE_CHECK_TIME | X509_V_FLAG_X509_STRICT);
+    X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(ctx), X509_V_FLAG_USE_CHECK_TIME |
+                                                                    X509_V_FLAG_X509_STRICT |
+                                                                    X509_V_FLAG_PARTIAL_CHAIN);
     X509_STORE_CTX_set_purpose(ctx, purpose);
     done = X509_verify_cert(ctx) == 1;
     X509_STORE_CTX_free(ctx);
     X509_STORE_free(store);
     X509_free(leaf);
-    BIO_free(bio);
+    sk_X509_pop_free(others, X509_free);
     return done;
 }
 
+/* A relay of the organisation may not pass for a gateway, whatever name its certificate has. */
 STAGE_TEST(leaves_verify_under_their_own_chain_and_no_other)
 {
     static const struct {
@@ -86,30 +98,24 @@ STAGE_TEST(leaves_verify_under_their_own_chain_and_no_other)
         struct pn_pki_leaf leaf = issue(s, cases[i].authority, cases[i].kind);
 
         for (enum pn_authority other = PN_AUTHORITY_RELAY; other <= PN_AUTHORITY_CLIENT; other++)
-            CHECK_EQ(verifies(leaf.certificate, chain(s, other), cases[i].purpose),
+            CHECK_EQ(verifies(leaf, chain(s, other), cases[i].purpose),
                      other == cases[i].authority);
         if (cases[i].not_purpose != 0)
-            CHECK(!verifies(leaf.certificate, chain(s, cases[i].authority), cases[i].not_purpose));
+            CHECK(!verifies(leaf, chain(s, cases[i].authority), cases[i].not_purpose));
     }
 }
 
-STAGE_TEST(a_chain_is_the_intermediate_and_the_root)
+STAGE_TEST(a_chain_is_the_one_authority)
 {
     struct pn_pki_leaf leaf = issue(s, PN_AUTHORITY_GATEWAY, PN_CERT_GATEWAY);
-    struct pn_str pem = chain(s, PN_AUTHORITY_GATEWAY);
     struct pn_cert_info info;
     struct pn_err err = { 0 };
-    size_t count;
 
-    CHECK_OK(pn_x509_check_bundle(pem, &count, &err), err);
-    CHECK_EQ(count, 2);
-    CHECK(pn_str_starts(pem, leaf.issuer));
+    CHECK(pn_str_eq(chain(s, PN_AUTHORITY_GATEWAY), leaf.issuer));
     CHECK_OK(pn_x509_read(s->arena, leaf.issuer, &info, &err), err);
     CHECK(info.is_ca);
     CHECK_STR(info.common_name, "Postern Gateway CA");
     CHECK(pn_str_eq(info.organization, pn_uuid_str(s->arena, s->org)));
-    CHECK_OK(pn_x509_read(s->arena, pn_str_slice(pem, leaf.issuer.len, pem.len), &info, &err), err);
-    CHECK_STR(info.common_name, "Postern Root CA");
 }
 
 STAGE_TEST(a_leaf_begins_a_minute_ago_and_lasts_a_day)
@@ -132,7 +138,7 @@ STAGE_TEST(organisations_have_different_roots)
     struct pn_err err = { 0 };
 
     CHECK_OK(pn_pki_chain(&other, s->other_org, PN_AUTHORITY_CLIENT, &pem, &err), err);
-    CHECK(!verifies(leaf.certificate, pem, X509_PURPOSE_SSL_CLIENT));
+    CHECK(!verifies(leaf, pem, X509_PURPOSE_SSL_CLIENT));
     CHECK_EQ(stage_count(s, "SELECT count(*) FROM authorities"), 8);
 }
 
@@ -205,8 +211,7 @@ STAGE_TEST(a_key_opens_in_its_own_row_only)
         err, INTERNAL);
 }
 
-PN_TEST_MAIN(T(leaves_verify_under_their_own_chain_and_no_other),
-             T(a_chain_is_the_intermediate_and_the_root),
+PN_TEST_MAIN(T(leaves_verify_under_their_own_chain_and_no_other), T(a_chain_is_the_one_authority),
              T(a_leaf_begins_a_minute_ago_and_lasts_a_day), T(organisations_have_different_roots),
              T(whoever_comes_first_makes_them_for_all), T(keys_lie_sealed),
              T(a_key_opens_in_its_own_row_only))
