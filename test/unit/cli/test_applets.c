@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands that there are, against a pretend server. */
+#include "cli/applets.h"
+#include "cli/ran.h"
+#include "client/home.h"
+#include "client/host.h"
+
+#define ID "01a20591-b4b3-7a63-bac2-af80c2884fb1"
+
+/* ---- the tables ---- */
+
+static void check_options(const struct pn_command *c)
+{
+    for (const struct pn_option *o = c->options; o != NULL && o->name != NULL; o++) {
+        CHECK(o->help != NULL && o->help[0] != '\0');
+        CHECK(strncmp(o->name, "-", 1) != 0);
+        for (const struct pn_option *p = c->options; p != o; p++)
+            CHECK(strcmp(o->name, p->name) != 0);
+    }
+}
+
+PN_TEST(every_command_is_complete_and_has_help)
+{
+    for (size_t t = 0; pn_command_tables[t] != NULL; t++) {
+        for (const struct pn_command *c = pn_command_tables[t]; c->words != NULL; c++) {
+            char words[128];
+            const struct ran *r;
+
+            CHECK(c->arguments != NULL && c->summary != NULL && c->run != NULL);
+            CHECK(c->summary[strlen(c->summary) - 1] != '.');
+            CHECK(c->min_args <= c->max_args);
+            check_options(c);
+            snprintf(words, sizeof words, "%s --help", c->words);
+            r = ran(words);
+            CHECK_RAN(r, 0);
+            CHECK_SAYS(r->out, c->words);
+            CHECK_SAYS(r->out, c->summary);
+            for (const struct pn_option *o = c->options; o != NULL && o->name != NULL; o++)
+                CHECK_SAYS(r->out, o->name);
+            CHECK_SAYS(ran("help")->out, c->words);
+        }
+    }
+}
+
+/* An example that the parser refuses would teach nonsense. */
+PN_TEST(examples_name_commands_that_exist)
+{
+    for (size_t t = 0; pn_command_tables[t] != NULL; t++) {
+        for (const struct pn_command *c = pn_command_tables[t]; c->words != NULL; c++) {
+            const char *at = c->examples;
+
+            if (at == NULL)
+                continue;
+            CHECK(at[0] == ' ' && at[strlen(at) - 1] == '\n');
+            CHECK_SAYS(at, "postern ");
+            CHECK_SAYS(at, c->words);
+        }
+    }
+}
+
+PN_TEST(no_secret_is_an_argument)
+{
+    static const char *const bad[] = { "password", "token", "secret", "key" };
+
+    for (size_t t = 0; pn_command_tables[t] != NULL; t++) {
+        for (const struct pn_command *c = pn_command_tables[t]; c->words != NULL; c++) {
+            for (const struct pn_option *o = c->options; o != NULL && o->name != NULL; o++) {
+                for (size_t i = 0; i < PN_COUNT(bad); i++)
+                    CHECK(strcmp(o->name, bad[i]) != 0);
+            }
+        }
+    }
+}
+
+/* ---- commands against a server ---- */
+
+struct stage {
+    struct home *home;
+    struct host host;
+};
+
+static void up(struct stage *s, void **state)
+{
+    *s = (struct stage){ .home = *state };
+    host_up(&s->host, "server", false);
+    home_write(s->home, "ca.pem", pn_cstr(s->host.certs.arena, s->host.certs.root.pem), 0600);
+    setenv("POSTERN_DOMAIN", s->host.url, 1);
+    setenv("POSTERN_CA_FILE", home_file(s->home, "ca.pem"), 1);
+    setenv("POSTERN_TOKEN", "token-1", 1);
+    setenv("POSTERN_PROJECT_ID", "project-1", 1);
+}
+
+static void down(struct stage *s)
+{
+    host_down(&s->host);
+}
+
+#define RESOURCES "{\"resources\":[{\"id\":\"R1\",\"name\":\"prod\"}]}"
+#define ACCOUNTS "{\"accounts\":[{\"id\":\"A1\",\"name\":\"viewer\",\"resourceName\":\"prod\"}]}"
+
+/* Words, what the server says, and the last call, exit code and output that follow. */
+PN_TEST(commands_are_calls)
+{
+    static const struct {
+        const char *words;
+        struct host_answer answers[4];
+        const char *last;
+        int code;
+        const char *out, *err;
+    } cases[] = {
+        { "pam session list",
+          { { 200, "{\"sessions\":[{\"id\":\"S1\",\"status\":\"active\"}]}" } },
+          "GET /api/v1/pam/sessions?projectId=project-1&limit=100",
+          0,
+          "S1",
+          "" },
+        { "pam session list --status active --limit 7 -o json",
+          { { 200, "{\"sessions\":[]}" } },
+          "GET /api/v1/pam/sessions?projectId=project-1&status=active&limit=7",
+          0,
+          "[]\n",
+          "" },
+        { "pam session list --project p&2",
+          { { 200, "{\"sessions\":[]}" } },
+          "GET /api/v1/pam/sessions?projectId=p%262&limit=100",
+          0,
+          "ID",
+          "" },
+        { "pam session show " ID,
+          { { 200, "{\"session\":{\"id\":\"" ID "\"}}" } },
+          "GET /api/v1/pam/sessions/" ID,
+          0,
+          ID,
+          "" },
+        { "pam session show " ID,
+          { { 404, "{\"error\":\"NotFound\",\"message\":\"No such one\"}" } },
+          "GET /api/v1/pam/sessions/" ID,
+          6,
+          "",
+          "No such one" },
+        { "pam session end " ID,
+          { { 200, "{\"message\":\"Session ended\",\"session\":{}}" } },
+          "POST /api/v1/pam/sessions/" ID "/end",
+          0,
+          "The session has ended.",
+          "" },
+        { "pam session logs " ID,
+          { { 200, "{\"logs\":[],\"hasMore\":false,\"batchCount\":0}" } },
+          "GET /api/v1/pam/sessions/" ID "/logs?limit=100&offset=0",
+          0,
+          "TIME",
+          "" },
+        { "pam session logs " ID,
+          { { 200, "{\"logs\":[],\"hasMore\":true,\"batchCount\":100}" },
+            { 200, "{\"logs\":[],\"hasMore\":true,\"batchCount\":0}" } },
+          "GET /api/v1/pam/sessions/" ID "/logs?limit=100&offset=100",
+          0,
+          "TIME",
+          "" },
+        { "pam resource list",
+          { { 200, RESOURCES } },
+          "GET /api/v1/pam/resources?limit=100&projectId=project-1",
+          0,
+          "prod",
+          "" },
+        { "pam resource show prod",
+          { { 200, RESOURCES }, { 200, "{\"resource\":{\"id\":\"R1\"}}" } },
+          "GET /api/v1/pam/resources/kubernetes/R1",
+          0,
+          "R1",
+          "" },
+        { "pam resource show test",
+          { { 200, RESOURCES } },
+          "GET /api/v1/pam/resources?limit=100&projectId=project-1",
+          6,
+          "",
+          "there is no resource \"test\"" },
+        { "pam resource delete prod",
+          { { 200, RESOURCES }, { 200, "{\"resource\":{\"id\":\"R1\"}}" } },
+          "DELETE /api/v1/pam/resources/kubernetes/R1",
+          0,
+          "R1",
+          "" },
+        { "pam resource create new --url https://k:6443",
+          { { 200, "[{\"id\":\"G1\",\"name\":\"edge\"}]" },
+            { 200, "{\"resource\":{\"name\":\"new\"}}" } },
+          "POST /api/v1/pam/resources/kubernetes",
+          0,
+          "new",
+          "" },
+        { "pam resource create new --url https://k:6443",
+          { { 200, "[{\"id\":\"G1\",\"name\":\"a\"},{\"id\":\"G2\",\"name\":\"b\"}]" } },
+          "GET /api/v2/gateways",
+          64,
+          "",
+          "say which with --gateway" },
+        { "pam resource create new --url https://k:6443 --gateway c",
+          { { 200, "[]" } },
+          "GET /api/v2/gateways",
+          6,
+          "",
+          "there is no gateway \"c\"" },
+        { "pam account list",
+          { { 200, ACCOUNTS } },
+          "GET /api/v1/pam/accounts?limit=100&projectId=project-1",
+          0,
+          "viewer",
+          "" },
+        { "pam account show prod/viewer",
+          { { 200, RESOURCES }, { 200, ACCOUNTS }, { 200, "{\"account\":{\"id\":\"A1\"}}" } },
+          "GET /api/v1/pam/accounts/A1",
+          0,
+          "A1",
+          "" },
+        { "pam account show prod/nobody",
+          { { 200, RESOURCES }, { 200, ACCOUNTS } },
+          "GET /api/v1/pam/accounts?limit=100&projectId=project-1&resourceId=R1",
+          6,
+          "",
+          "there is no account \"nobody\" of \"prod\"" },
+        { "pam account delete prod/viewer",
+          { { 200, RESOURCES }, { 200, ACCOUNTS }, { 200, "{\"account\":{\"id\":\"A1\"}}" } },
+          "DELETE /api/v1/pam/accounts/kubernetes/A1",
+          0,
+          "A1",
+          "" },
+        { "pam access prod/viewer -- true",
+          { { 403, "{\"message\":\"Not you\"}" } },
+          "POST /api/v1/pam/accounts/access",
+          5,
+          "",
+          "postern: Not you" },
+        { "pam access prod/viewer -- true",
+          { { 200, "{}" } },
+          "POST /api/v1/pam/accounts/access",
+          7,
+          "",
+          "lacks what a session needs" },
+        { "gateway list -o yaml",
+          { { 200, "[{\"name\":\"dev\"}]" } },
+          "GET /api/v2/gateways",
+          0,
+          "- name: dev\n",
+          "" },
+        { "gateway create edge -o json",
+          { { 200, "{\"id\":\"G1\",\"name\":\"edge\"}" }, { 200, "{\"token\":\"gwe_1\"}" } },
+          "POST /api/v3/gateways/G1/token",
+          0,
+          "{\n  \"id\": \"G1\",\n  \"name\": \"edge\",\n  \"token\": \"gwe_1\"\n}\n",
+          "" },
+        { "gateway create edge",
+          { { 409, "{\"message\":\"There is one\"}" } },
+          "POST /api/v3/gateways",
+          2,
+          "",
+          "There is one" },
+        { "relay create eu --host relay.example",
+          { { 200, "{\"id\":\"L1\"}" }, { 200, "{\"token\":\"rle_1\"}" } },
+          "POST /api/v2/relays/L1/token-auth/generate-enrollment-token",
+          0,
+          "rle_1",
+          "" },
+        { "status",
+          { { 200, "{\"message\":\"Ok\"}" }, { 200, "{}" } },
+          "GET /api/v1/identities/details",
+          0,
+          "a machine identity",
+          "" },
+        { "status",
+          { { 200, "{\"message\":\"Ok\"}" }, { 401, "{\"message\":\"Expired\"}" } },
+          "GET /api/v1/identities/details",
+          4,
+          "",
+          "the token in POSTERN_TOKEN is not accepted" },
+        { "status",
+          { { 200, "{\"message\":\"Ok\"}" }, { 403, "{}" }, { 200, "{}" } },
+          "POST /api/v1/auth/checkAuth",
+          0,
+          "a person",
+          "" },
+    };
+    struct stage s;
+
+    up(&s, state);
+    for (size_t i = 0; i < PN_COUNT(cases); i++) {
+        size_t count = 0;
+        const struct ran *r;
+
+        while (count < PN_COUNT(cases[i].answers) && cases[i].answers[count].status != 0)
+            count++;
+        host_says(&s.host, cases[i].answers, count);
+        r = ran(cases[i].words);
+        CHECK_RAN(r, cases[i].code);
+        CHECK_SAYS(r->out, cases[i].out);
+        CHECK_SAYS(r->err, cases[i].err);
+        if (cases[i].err[0] == '\0')
+            CHECK_STR(pn_str_from(r->err), "");
+        CHECK_STR(pn_str_from(s.host.last), cases[i].last);
+        CHECK_EQ(host_calls(&s.host), count);
+    }
+    down(&s);
+}
+
+/* Nobody is asked when the words are wrong. */
+PN_TEST(wrong_words_make_no_calls)
+{
+    static const char *const wrong[] = {
+        "pam access",
+        "pam access noslash",
+        "pam access /a",
+        "pam access a/ -- true",
+        "pam access a/b --port 70000",
+        "pam access a/b --port x",
+        "pam session show not-an-id",
+        "pam session logs ../../x",
+        "pam session end x",
+        "pam resource create x",
+        "pam resource create x --url u --ca-file f --insecure-skip-tls-verify",
+        "pam account create a/b",
+        "pam account create noslash --token-file /dev/null",
+        "pam account create a/ --token-file /dev/null",
+        "relay create eu",
+        "kube credential ../config",
+        "gateway start Wrong_Name --token-file /dev/null",
+    };
+    struct stage s;
+
+    up(&s, state);
+    HOST_SAYS(&s.host, { 500, "" });
+    for (size_t i = 0; i < PN_COUNT(wrong); i++) {
+        const struct ran *r;
+
+        if (strncmp(wrong[i], "gateway start", 13) == 0)
+            continue; /* hardens the process: that is not for this one */
+        r = ran(wrong[i]);
+        CHECK_RAN(r, 64);
+        CHECK_EQ(r->out[0], '\0');
+    }
+    CHECK_EQ(host_calls(&s.host), 0);
+    down(&s);
+}
+
+PN_TEST(no_session_is_opened_for_a_command_that_does_not_exist)
+{
+    struct stage s;
+
+    up(&s, state);
+    CHECK_RAN(ran("pam access a/b -- /no/such/command"), 127);
+    CHECK_RAN(ran("pam access a/b -- no-such-command"), 127);
+    CHECK_EQ(host_calls(&s.host), 0);
+    down(&s);
+}
+
+PN_TEST(login_stores_and_logout_forgets)
+{
+    const struct ran *r;
+    struct stage s;
+
+    up(&s, state);
+    unsetenv("POSTERN_TOKEN");
+    home_write(s.home, "password", "correct horse\n", 0600);
+    HOST_SAYS(&s.host, { 200, "{\"accessToken\":\"first\"}" },
+              { 200, "{\"organizations\":[{\"id\":\"O1\"}]}" }, { 200, "{\"token\":\"second\"}" });
+    r = ran(
+        pn_cstr(s.home->arena,
+                pn_arena_printf(s.home->arena, "login --email ada@example.com --password-file %s",
+                                home_file(s.home, "password"))));
+    CHECK_RAN(r, 0);
+    CHECK_SAYS(r->out, "as ada@example.com");
+    CHECK_STR(pn_str_from(s.host.authorization), "Bearer first");
+    CHECK_EQ(home_mode(s.home, "postern/credentials.json"), 0600);
+    HOST_SAYS(&s.host, { 200, "{\"message\":\"Ok\"}" }, { 200, "{}" });
+    CHECK_SAYS(ran("status")->out, "ada@example.com");
+    CHECK_STR(pn_str_from(s.host.authorization), "Bearer second");
+    HOST_SAYS(&s.host, { 503, "{\"message\":\"Away\"}" });
+    r = ran("logout");
+    CHECK_RAN(r, 0);
+    CHECK_SAYS(r->err, "the server was not told: Away");
+    CHECK(!pn_file_exists(home_file(s.home, "postern/credentials.json")));
+    HOST_SAYS(&s.host, { 401, "{\"message\":\"Token missing\"}" });
+    CHECK_RAN(ran("pam session list"), 4);
+    down(&s);
+}
+
+PN_TEST(a_login_that_fails_stores_nothing)
+{
+    static const struct host_answer answers[][3] = {
+        { { 400, "{\"message\":\"Wrong\"}" } },
+        { { 200, "{}" } },
+        { { 200, "{\"accessToken\":\"first\"}" }, { 200, "{\"organizations\":[]}" } },
+        { { 200, "{\"accessToken\":\"first\"}" },
+          { 200, "{\"organizations\":[{\"id\":\"O1\"},{\"id\":\"O2\"}]}" } },
+        { { 200, "{\"accessToken\":\"first\"}" },
+          { 200, "{\"organizations\":[{\"id\":\"O1\"}]}" },
+          { 403, "{\"message\":\"No\"}" } },
+    };
+    static const int codes[] = { 2, 7, 5, 64, 5 };
+    struct stage s;
+
+    up(&s, state);
+    unsetenv("POSTERN_TOKEN");
+    home_write(s.home, "password", "correct horse\n", 0600);
+    for (size_t i = 0; i < PN_COUNT(answers); i++) {
+        char words[256];
+
+        snprintf(words, sizeof words, "login --email a@b.c --password-file %s",
+                 home_file(s.home, "password"));
+        host_says(&s.host, answers[i], 3);
+        CHECK_RAN(ran(words), codes[i]);
+        CHECK(!pn_file_exists(home_file(s.home, "postern/credentials.json")));
+    }
+    down(&s);
+}
+
+PN_TEST(the_project_is_the_only_one)
+{
+    static const struct {
+        const char *projects;
+        int code;
+        const char *says;
+    } cases[] = {
+        { "{\"projects\":[{\"id\":\"P7\"}]}", 0, "" },
+        { "{\"projects\":[]}", 64, "not a member of a project" },
+        { "{\"projects\":[{\"id\":\"P7\"},{\"id\":\"P8\"}]}", 64, "--project ID" },
+    };
+    struct stage s;
+
+    up(&s, state);
+    unsetenv("POSTERN_PROJECT_ID");
+    for (size_t i = 0; i < PN_COUNT(cases); i++) {
+        const struct ran *r;
+
+        HOST_SAYS(&s.host, { 200, cases[i].projects }, { 200, "{\"sessions\":[]}" });
+        r = ran("pam session list");
+        CHECK_RAN(r, cases[i].code);
+        CHECK_SAYS(r->err, cases[i].says);
+        if (cases[i].code == 0)
+            CHECK_STR(pn_str_from(s.host.last), "GET /api/v1/pam/sessions?projectId=P7&limit=100");
+    }
+    down(&s);
+}
+
+/* A token of one server never goes to another that a flag names. */
+PN_TEST(a_flag_s_server_does_not_get_the_stored_token)
+{
+    char words[128];
+    struct stage s;
+
+    up(&s, state);
+    unsetenv("POSTERN_TOKEN");
+    unsetenv("POSTERN_DOMAIN");
+    home_write(s.home, "postern/config.json", "{\"domain\":\"https://other.example\"}", 0600);
+    home_write(s.home, "postern/credentials.json",
+               "{\"domain\":\"https://other.example\",\"token\":\"theirs\"}", 0600);
+    HOST_SAYS(&s.host, { 200, "{\"sessions\":[]}" });
+    snprintf(words, sizeof words, "pam session list --domain %s", s.host.url);
+    CHECK_RAN(ran(words), 0);
+    CHECK_STR(pn_str_from(s.host.authorization), "");
+    down(&s);
+}
+
+PN_TEST_MAIN(H(every_command_is_complete_and_has_help), T(examples_name_commands_that_exist),
+             T(no_secret_is_an_argument), H(commands_are_calls), H(wrong_words_make_no_calls),
+             H(no_session_is_opened_for_a_command_that_does_not_exist),
+             H(login_stores_and_logout_forgets), H(a_login_that_fails_stores_nothing),
+             H(the_project_is_the_only_one), H(a_flag_s_server_does_not_get_the_stored_token))
