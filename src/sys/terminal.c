@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <termios.h>
@@ -23,12 +25,17 @@ bool pn_terminal_is_tty(int fd)
     return isatty(fd) == 1;
 }
 
-/* One line without its end. Stops at the first signal. */
-static bool read_line(int tty, struct pn_buf *out, struct pn_err *err)
+/*
+ * One line without its end. Stops at the first signal: they are let in (`mask`) only while we wait,
+ * so that none comes between the question whether one has arrived and the wait.
+ */
+static bool read_line(int tty, const sigset_t *mask, struct pn_buf *out, struct pn_err *err)
 {
+    struct pollfd wait = { .fd = tty, .events = POLLIN };
+
     for (;;) {
         char byte;
-        ssize_t got = read(tty, &byte, 1);
+        ssize_t got = ppoll(&wait, 1, NULL, mask) < 0 ? -1 : read(tty, &byte, 1);
 
         if (got < 0 && errno == EINTR && arrived_signal == 0)
             continue;
@@ -51,7 +58,8 @@ static void put_text(int tty, const char *text)
         return; /* the question is not seen; the answer can still come */
 }
 
-static bool ask(int tty, const char *prompt, struct pn_buf *out, struct pn_err *err)
+static bool ask(int tty, const char *prompt, const sigset_t *mask, struct pn_buf *out,
+                struct pn_err *err)
 {
     struct termios before, silent;
     bool is_read;
@@ -62,7 +70,7 @@ static bool ask(int tty, const char *prompt, struct pn_buf *out, struct pn_err *
     silent.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
     tcsetattr(tty, TCSAFLUSH, &silent);
     put_text(tty, prompt);
-    is_read = read_line(tty, out, err);
+    is_read = read_line(tty, mask, out, err);
     put_text(tty, "\n");
     tcsetattr(tty, TCSAFLUSH, &before);
     return is_read;
@@ -72,6 +80,7 @@ bool pn_terminal_password(const char *prompt, struct pn_buf *out, struct pn_err 
 {
     struct sigaction action = { .sa_handler = note_signal }; /* no SA_RESTART: read must end */
     struct sigaction before[PN_COUNT(ending_signals)];
+    sigset_t ending, mask;
     int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     bool is_read;
 
@@ -79,9 +88,14 @@ bool pn_terminal_password(const char *prompt, struct pn_buf *out, struct pn_err 
         return pn_fail_cause(err, PN_USAGE, errno, "there is no terminal to ask for the password");
     arrived_signal = 0;
     sigemptyset(&action.sa_mask);
+    sigemptyset(&ending);
+    for (size_t i = 0; i < PN_COUNT(ending_signals); i++)
+        sigaddset(&ending, ending_signals[i]);
+    pthread_sigmask(SIG_BLOCK, &ending, &mask);
     for (size_t i = 0; i < PN_COUNT(ending_signals); i++)
         sigaction(ending_signals[i], &action, &before[i]);
-    is_read = ask(tty, prompt, out, err);
+    is_read = ask(tty, prompt, &mask, out, err);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL); /* what came after the answer is noted, too */
     for (size_t i = 0; i < PN_COUNT(ending_signals); i++)
         sigaction(ending_signals[i], &before[i], NULL);
     close(tty);
