@@ -105,6 +105,12 @@ bool pn_permit_role_exists(const char *scope, struct pn_str slug)
     return false;
 }
 
+bool pn_permit_role_may(const char *scope, struct pn_str role, const char *subject,
+                        const char *action)
+{
+    return is_granted(pn_str_from(scope), role, pn_str_from(subject), pn_str_from(action));
+}
+
 bool pn_permit_role_covers(const char *scope, struct pn_str role, struct pn_str other)
 {
     for (size_t i = 0; i < PN_COUNT(grants); i++) {

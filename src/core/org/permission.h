@@ -28,6 +28,8 @@ bool pn_permit_roles(struct pn_call *call, struct pn_uuid project_id, struct pn_
                      struct pn_err *err) PN_CHECKED;
 
 bool pn_permit_role_exists(const char *scope, struct pn_str slug); /* scope "org" or "project" */
+bool pn_permit_role_may(const char *scope, struct pn_str role, const char *subject,
+                        const char *action);
 /* Does `role` allow everything that `other` does? */
 bool pn_permit_role_covers(const char *scope, struct pn_str role, struct pn_str other);
 /*

@@ -409,6 +409,24 @@ static bool check_admin_is_left(struct pn_db_conn *tx, struct pn_uuid project, s
                               "The last administrator of a project cannot be removed or demoted");
 }
 
+/* Who is demoted keeps no cluster. (A temporary role that runs out ends no session: its own time does.) */
+static bool close_sessions(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
+{
+    const struct pn_project_role *roles = c->members->roles.items;
+
+    for (size_t i = 0; i < c->members->roles.count; i++) {
+        bool has_begun =
+            !roles[i].isTemporary || (roles[i].temporaryAccessStartTime <= c->call->now_ms &&
+                                      c->call->now_ms < roles[i].temporaryAccessEndTime);
+
+        if (has_begun && pn_permit_role_may("project", roles[i].role, "pam-accounts", "access"))
+            return true;
+    }
+    return pn_pam_session_close_member(tx, c->call, c->members->id,
+                                       PN_LIT("No longer allowed to use the project's accounts"),
+                                       err);
+}
+
 static bool replace_roles(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct change *c = context;
@@ -423,7 +441,7 @@ static bool replace_roles(struct pn_db_conn *tx, void *context, struct pn_err *e
     q = pn_query(tx, "UPDATE project_members SET updated_ms = $now WHERE id = $id");
     pn_bind_int(q, "$now", c->call->now_ms);
     pn_bind_uuid(q, "$id", m->id);
-    return pn_query_run(q, NULL, err) && record(tx, c, m, err);
+    return pn_query_run(q, NULL, err) && close_sessions(tx, c, err) && record(tx, c, m, err);
 }
 
 /* Nobody touches the membership of who may do more than they may themselves. */

@@ -567,3 +567,15 @@ bool pn_pam_session_close_owner(struct pn_db_conn *tx, const struct pn_call *cal
                                   " LIMIT $limit",
                      owner, reason, err);
 }
+
+bool pn_pam_session_close_member(struct pn_db_conn *tx, const struct pn_call *call,
+                                 struct pn_uuid membership, struct pn_str reason,
+                                 struct pn_err *err)
+{
+    return close_all(tx, call,
+                     CLOSE_SELECT
+                     "EXISTS (SELECT 1 FROM project_members m WHERE m.id = $id AND m.project_id = "
+                     "s.project_id AND (m.user_id = s.user_id OR m.identity_id = s.identity_id))"
+                     " LIMIT $limit",
+                     membership, reason, err);
+}

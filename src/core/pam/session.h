@@ -108,4 +108,9 @@ bool pn_pam_session_close_owner(struct pn_db_conn *tx, const struct pn_call *cal
                                 struct pn_uuid owner, struct pn_str reason, struct pn_err *err)
     PN_CHECKED;
 
+/* Terminates what was opened in its project by the owner of a membership whose roles allow it no more. */
+bool pn_pam_session_close_member(struct pn_db_conn *tx, const struct pn_call *call,
+                                 struct pn_uuid membership, struct pn_str reason,
+                                 struct pn_err *err) PN_CHECKED;
+
 #endif

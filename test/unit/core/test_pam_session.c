@@ -2,6 +2,7 @@
 /* Cases C-n are those of the contract, pam-gateway.md §20. */
 #include "stage.h"
 
+#include "core/org/project_member.h"
 #include "core/pam/access.h"
 #include "core/pam/credentials.h"
 #include "core/pam/session.h"
@@ -311,6 +312,34 @@ STAGE_TEST(sessions_end_with_what_they_stand_on)
     CHECK_FAILS(fetch(s, scene.gateway, by_resource, &err), err, BAD_REQUEST);
 }
 
+static void make_role(struct stage *s, struct pn_uuid user, const char *role)
+{
+    const struct pn_project_role roles[] = { { .role = PN_LIT("no-access") },
+                                             { .role = pn_str_from(role) } };
+    struct pn_call call = stage_call(s, s->admin);
+    struct pn_project_member member;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_project_member_set_roles(&call, s->project, PN_MEMBER_USERS, user, roles, 2,
+                                         &member, &err),
+             err);
+}
+
+STAGE_TEST(sessions_end_with_the_role_that_allowed_them)
+{
+    struct pn_uuid mine, robots;
+
+    (void)set(s);
+    mine = open_as(s, s->member);
+    robots = open_as(s, s->robot);
+    make_role(s, s->member.id, "admin"); /* still may */
+    CHECK_STR(show(s, mine).status, "starting");
+    make_role(s, s->member.id, "viewer");
+    CHECK_STR(show(s, mine).status, "terminated");
+    CHECK_STR(show(s, mine).endReason, "No longer allowed to use the project's accounts");
+    CHECK_STR(show(s, robots).status, "starting");
+}
+
 STAGE_TEST(sync_names_what_is_over_and_what_is_foreign)
 {
     struct scene scene = set(s);
@@ -434,5 +463,6 @@ PN_TEST_MAIN(T(the_table_of_states), T(names_of_states_round_trip),
              T(its_gateway_ends_it), T(administrators_terminate_and_owners_do_not),
              T(time_ends_what_is_due_and_writes_nothing_else), T(many_end_at_once),
              T(sessions_end_with_what_they_stand_on),
+             T(sessions_end_with_the_role_that_allowed_them),
              T(sync_names_what_is_over_and_what_is_foreign),
              T(auditors_list_all_and_members_their_own), T(lists_filter_search_and_page))
