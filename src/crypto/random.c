@@ -40,12 +40,20 @@ uint32_t pn_random_below(uint32_t bound)
     return number % bound;
 }
 
+/* Counts in the 12 bits behind the time (RFC 9562 §6.2, method 1), from somewhere in their lower half. */
 struct pn_uuid pn_random_uuid(void)
 {
+    static _Thread_local int64_t last_ms;
+    static _Thread_local unsigned count;
+    int64_t now_ms = pn_clock_wall_ms();
     uint8_t random[10];
 
     pn_random_bytes(random, sizeof(random));
-    return pn_uuid_v7(pn_clock_wall_ms(), random);
+    count = now_ms == last_ms && count < 0xfff ? count + 1 : pn_random_below(0x800);
+    last_ms = now_ms;
+    random[0] = (uint8_t)(count >> 8);
+    random[1] = (uint8_t)count;
+    return pn_uuid_v7(now_ms, random);
 }
 
 struct pn_str pn_random_token(struct pn_arena *arena, const char *prefix, size_t len)

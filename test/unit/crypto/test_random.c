@@ -32,6 +32,21 @@ PN_TEST(below_reaches_every_number_and_no_other)
     CHECK_EQ(pn_random_below(1), 0);
 }
 
+PN_TEST(uuids_of_a_thread_sort_as_they_were_made)
+{
+    struct pn_uuid last;
+
+    pn_clock_freeze(1700000000000, 0);
+    last = pn_random_uuid();
+    for (int i = 0; i < 1000; i++) {
+        struct pn_uuid next = pn_random_uuid();
+
+        CHECK(memcmp(last.bytes, next.bytes, sizeof(next.bytes)) < 0);
+        last = next;
+    }
+    pn_clock_release();
+}
+
 PN_TEST(uuids_are_version_7_and_sort_by_time)
 {
     struct pn_uuid early, late;
@@ -60,4 +75,5 @@ PN_TEST(tokens_have_prefix_and_length)
 }
 
 PN_TEST_MAIN(T(bytes_differ_and_all_are_written), T(below_reaches_every_number_and_no_other),
-             T(uuids_are_version_7_and_sort_by_time), T(tokens_have_prefix_and_length))
+             T(uuids_are_version_7_and_sort_by_time), T(uuids_of_a_thread_sort_as_they_were_made),
+             T(tokens_have_prefix_and_length))
