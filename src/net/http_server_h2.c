@@ -166,12 +166,17 @@ static unsigned possible(const struct exchange *x)
            (pn_h2_body_is_writable(&x->h2) ? (unsigned)PN_WANT_WRITE : 0U);
 }
 
-/* New exchanges go to the handler, others hear what is possible. Owners may close any of them meanwhile. */
+/*
+ * New exchanges go to the handler unless the client has taken them back, others hear what is possible.
+ * Owners may close any of them meanwhile.
+ */
 static void tell_owners(struct h2_conn *conn)
 {
     for (struct exchange *x = conn->open; x != NULL; x = conn->cursor) {
         conn->cursor = x->next;
-        if (x->is_new) {
+        if (x->is_new && x->err != NULL) {
+            forget(x);
+        } else if (x->is_new) {
             x->is_new = false;
             conn->base.server->config.request(conn->base.server->config.context, &x->public);
         } else {

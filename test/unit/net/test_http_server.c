@@ -601,6 +601,25 @@ PN_TEST(freeing_the_server_fails_what_is_open)
 
 /* ---- HTTP/2 ---- */
 
+/* A request that was reset before anybody looked at it costs nothing more (CVE-2023-44487). */
+PN_TEST(h2_a_request_that_is_gone_is_not_begun)
+{
+    static const char reset[] = "\0\0\4\3\0\0\0\0\1\0\0\0\10"; /* RST_STREAM 1, CANCEL */
+    pn_auto(pn_buf_drop) struct pn_buf wire = pn_buf_init(1 << 16);
+    struct h2_peer *p = peer_new(connect_to(true), false, 100);
+    int32_t next;
+
+    CHECK_EQ(peer_ask(p, "GET", "/hold", true), 1);
+    pn_h2_output(p->h2, &wire, SIZE_MAX);
+    pn_buf_add_bytes(&wire, reset, sizeof(reset) - 1);
+    CHECK_EQ(send(p->fd, wire.ptr, wire.len, MSG_NOSIGNAL), (ssize_t)wire.len);
+    next = peer_ask(p, "GET", "/1", true);
+    PEER_UNTIL(p, p->streams[next].is_closed);
+    CHECK_STR(peer_body(p, next), "hello");
+    CHECK_EQ(__atomic_load_n(&w.requests, __ATOMIC_ACQUIRE), 1);
+    peer_free(p);
+}
+
 PN_TEST(h2_requests_share_a_connection)
 {
     struct h2_peer *p = peer_new(connect_to(true), false, 100);
@@ -771,8 +790,9 @@ PN_TEST_MAIN(T(requests_follow_each_other_on_one_connection), T(a_head_may_come_
              T(a_large_answer_arrives_whole), T(handlers_hear_of_clients_that_leave),
              T(a_reader_that_stalls_costs_little),
              T(draining_ends_the_idle_and_lets_the_busy_finish),
-             T(freeing_the_server_fails_what_is_open), T(h2_requests_share_a_connection),
-             T(h2_echo_streams_both_ways), T(h2_answers_before_the_end_of_the_request),
-             T(h2_aborts_are_resets), T(h2_handlers_hear_of_resets),
-             T(h2_a_stalled_stream_stops_alone), T(h2_an_unread_body_is_bounded),
-             T(h2_draining_says_goaway_and_finishes), T(h2_garbage_ends_the_connection))
+             T(freeing_the_server_fails_what_is_open), T(h2_a_request_that_is_gone_is_not_begun),
+             T(h2_requests_share_a_connection), T(h2_echo_streams_both_ways),
+             T(h2_answers_before_the_end_of_the_request), T(h2_aborts_are_resets),
+             T(h2_handlers_hear_of_resets), T(h2_a_stalled_stream_stops_alone),
+             T(h2_an_unread_body_is_bounded), T(h2_draining_says_goaway_and_finishes),
+             T(h2_garbage_ends_the_connection))
