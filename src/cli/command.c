@@ -9,17 +9,19 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "cli/manual.h"
 #include "json/writer.h"
 #include "sys/sys.h"
 
 #define MAX_OPTIONS 24
 #define MAX_ARGS 16
 #define MAX_RUN_BYTES ((size_t)16 * 1024 * 1024)
+#define MAX_MANUAL_BYTES ((size_t)256 * 1024)
 #define MAX_OPTION_BYTES ((size_t)4096)
 #define MAX_OPTION_FILE_BYTES ((size_t)64 * 1024)
 #define MAX_SECRET_BYTES ((size_t)64 * 1024)
 
-static const struct pn_option global_options[] = {
+const struct pn_option pn_command_options[] = {
     { "output", "FORMAT", "json, yaml or table (-o; default table)" },
     { "domain", "URL", "the server (POSTERN_DOMAIN)" },
     { "project", "ID", "the project (POSTERN_PROJECT_ID)" },
@@ -111,7 +113,7 @@ static void print_help(FILE *out, const struct pn_command *command)
         print_options(out, command->options);
     }
     fprintf(out, "\nEverywhere:\n");
-    print_options(out, global_options);
+    print_options(out, pn_command_options);
     if (command->examples != NULL)
         fprintf(out, "\nExamples:\n%s", command->examples);
 }
@@ -169,7 +171,7 @@ static bool parse_long(struct pn_cli *cli, const char *word, const char *next, b
         return pn_fail(err, PN_USAGE, "unknown option %s", word);
     option = find_option(cli->command->options, name);
     if (option == NULL)
-        option = find_option(global_options, name);
+        option = find_option(pn_command_options, name);
     if (option == NULL)
         return pn_fail(err, PN_USAGE, "unknown option --%.*s: see `postern %s --help`",
                        PN_ARG(name), cli->command->words);
@@ -194,7 +196,7 @@ static bool parse_format(struct pn_cli *cli, const char *word, const char *next,
     *took_next = word[2] == '\0';
     if (*took_next && next == NULL)
         return pn_fail(err, PN_USAGE, "-o needs a value: json, yaml or table");
-    return add_option(cli, &global_options[0], *took_next ? next : value, err);
+    return add_option(cli, &pn_command_options[0], *took_next ? next : value, err);
 }
 
 static bool parse_words(struct pn_cli *cli, int argc, char **argv, struct pn_err *err)
@@ -316,12 +318,23 @@ static int no_such_command(int argc, char **argv)
     return pn_code_exit(PN_USAGE);
 }
 
+static int print_manual(void)
+{
+    pn_auto(pn_buf_drop) struct pn_buf page = pn_buf_init(MAX_MANUAL_BYTES);
+
+    pn_manual_print(&page);
+    fwrite(page.ptr, 1, page.len, stdout);
+    return 0;
+}
+
 /* "postern", "postern help", "postern help pam", "postern pam --help": an overview. */
 static int help(int argc, char **argv)
 {
     int words;
     const struct pn_command *command = find(argc, argv, &words);
 
+    if (argc == 1 && strcmp(argv[0], "--man") == 0)
+        return print_manual();
     if (command != NULL) {
         print_help(stdout, command);
         return 0;
@@ -424,7 +437,7 @@ static bool load_option(struct pn_cli *cli, struct pn_str name, const struct pn_
     const char *text = scalar_text(cli, value);
 
     if (option == NULL)
-        option = find_option(global_options, name);
+        option = find_option(pn_command_options, name);
     if (option == NULL || text == NULL)
         return pn_fail(err, PN_USAGE, "%s: `postern %s` has no option \"%.*s\" of that kind", path,
                        cli->command->words, PN_ARG(name));

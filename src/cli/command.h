@@ -35,6 +35,9 @@ struct pn_command {
 /* Every table of commands, NULL-terminated: cli/applets.c. */
 extern const struct pn_command *const pn_command_tables[];
 
+/* What every command takes. */
+extern const struct pn_option pn_command_options[];
+
 /* Finds the command, parses, runs; prints help or the error. The exit code of the process. */
 int pn_command_main(int argc, char **argv);
 

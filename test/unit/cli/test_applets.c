@@ -42,6 +42,21 @@ PN_TEST(every_command_is_complete_and_has_help)
     }
 }
 
+/* The page that is committed is the one that this program prints. */
+PN_TEST(the_manual_page_is_true)
+{
+    struct pn_buf page = pn_buf_init(1 << 20);
+    struct pn_err err = { 0 };
+    const struct ran *r = ran("help --man");
+
+    CHECK_RAN(r, 0);
+    CHECK_OK(pn_file_read(TOP "/doc/man/postern.1", 1 << 20, &page, &err), err);
+    if (!pn_str_eq(pn_str_from(r->out), pn_buf_str(&page)))
+        print_error("out of date: build/postern help --man > doc/man/postern.1\n");
+    CHECK(pn_str_eq(pn_str_from(r->out), pn_buf_str(&page)));
+    pn_buf_drop(&page);
+}
+
 /* An example that the parser refuses would teach nonsense. */
 PN_TEST(examples_name_commands_that_exist)
 {
@@ -459,8 +474,9 @@ PN_TEST(a_flag_s_server_does_not_get_the_stored_token)
     down(&s);
 }
 
-PN_TEST_MAIN(H(every_command_is_complete_and_has_help), T(examples_name_commands_that_exist),
-             T(no_secret_is_an_argument), H(commands_are_calls), H(wrong_words_make_no_calls),
+PN_TEST_MAIN(H(every_command_is_complete_and_has_help), T(the_manual_page_is_true),
+             T(examples_name_commands_that_exist), T(no_secret_is_an_argument),
+             H(commands_are_calls), H(wrong_words_make_no_calls),
              H(no_session_is_opened_for_a_command_that_does_not_exist),
              H(login_stores_and_logout_forgets), H(a_login_that_fails_stores_nothing),
              H(the_project_is_the_only_one), H(a_flag_s_server_does_not_get_the_stored_token))
