@@ -7,6 +7,7 @@
 /* One table per file of this folder; each ends with { 0 }. */
 extern const struct pn_command pn_login_commands[];   /* login.c: login, logout */
 extern const struct pn_command pn_status_commands[];  /* status.c: status, version */
+extern const struct pn_command pn_project_commands[]; /* project.c */
 extern const struct pn_command pn_pam_commands[];     /* pam.c: resources and accounts */
 extern const struct pn_command pn_session_commands[]; /* session.c: pam access, pam session … */
 extern const struct pn_command pn_kube_commands[];    /* kube.c: kube login, logout, credential */

@@ -528,11 +528,12 @@ bool pn_cli_project(struct pn_cli *cli, struct pn_str *out, struct pn_err *err)
         return false;
     projects = pn_value_get(reply, "projects");
     if (pn_value_count(projects) != 1)
-        return pn_fail(err, PN_USAGE,
-                       pn_value_count(projects) == 0
-                           ? "you are not a member of a project yet: ask an administrator"
-                           : "you are a member of several projects: say which with --project ID "
-                             "or POSTERN_PROJECT_ID");
+        return pn_fail(
+            err, PN_USAGE,
+            pn_value_count(projects) == 0
+                ? "you are not a member of a project yet: ask for one, or `postern project create`"
+                : "you are a member of several projects: say which with --project ID "
+                  "or POSTERN_PROJECT_ID");
     config->project_id = pn_arena_copy(cli->arena, pn_value_str(pn_value_at(projects, "0.id")));
     *out = config->project_id;
     return true;
