@@ -279,10 +279,10 @@ static bool fetch_page(struct pn_rest *rest, struct pn_session_log *log, struct 
 static const struct pn_column request_columns[] = {
     { "STARTED", "startedAt" },
     { "METHOD", "method" },
-    { "URL", "url" },
     { "STATUS", "status" },
     { "MS", "durationMs" },
     { "UPGRADE", "upgrade" },
+    { "URL", "url" },
     { 0 },
 };
 static const struct pn_column line_columns[] = {
