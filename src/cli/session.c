@@ -345,6 +345,7 @@ static bool pam_access(struct pn_cli *cli, int *exit_code, struct pn_err *err)
         *exit_code = NO_SUCH_COMMAND;
         return true;
     }
+    pn_process_harden(); /* keys to a cluster from here on */
     if (!wanted_port(cli, &is_remembered, &port, err) || !open_session(&visit, err))
         return false;
     hold_signals(); /* before any thread exists: only we take these */

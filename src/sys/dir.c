@@ -28,23 +28,13 @@ static const char *home(struct pn_arena *arena)
     return pn_arena_copy(arena, pn_str_from(found->pw_dir)).ptr;
 }
 
-static const char *xdg_dir(struct pn_arena *arena, const char *variable, const char *below_home)
+const char *pn_dir_config(struct pn_arena *arena)
 {
-    const char *base = absolute_variable(variable);
+    const char *base = absolute_variable("XDG_CONFIG_HOME");
 
     if (base != NULL)
         return pn_arena_printf(arena, "%s/postern", base).ptr;
-    return pn_arena_printf(arena, "%s/%s/postern", home(arena), below_home).ptr;
-}
-
-const char *pn_dir_config(struct pn_arena *arena)
-{
-    return xdg_dir(arena, "XDG_CONFIG_HOME", ".config");
-}
-
-const char *pn_dir_cache(struct pn_arena *arena)
-{
-    return xdg_dir(arena, "XDG_CACHE_HOME", ".cache");
+    return pn_arena_printf(arena, "%s/.config/postern", home(arena)).ptr;
 }
 
 const char *pn_dir_runtime(struct pn_arena *arena)

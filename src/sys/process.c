@@ -34,8 +34,7 @@ void pn_process_raise_files(void)
 
 void pn_process_harden(void)
 {
-    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* no core, and no ptrace by others of this user */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 int64_t pn_process_resident_bytes(void)
@@ -177,19 +176,4 @@ int pn_process_run(char *const argv[], char *const environment[])
     for (size_t i = 0; i < PN_COUNT(passed_signals); i++)
         sigaction(passed_signals[i], &before[i], NULL);
     return code;
-}
-
-int pn_process_spawn(char *const argv[], char *const environment[], struct pn_err *err)
-{
-    sigset_t mask;
-    pid_t child;
-    int failure;
-
-    pthread_sigmask(SIG_BLOCK, NULL, &mask);
-    failure = spawn(argv, environment, &mask, &child);
-    if (failure == 0)
-        return child;
-    pn_fail_cause(err, failure == ENOENT ? PN_NOT_FOUND : PN_IO, failure, "cannot run %s: %s",
-                  argv[0], strerror(failure));
-    return -1;
 }

@@ -24,8 +24,9 @@ void pn_file_unlock(int fd);
 /* Is anybody but the owner allowed to read it? Secrets must not be read from such files silently. */
 bool pn_file_is_private(const char *path);
 
-/* Raises the descriptor limit to the hard limit; no core dumps, no ptrace (daemons). */
+/* No core dumps, no ptrace by others of this user. For who holds keys; commands it runs do not inherit it. */
 void pn_process_harden(void);
+/* Raises the descriptor limit to the hard limit. */
 void pn_process_raise_files(void);
 /* Resident memory in bytes and open descriptors of this process, for metrics. */
 int64_t pn_process_resident_bytes(void);
@@ -38,8 +39,6 @@ int64_t pn_process_open_files(void);
  * it cannot be run. One at a time: signals have one handler.
  */
 int pn_process_run(char *const argv[], char *const environment[]);
-/* The same without waiting: the child's pid, or -1. */
-int pn_process_spawn(char *const argv[], char *const environment[], struct pn_err *err) PN_CHECKED;
 
 /* Reads a password from the terminal without echo; PN_USAGE when there is no terminal. */
 bool pn_terminal_password(const char *prompt, struct pn_buf *out, struct pn_err *err) PN_CHECKED;
@@ -47,7 +46,6 @@ bool pn_terminal_is_tty(int fd);
 
 /* XDG directories with "/postern" added; into the arena. */
 const char *pn_dir_config(struct pn_arena *arena);
-const char *pn_dir_cache(struct pn_arena *arena);
 /* $XDG_RUNTIME_DIR/postern, else /tmp/postern-UID; made 0700. NULL when it is not ours alone. */
 const char *pn_dir_runtime(struct pn_arena *arena);
 

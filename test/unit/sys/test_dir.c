@@ -34,18 +34,14 @@ static int remove_base(void **state PN_UNUSED)
 PN_TEST(follows_the_xdg_variables)
 {
     setenv("XDG_CONFIG_HOME", "/c", 1);
-    setenv("XDG_CACHE_HOME", "/k", 1);
     CHECK_STR(pn_str_from(pn_dir_config(arena)), "/c/postern");
-    CHECK_STR(pn_str_from(pn_dir_cache(arena)), "/k/postern");
 }
 
 PN_TEST(falls_back_to_the_home_directory)
 {
     setenv("XDG_CONFIG_HOME", "relative", 1);
-    unsetenv("XDG_CACHE_HOME");
     setenv("HOME", "/h", 1);
     CHECK_STR(pn_str_from(pn_dir_config(arena)), "/h/.config/postern");
-    CHECK_STR(pn_str_from(pn_dir_cache(arena)), "/h/.cache/postern");
     unsetenv("HOME");
     CHECK(pn_dir_config(arena)[0] == '/');
 }
