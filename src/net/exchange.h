@@ -38,8 +38,7 @@ struct pn_http_server *pn_http_server_new(struct pn_loop *loop,
                                           const struct pn_http_server_config *config);
 /* Stops accepting requests: HTTP/2 GOAWAY, HTTP/1 Connection: close; running exchanges finish. */
 void pn_http_server_drain(struct pn_http_server *server);
-void pn_http_server_free(struct pn_http_server *server);         /* aborts what is still open */
-size_t pn_http_server_open(const struct pn_http_server *server); /* connections */
+void pn_http_server_free(struct pn_http_server *server); /* aborts what is still open */
 
 /* Serves HTTP on a stream that is ready for it (TLS done); takes it. is_h2 by ALPN. */
 struct pn_http_conn *pn_http_serve(struct pn_http_server *server, struct pn_stream *stream,

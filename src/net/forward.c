@@ -373,8 +373,3 @@ void pn_forward_end(struct pn_forward *forward, const struct pn_err *why)
     else
         end(forward, why);
 }
-
-uint64_t pn_forward_bytes(const struct pn_forward *forward)
-{
-    return forward->up.bytes + forward->down.bytes;
-}

@@ -40,6 +40,5 @@ struct pn_forward *pn_forward_start(struct pn_exchange *exchange, struct pn_orig
 void pn_forward_abort(struct pn_forward *forward, const struct pn_err *why);
 /* Before the response: answers the client through `refused`; later: as abort. */
 void pn_forward_end(struct pn_forward *forward, const struct pn_err *why);
-uint64_t pn_forward_bytes(const struct pn_forward *forward);
 
 #endif

@@ -162,7 +162,6 @@ void pn_http_conn_init(struct pn_http_conn *conn, const struct pn_http_ops *ops,
     if (conn->next != NULL)
         conn->next->at = &conn->next;
     server->conns = conn;
-    server->open++;
     server->alive++;
     pn_stream_set_owner(stream, on_ready, conn);
 }
@@ -178,7 +177,6 @@ void pn_http_conn_die(struct pn_http_conn *conn, const struct pn_err *why)
     conn->ops->drop(conn);
     conn->stream = NULL;
     pn_stream_close(stream);
-    conn->server->open--;
     pn_loop_soon(conn->server->loop, &conn->soon);
 }
 
@@ -264,9 +262,4 @@ void pn_http_server_free(struct pn_http_server *server)
     server->is_freed = true;
     if (server->alive == 0)
         forget_server(server);
-}
-
-size_t pn_http_server_open(const struct pn_http_server *server)
-{
-    return server->open;
 }

@@ -40,7 +40,6 @@ struct pn_http_server {
     struct pn_loop *loop;
     struct pn_http_server_config config;
     struct pn_http_conn *conns;
-    size_t open;  /* with a stream */
     size_t alive; /* memory still held */
     struct exchange *spare;
     size_t spare_count;

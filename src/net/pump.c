@@ -20,7 +20,6 @@ struct pn_pump {
     struct flow flows[2]; /* a to b, b to a */
     pn_pump_done_fn *done;
     void *owner;
-    int64_t last_active_ms;
 };
 
 enum outcome { GOES_ON, BROKEN };
@@ -140,7 +139,6 @@ static void on_ready(void *pump_, struct pn_stream *stream, unsigned events)
     struct flow *in = &pump->flows[stream == pump->flows[0].from];
     enum outcome outcome = GOES_ON;
 
-    pump->last_active_ms = pn_loop_now_ms(pump->loop);
     if (events & PN_WANT_WRITE)
         outcome = move(pump, in);
     if ((events & PN_WANT_READ) && outcome == GOES_ON)
@@ -163,7 +161,6 @@ struct pn_pump *pn_pump_start(struct pn_stream *a, struct pn_stream *b, pn_pump_
     pump->loop = a->loop;
     pump->done = done;
     pump->owner = owner;
-    pump->last_active_ms = pn_loop_now_ms(a->loop);
     pump->flows[0] = (struct flow){ .from = a, .to = b };
     pump->flows[1] = (struct flow){ .from = b, .to = a };
     pn_stream_set_owner(a, on_ready, pump);
@@ -181,9 +178,4 @@ void pn_pump_cancel(struct pn_pump *pump)
 uint64_t pn_pump_bytes(const struct pn_pump *pump, bool a_to_b)
 {
     return pump->flows[a_to_b ? 0 : 1].bytes;
-}
-
-int64_t pn_pump_last_active_ms(const struct pn_pump *pump)
-{
-    return pump->last_active_ms;
 }

@@ -24,6 +24,5 @@ struct pn_pump *pn_pump_start(struct pn_stream *a, struct pn_stream *b, pn_pump_
 /* Aborts both streams; `done` is not called. */
 void pn_pump_cancel(struct pn_pump *pump);
 uint64_t pn_pump_bytes(const struct pn_pump *pump, bool a_to_b);
-int64_t pn_pump_last_active_ms(const struct pn_pump *pump);
 
 #endif

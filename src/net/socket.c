@@ -106,13 +106,6 @@ static void socket_ready(void *socket_, unsigned events)
     socket->stream.ready(socket->stream.owner, &socket->stream, events); /* may be its end */
 }
 
-static void forget(struct socket_stream *socket, int fd_to_close)
-{
-    pn_poll_close(socket->poll, fd_to_close);
-    pn_heap_free(socket->err);
-    pn_heap_free(socket);
-}
-
 static void socket_close(struct pn_stream *stream)
 {
     struct socket_stream *socket = socket_of(stream);
@@ -122,7 +115,9 @@ static void socket_close(struct pn_stream *stream)
     if (!socket
              ->is_finished) /* RST instead of FIN: half a message must not look like a whole one */
         setsockopt(socket->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-    forget(socket, socket->fd);
+    pn_poll_close(socket->poll, socket->fd);
+    pn_heap_free(socket->err);
+    pn_heap_free(socket);
 }
 
 static const struct pn_err *socket_error(const struct pn_stream *stream)
@@ -168,26 +163,11 @@ bool pn_socket_stream(struct pn_loop *loop, int fd, struct pn_stream **out, stru
     return true;
 }
 
-int pn_socket_fd(const struct pn_stream *socket)
-{
-    return socket->ops == &socket_ops ? socket_of(socket)->fd : -1;
-}
-
 void pn_socket_tune_tunnel(struct pn_stream *socket)
 {
-    int fd = pn_socket_fd(socket);
+    int fd = socket_of(socket)->fd;
 
-    pn_assert(fd >= 0);
+    pn_assert(socket->ops == &socket_ops);
     set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, TUNNEL_UNSENT_BYTES);
     setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3);
-}
-
-int pn_socket_detach(struct pn_stream *socket)
-{
-    int fd = pn_socket_fd(socket);
-
-    pn_assert(fd >= 0);
-    pn_on_loop(socket->loop);
-    forget(socket_of(socket), -1);
-    return fd;
 }

@@ -90,10 +90,7 @@ static inline const struct pn_err *pn_stream_error(const struct pn_stream *s)
 /* A socket as a stream; takes the descriptor (non-blocking from here on, TCP_NODELAY). */
 bool pn_socket_stream(struct pn_loop *loop, int fd, struct pn_stream **out, struct pn_err *err)
     PN_CHECKED;
-int pn_socket_fd(const struct pn_stream *socket); /* -1 when `socket` is another kind */
 /* For the socket under a tunnel: little unsent data, so that bulk does not delay keystrokes; BBR where there is. */
 void pn_socket_tune_tunnel(struct pn_stream *socket);
-/* Gives the descriptor back and ends the stream without closing it (to another loop). */
-int pn_socket_detach(struct pn_stream *socket);
 
 #endif

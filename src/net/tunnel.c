@@ -106,6 +106,7 @@ static void unlink_stream(struct tunnel_stream *s)
 {
     struct pn_tunnel *tunnel = s->tunnel;
 
+    pn_assert(tunnel != NULL);
     *s->at = s->next;
     if (s->next != NULL)
         s->next->at = s->at;
@@ -772,11 +773,6 @@ void pn_tunnel_free(struct pn_tunnel *tunnel)
     pn_on_loop(tunnel->loop);
     (void)pn_fail(&err, PN_UNREACHABLE, "the tunnel was closed");
     drop(tunnel, &err);
-}
-
-size_t pn_tunnel_streams(const struct pn_tunnel *tunnel)
-{
-    return tunnel->stream_count;
 }
 
 size_t pn_tunnel_held_bytes(const struct pn_tunnel *tunnel)

@@ -49,7 +49,6 @@ bool pn_tunnel_open(struct pn_tunnel *tunnel, struct pn_str gateway, struct pn_s
 void pn_tunnel_drain(struct pn_tunnel *tunnel);
 /* Aborts all streams (they FAIL); `closed` is not called. NULL is fine. */
 void pn_tunnel_free(struct pn_tunnel *tunnel);
-size_t pn_tunnel_streams(const struct pn_tunnel *tunnel);
 /* Bytes received on streams and not read yet. */
 size_t pn_tunnel_held_bytes(const struct pn_tunnel *tunnel);
 

@@ -12,7 +12,7 @@
 #define BODY_TIMEOUT_MS 30000
 #define BUSY_RETRY_S 1
 #define KEPT_ARENAS 16
-#define MAX_FIELDS (PN_REPLY_MAX_FIELDS + 8)
+#define MAX_FIELDS 8
 
 struct pn_dispatcher {
     struct pn_dispatch_parts parts;
@@ -193,8 +193,6 @@ static void make_fields(struct request *r, struct fields *f)
         add_number(f, r->arena, "x-ratelimit-remaining", r->limit.remaining);
         add_number(f, r->arena, "x-ratelimit-reset", r->limit.reset_s);
     }
-    for (size_t i = 0; i < a->field_count; i++)
-        f->items[f->count++] = a->fields[i];
 }
 
 /* The one end of a request. */

@@ -54,8 +54,6 @@ struct pn_request_facts {
 struct pn_answer {
     int status;
     const char *content_type;
-    struct pn_http_field fields[PN_REPLY_MAX_FIELDS];
-    size_t field_count;
     struct pn_buf body;
     struct pn_actor actor;
     struct pn_err err; /* for the log; code PN_OK when the answer is no error */

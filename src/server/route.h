@@ -70,11 +70,5 @@ extern const struct pn_route *const pn_route_tables[];
 
 /* The parameter of that name, or PN_NONE. */
 struct pn_str pn_raw_param(const struct pn_raw *raw, const char *name);
-/*
- * Adds a header to the answer of the call that a handler was given; both texts live as long as
- * call->arena. At most PN_REPLY_MAX_FIELDS; later ones are dropped.
- */
-#define PN_REPLY_MAX_FIELDS 8
-void pn_reply_field(struct pn_call *call, const char *name, struct pn_str value);
 
 #endif

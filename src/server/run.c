@@ -25,15 +25,6 @@ void pn_dispatch_metrics(struct pn_call *call, struct pn_buf *out)
     pn_metrics_print(r->parts->metrics, call->db, out);
 }
 
-void pn_reply_field(struct pn_call *call, const char *name, struct pn_str value)
-{
-    struct running *r = pn_container_of(call, struct running, call);
-
-    if (r->answer->field_count < PN_REPLY_MAX_FIELDS && pn_http_is_value(value))
-        r->answer->fields[r->answer->field_count++] =
-            (struct pn_http_field){ pn_str_from(name), value };
-}
-
 struct pn_str pn_raw_param(const struct pn_raw *raw, const char *name)
 {
     for (size_t i = 0; i < raw->param_count; i++) {

@@ -150,25 +150,6 @@ PN_TEST(closing_inside_ready_is_fine)
     pn_loop_free(loop);
 }
 
-PN_TEST(detach_gives_the_descriptor_back_alive)
-{
-    struct pn_loop *loop = loop_new();
-    struct pn_stream *pair[2];
-    char bytes[2];
-
-    stream_pair(loop, pair);
-    CHECK(pn_socket_fd(pair[0]) >= 0);
-
-    int fd = pn_socket_detach(pair[0]);
-
-    CHECK_EQ(write(fd, "hi", 2), 2);
-    CHECK_EQ(pn_stream_read(pair[1], bytes, 2), 2);
-    pn_socket_tune_tunnel(pair[1]);
-    close(fd);
-    pn_stream_close(pair[1]);
-    pn_loop_free(loop);
-}
-
 PN_TEST(no_descriptor_is_left_open)
 {
     struct pn_loop *loop = loop_new();
@@ -195,5 +176,4 @@ PN_TEST_MAIN(T(bytes_and_half_close_go_both_ways),
              T(close_after_finish_is_a_proper_end_for_the_peer),
              T(readiness_is_level_triggered_also_after_a_short_read),
              T(a_full_socket_says_again_and_wakes_when_there_is_room),
-             T(closing_inside_ready_is_fine), T(detach_gives_the_descriptor_back_alive),
-             T(no_descriptor_is_left_open))
+             T(closing_inside_ready_is_fine), T(no_descriptor_is_left_open))
