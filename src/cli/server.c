@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,6 +155,14 @@ static bool read_ca(struct pn_cli *cli, struct inside *in, struct pn_err *err)
     return true;
 }
 
+/* Always false: an address that somebody holds has a way out, which the error then names. */
+static bool taken(struct pn_err *err, const char *option)
+{
+    if (err->code == PN_CONFLICT && err->cause == EADDRINUSE)
+        (void)pn_recast(err, PN_CONFLICT, "%s: choose another with --%s", err->message, option);
+    return false;
+}
+
 static const char *state_dir(struct pn_cli *cli, const struct pn_settings *settings,
                              const char *role)
 {
@@ -193,7 +202,8 @@ static bool start_relay(struct pn_cli *cli, struct inside *in, const struct pn_s
     if (!pn_dev_relay_token(in->server, &in->dev, &token, err))
         return false;
     config.enrol_token = token;
-    return pn_relay_start(&config, &in->relay, err) || pn_within(err, "starting the relay");
+    return pn_relay_start(&config, &in->relay, err) || taken(err, "relay-listen") ||
+           pn_within(err, "starting the relay");
 }
 
 static bool start_gateway(struct pn_cli *cli, struct inside *in, const struct pn_settings *settings,
@@ -284,7 +294,7 @@ static bool server_run(struct pn_cli *cli, int *exit_code, struct pn_err *err)
     if (settings->dev && !pn_dev_prepare(settings, err))
         return false;
     if (!pn_server_start(&config, &server, err))
-        return false;
+        return taken(err, "listen");
     done = serve(cli, settings, server, err);
     pn_server_stop(server);
     return done;
