@@ -31,7 +31,7 @@ char *pn_bytes_room(struct pn_bytes *bytes, struct pn_loop *loop, size_t want)
         room = room_for(bytes->len + want);
         to = room == PN_LOOP_LEASE_BYTES ? pn_loop_lease(loop) : pn_heap_new(room);
     }
-    if (bytes->len > 0)
+    if (bytes->ptr != NULL)
         memmove(to, bytes->ptr + bytes->at, bytes->len);
     if (to != bytes->ptr)
         give_back(loop, bytes->ptr, bytes->room);

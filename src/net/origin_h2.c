@@ -302,7 +302,7 @@ static ssize_t h2_read(struct pn_stream *body, void *out, size_t len)
     if (r->state != REQUEST_ANSWERED)
         return PN_STREAM_AGAIN;
     got = pn_h2_body_read(&r->h2, body->loop, conn != NULL ? conn->pipe.h2 : NULL, out, len);
-    if (got > 0 && !r->h2.is_closed)
+    if (got > 0 && conn != NULL && !r->h2.is_closed)
         say(conn); /* the window that was returned */
     return got;
 }
@@ -316,7 +316,7 @@ static ssize_t h2_write(struct pn_stream *body, const void *bytes, size_t len)
 
     if (taken > 0)
         r->has_sent_body = true;
-    if (taken > 0 && !r->h2.is_closed)
+    if (taken > 0 && conn != NULL && !r->h2.is_closed)
         say(conn);
     return taken;
 }

@@ -174,11 +174,11 @@ static bool decode(struct pn_arena *arena, struct pn_str text, struct pn_str *ou
 
 /* The route's names for the segments that it takes as parameters. */
 static bool add_path_params(struct pn_match *m, struct pn_arena *arena,
-                            const struct pn_str *segments, struct pn_err *err)
+                            const struct pn_str *segments, size_t count, struct pn_err *err)
 {
     struct pn_str rest = pn_str_from(m->route->path), name;
 
-    for (size_t i = 0; cut_segment(&rest, &name); i++) {
+    for (size_t i = 0; i < count && cut_segment(&rest, &name); i++) {
         struct pn_param *param;
 
         if (name.ptr[0] != ':')
@@ -290,5 +290,6 @@ bool pn_router_match(const struct pn_router *router, struct pn_str method_name,
                        PN_ARG(pn_str_slice(method_name, 0, 16)));
     }
     out->route = node->routes[method];
-    return add_path_params(out, arena, segments, err) && add_query_params(out, arena, query, err);
+    return add_path_params(out, arena, segments, count, err) &&
+           add_query_params(out, arena, query, err);
 }

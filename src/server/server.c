@@ -117,23 +117,27 @@ static void refuse(struct arrival *a, const struct pn_err *err)
     arrival_free(a);
 }
 
+static bool begin(struct arrival *a, int fd, struct pn_err *err)
+{
+    struct pn_server *server = a->server;
+    struct pn_stream *socket;
+
+    if (!pn_socket_stream(server->loop, fd, &socket, err))
+        return false;
+    if (server->open > (size_t)server->settings->max_connections) {
+        pn_stream_close(socket);
+        return pn_fail(err, PN_BUSY, "too many connections");
+    }
+    return pn_tls_start(server->tls, socket, NULL, HANDSHAKE_MS, on_handshake, a, &a->tls, err);
+}
+
 static void on_accepted(void *owner, int fd, struct pn_str peer_ip)
 {
-    struct pn_server *server = owner;
-    struct arrival *a = arrival_new(server, peer_ip);
-    struct pn_stream *socket;
+    struct arrival *a = arrival_new(owner, peer_ip);
     struct pn_err err = { 0 };
 
-    if (!pn_socket_stream(server->loop, fd, &socket, &err)) {
+    if (!begin(a, fd, &err))
         refuse(a, &err);
-    } else if (server->open > (size_t)server->settings->max_connections) {
-        pn_stream_close(socket);
-        (void)pn_fail(&err, PN_BUSY, "too many connections");
-        refuse(a, &err);
-    } else if (!pn_tls_start(server->tls, socket, NULL, HANDSHAKE_MS, on_handshake, a, &a->tls,
-                             &err)) {
-        refuse(a, &err);
-    }
 }
 
 /* ---- stopping ---- */
