@@ -95,25 +95,39 @@ static bool make_session(struct pn_db_conn *tx, void *context, struct pn_err *er
     return pn_audit_write(tx, a->call, &(struct pn_audit_event){ .type = "user-login" }, err);
 }
 
+static bool check_password(struct pn_call *call, struct pn_str email,
+                           const struct pn_secret *password, struct attempt *a, struct pn_err *err)
+{
+    a->call = call;
+    pn_keyring_mac(call->keyring, "login-failures", email, a->email_mac);
+    if (!find_failures(call, a, err) || !find_user(call, email, a, err))
+        return false;
+    if (a->locked_until_ms > call->now_ms)
+        return pn_fail(err, PN_FORBIDDEN,
+                       "Too many failed logins: this account is locked. Try again in %lld seconds",
+                       (long long)((a->locked_until_ms - call->now_ms + 999) / 1000));
+    if (pn_password_verify(call->arena, password, a->password_hash))
+        return true;
+    return pn_db_write(call->db, count_failure, a, err) &&
+           pn_fail(err, PN_BAD_REQUEST, "Invalid email or password");
+}
+
+bool pn_login_check(struct pn_call *call, struct pn_str email, const struct pn_secret *password,
+                    struct pn_err *err)
+{
+    struct attempt a = { 0 };
+
+    return check_password(call, email, password, &a, err);
+}
+
 bool pn_login_password(struct pn_call *call, struct pn_str email, const struct pn_secret *password,
                        struct pn_str *token, struct pn_err *err)
 {
-    struct attempt a = { .call = call,
-                         .session_id = pn_random_uuid(),
+    struct attempt a = { .session_id = pn_random_uuid(),
                          .expires_ms = call->now_ms + PN_LOGIN_SESSION_MS };
 
-    pn_keyring_mac(call->keyring, "login-failures", email, a.email_mac);
-    if (!find_failures(call, &a, err) || !find_user(call, email, &a, err))
+    if (!check_password(call, email, password, &a, err))
         return false;
-    if (a.locked_until_ms > call->now_ms)
-        return pn_fail(err, PN_FORBIDDEN,
-                       "Too many failed logins: this account is locked. Try again in %lld seconds",
-                       (long long)((a.locked_until_ms - call->now_ms + 999) / 1000));
-    if (!pn_password_verify(call->arena, password, a.password_hash)) {
-        if (!pn_db_write(call->db, count_failure, &a, err))
-            return false;
-        return pn_fail(err, PN_BAD_REQUEST, "Invalid email or password");
-    }
     call->actor = (struct pn_actor){
         .kind = PN_ACTOR_USER, .id = a.user_id, .token_id = a.session_id, .name = a.email
     };

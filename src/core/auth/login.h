@@ -26,6 +26,9 @@
  */
 bool pn_login_password(struct pn_call *call, struct pn_str email, const struct pn_secret *password,
                        struct pn_str *token, struct pn_err *err) PN_CHECKED;
+/* The same without a login: whoever asks for a password elsewhere counts failures here too. */
+bool pn_login_check(struct pn_call *call, struct pn_str email, const struct pn_secret *password,
+                    struct pn_err *err) PN_CHECKED;
 /* PN_FORBIDDEN when the actor is no member. */
 bool pn_login_select_org(struct pn_call *call, struct pn_uuid org_id, struct pn_str *token,
                          struct pn_err *err) PN_CHECKED;

@@ -2,6 +2,7 @@
 #include "core/org/org.h"
 
 #include "core/audit/audit.h"
+#include "core/auth/login.h"
 #include "core/org/permission.h"
 #include "core/org/user.h"
 #include "crypto/hash.h"
@@ -152,7 +153,7 @@ static bool find_invitation(struct pn_call *call, struct pn_str code, struct acc
                             struct pn_err *err)
 {
     struct pn_query *q =
-        pn_query(call->conn, "SELECT m.id, m.role, u.id, u.password_hash FROM org_members m LEFT "
+        pn_query(call->conn, "SELECT m.id, m.role, u.id FROM org_members m LEFT "
                              "JOIN users u ON u.email = m.invite_email"
                              " WHERE m.org_id = $org AND m.invite_email = $email AND m.invite_hash "
                              "= $hash AND m.status = 'invited'"
@@ -168,7 +169,6 @@ static bool find_invitation(struct pn_call *call, struct pn_str code, struct acc
         a->member_id = pn_column_uuid(q, 0);
         a->role = pn_column_str(q, 1, call->arena);
         a->user_id = pn_column_uuid(q, 2);
-        a->password_hash = pn_column_str(q, 3, call->arena);
     }
     if (!pn_query_end(q, err))
         return false;
@@ -208,8 +208,8 @@ bool pn_org_accept(struct pn_call *call, struct pn_uuid org_id, struct pn_str em
     if (password == NULL)
         return pn_fail(err, PN_BAD_REQUEST, "Choose a password, or give the one of your account");
     if (!pn_uuid_is_zero(a.user_id)) {
-        if (!pn_password_verify(call->arena, password, a.password_hash))
-            return pn_fail(err, PN_BAD_REQUEST, "Invalid email or password");
+        if (!pn_login_check(call, email, password, err))
+            return false;
     } else {
         fresh = (struct pn_user){ .id = pn_random_uuid(),
                                   .email = email,
