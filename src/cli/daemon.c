@@ -2,6 +2,7 @@
 #include "cli/daemon.h"
 
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -40,6 +41,12 @@ static bool check_name(struct pn_str name, struct pn_err *err)
     return true;
 }
 
+/* A token works once: its file may be gone, though settings still name it, when there is an identity. */
+static bool is_used_up(const char *token_file, const char *state_dir)
+{
+    return strcmp(token_file, "-") != 0 && !pn_file_exists(token_file) && pn_file_exists(state_dir);
+}
+
 bool pn_daemon_prepare(struct pn_cli *cli, const char *role, struct pn_daemon *out,
                        struct pn_err *err)
 {
@@ -73,7 +80,8 @@ bool pn_daemon_prepare(struct pn_cli *cli, const char *role, struct pn_daemon *o
     out->state_dir = pn_cli_option_text(cli, "state");
     if (out->state_dir == NULL)
         out->state_dir = default_state_dir(pn_cli_arena(cli), role, pn_cli_arg(cli, 0));
-    return file == NULL || pn_cli_secret_file(file, &out->token, err);
+    return file == NULL || is_used_up(file, out->state_dir) ||
+           pn_cli_secret_file(file, &out->token, err);
 }
 
 void pn_daemon_drop(struct pn_daemon *daemon)

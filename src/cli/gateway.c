@@ -12,6 +12,7 @@ static const struct pn_machine gateway_machine = {
     .kind = "gateway",
     .create_path = "/v3/gateways",
     .token_path = { "/v3/gateways/", "/token" },
+    .delete_path = "/v3/gateways/",
     .list_path = "/v2/gateways",
     .list_member = "gateways",
 };

@@ -46,6 +46,8 @@ static bool take_token(struct pn_rest *rest, const char *path, const struct pn_b
     pn_auto(pn_value_freep) struct pn_value *reply = NULL;
     struct pn_str token;
 
+    if (body->is_full)
+        return pn_fail(err, PN_USAGE, "e-mail or password is too long");
     if (!pn_rest_call(rest, "POST", pn_str_from(path), pn_buf_str(body), &reply, err))
         return false;
     token = pn_value_str(pn_value_get(reply, member));

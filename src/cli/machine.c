@@ -23,6 +23,8 @@ static bool create(struct pn_cli *cli, struct pn_rest *rest, const struct pn_mac
     pn_write_text(&w, "method", "token");
     pn_write_end(&w);
     pn_write_end(&w);
+    if (body.is_full)
+        return pn_fail(err, PN_USAGE, "the name is too long");
     if (!pn_rest_call(rest, "POST", pn_str_from(machine->create_path), pn_buf_str(&body), &reply,
                       err))
         return false;
@@ -32,20 +34,34 @@ static bool create(struct pn_cli *cli, struct pn_rest *rest, const struct pn_mac
     return true;
 }
 
+/* Without a token a row is of no use, and in the way of the next try. */
+static bool mint(struct pn_cli *cli, struct pn_rest *rest, const struct pn_machine *machine,
+                 struct pn_str id, struct pn_value **reply, struct pn_err *err)
+{
+    struct pn_arena *arena = pn_cli_arena(cli);
+    struct pn_str path = pn_arena_printf(arena, "%s%.*s%s", machine->token_path[0], PN_ARG(id),
+                                         machine->token_path[1]);
+    struct pn_err ignored = { 0 };
+
+    if (pn_rest_call(rest, "POST", path, PN_LIT("{}"), reply, err))
+        return true;
+    path = pn_arena_printf(arena, "%s%.*s", machine->delete_path, PN_ARG(id));
+    (void)!pn_rest_call(rest, "DELETE", path, PN_NONE, NULL, &ignored);
+    err->details = PN_NONE; /* they were valid until that call */
+    return false;
+}
+
 bool pn_machine_create(struct pn_cli *cli, const struct pn_machine *machine, struct pn_str host,
                        struct pn_err *err)
 {
-    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init_wiped(4096);
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init_wiped(8192);
     pn_auto(pn_value_freep) struct pn_value *reply = NULL;
     struct pn_writer w = pn_writer_of(&json);
     struct pn_rest *rest;
-    struct pn_str id, path;
+    struct pn_str id;
 
-    if (!pn_cli_rest_client(cli, &rest, err) || !create(cli, rest, machine, host, &id, err))
-        return false;
-    path = pn_arena_printf(pn_cli_arena(cli), "%s%.*s%s", machine->token_path[0], PN_ARG(id),
-                           machine->token_path[1]);
-    if (!pn_rest_call(rest, "POST", path, PN_LIT("{}"), &reply, err))
+    if (!pn_cli_rest_client(cli, &rest, err) || !create(cli, rest, machine, host, &id, err) ||
+        !mint(cli, rest, machine, id, &reply, err))
         return false;
     pn_write_object(&w, NULL);
     pn_write_str(&w, "id", id);

@@ -9,6 +9,7 @@ struct pn_machine {
     const char *kind;          /* "gateway" */
     const char *create_path;   /* POST {name, authMethod, host?} */
     const char *token_path[2]; /* POST: before and after the id → {token} */
+    const char *delete_path;   /* DELETE: before the id */
     const char *list_path;     /* GET: an array, or an object with… */
     const char *list_member;   /* …this array */
 };

@@ -6,6 +6,10 @@
 #include "sys/sys.h"
 
 #define MAX_CA_BYTES ((size_t)256 * 1024)
+#define MAX_BODY_BYTES ((size_t)1024 * 1024)
+#define MAX_PATH_BYTES ((size_t)4096)
+#define MAX_LIST_BYTES ((size_t)64 * 1024 * 1024)
+#define PAGE 100 /* the most the server gives at once */
 
 static const struct pn_option no_options[] = { { 0 } };
 
@@ -36,17 +40,55 @@ static const struct pn_value *by_name(const struct pn_value *list, struct pn_str
     return NULL;
 }
 
-static bool list_resources(struct pn_cli *cli, struct pn_value **out, struct pn_err *err)
+/* "…?projectId=P&search=NAME&limit=100": what is looked for by name is among the first hundred. */
+static bool get_list(struct pn_cli *cli, const char *of, struct pn_str resource_id,
+                     struct pn_str search, int64_t offset, struct pn_value **out,
+                     struct pn_err *err)
 {
-    pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(4096);
+    pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(MAX_PATH_BYTES);
     struct pn_rest *rest;
     struct pn_str project;
 
     if (!pn_cli_rest_client(cli, &rest, err) || !pn_cli_project(cli, &project, err))
         return false;
-    pn_buf_add_text(&path, "/v1/pam/resources?limit=100");
+    pn_buf_addf(&path, "/v1/pam/%s?limit=%d&offset=%lld", of, PAGE, (long long)offset);
     pn_rest_query(&path, "projectId", project);
+    pn_rest_query(&path, "resourceId", resource_id);
+    pn_rest_query(&path, "search", search);
+    if (path.is_full)
+        return pn_fail(err, PN_USAGE, "the name is too long");
     return pn_rest_call(rest, "GET", pn_buf_str(&path), PN_NONE, out, err);
+}
+
+static size_t add_items(struct pn_buf *json, const struct pn_value *items)
+{
+    for (size_t i = 0; i < pn_value_count(items); i++) {
+        if (json->len > 1)
+            pn_buf_add_byte(json, ',');
+        pn_value_print(pn_value_item(items, i), false, json);
+    }
+    return pn_value_count(items);
+}
+
+/* All of them, page by page. */
+static bool print_list(struct pn_cli *cli, const char *of, struct pn_str resource_id,
+                       const struct pn_column *columns, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(MAX_LIST_BYTES);
+    size_t count = PAGE;
+
+    pn_buf_add_byte(&json, '[');
+    for (int64_t offset = 0; count == PAGE; offset += PAGE) {
+        pn_auto(pn_value_freep) struct pn_value *reply = NULL;
+
+        if (!get_list(cli, of, resource_id, PN_NONE, offset, &reply, err))
+            return false;
+        count = add_items(&json, pn_value_get(reply, of));
+    }
+    pn_buf_add_byte(&json, ']');
+    if (json.is_full)
+        return pn_fail(err, PN_TOO_LARGE, "the list is too long to print");
+    return pn_cli_print_json(cli, pn_buf_str(&json), columns, err);
 }
 
 static bool find_resource(struct pn_cli *cli, struct pn_str name, struct pn_str *id,
@@ -55,7 +97,7 @@ static bool find_resource(struct pn_cli *cli, struct pn_str name, struct pn_str 
     pn_auto(pn_value_freep) struct pn_value *reply = NULL;
     const struct pn_value *resource;
 
-    if (!list_resources(cli, &reply, err))
+    if (!get_list(cli, "resources", PN_NONE, name, 0, &reply, err))
         return false;
     resource = by_name(pn_value_get(reply, "resources"), name);
     if (resource == NULL)
@@ -63,21 +105,6 @@ static bool find_resource(struct pn_cli *cli, struct pn_str name, struct pn_str 
                        PN_ARG(name));
     *id = pn_arena_copy(pn_cli_arena(cli), pn_value_str(pn_value_get(resource, "id")));
     return true;
-}
-
-static bool list_accounts(struct pn_cli *cli, struct pn_str resource_id, struct pn_value **out,
-                          struct pn_err *err)
-{
-    pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(4096);
-    struct pn_rest *rest;
-    struct pn_str project;
-
-    if (!pn_cli_rest_client(cli, &rest, err) || !pn_cli_project(cli, &project, err))
-        return false;
-    pn_buf_add_text(&path, "/v1/pam/accounts?limit=100");
-    pn_rest_query(&path, "projectId", project);
-    pn_rest_query(&path, "resourceId", resource_id);
-    return pn_rest_call(rest, "GET", pn_buf_str(&path), PN_NONE, out, err);
 }
 
 /* "RESOURCE/ACCOUNT" → the two names. */
@@ -100,7 +127,7 @@ static bool find_account(struct pn_cli *cli, struct pn_str path, struct pn_str *
 
     if (!split_path(path, &resource, &name, err) ||
         !find_resource(cli, resource, &resource_id, err) ||
-        !list_accounts(cli, resource_id, &reply, err))
+        !get_list(cli, "accounts", resource_id, name, 0, &reply, err))
         return false;
     account = by_name(pn_value_get(reply, "accounts"), name);
     if (account == NULL)
@@ -125,6 +152,14 @@ static bool call_and_print(struct pn_cli *cli, const char *method, struct pn_str
     return true;
 }
 
+/* Posts what was written, and prints the member of the reply. */
+static bool post_and_print(struct pn_cli *cli, const char *path, const struct pn_buf *body,
+                           const char *member, const struct pn_column *columns, struct pn_err *err)
+{
+    if (body->is_full)
+        return pn_fail(err, PN_USAGE, "what was given is too large");
+    return call_and_print(cli, "POST", pn_str_from(path), pn_buf_str(body), member, columns, err);
+}
 /* ---- resources ---- */
 
 /* The gateway by name or id, or the only one. */
@@ -177,7 +212,7 @@ static bool write_connection(struct pn_cli *cli, struct pn_writer *w, struct pn_
 
 static bool resource_create(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
-    pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init(2 * MAX_CA_BYTES);
+    pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init(MAX_BODY_BYTES);
     struct pn_writer w = pn_writer_of(&body);
     struct pn_str project, gateway;
 
@@ -198,19 +233,14 @@ static bool resource_create(struct pn_cli *cli, int *exit_code, struct pn_err *e
     if (!write_connection(cli, &w, err))
         return false;
     pn_write_end(&w);
-    return call_and_print(cli, "POST", PN_LIT("/v1/pam/resources/kubernetes"), pn_buf_str(&body),
-                          "resource", resource_columns, err);
+    return post_and_print(cli, "/v1/pam/resources/kubernetes", &body, "resource", resource_columns,
+                          err);
 }
 
 static bool resource_list(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
-    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
-
     (void)exit_code;
-    if (!list_resources(cli, &reply, err))
-        return false;
-    pn_cli_print(cli, pn_value_get(reply, "resources"), resource_columns);
-    return true;
+    return print_list(cli, "resources", PN_NONE, resource_columns, err);
 }
 
 static struct pn_str resource_path(struct pn_cli *cli, struct pn_str id)
@@ -242,7 +272,7 @@ static bool resource_delete(struct pn_cli *cli, int *exit_code, struct pn_err *e
 
 static bool account_create(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
-    pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init_wiped((size_t)64 * 1024);
+    pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init_wiped(MAX_BODY_BYTES);
     pn_auto(pn_secret_freep) struct pn_secret *token = NULL;
     const char *file = pn_cli_option_text(cli, "token-file");
     struct pn_writer w = pn_writer_of(&body);
@@ -266,22 +296,18 @@ static bool account_create(struct pn_cli *cli, int *exit_code, struct pn_err *er
     pn_write_str(&w, "serviceAccountToken", pn_secret_reveal(token));
     pn_write_end(&w);
     pn_write_end(&w);
-    return call_and_print(cli, "POST", PN_LIT("/v1/pam/accounts/kubernetes"), pn_buf_str(&body),
-                          "account", account_columns, err);
+    return post_and_print(cli, "/v1/pam/accounts/kubernetes", &body, "account", account_columns,
+                          err);
 }
 
 static bool account_list(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
-    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
     struct pn_str resource_id = PN_NONE;
 
     (void)exit_code;
-    if (pn_cli_arg_count(cli) > 0 && !find_resource(cli, pn_cli_arg(cli, 0), &resource_id, err))
-        return false;
-    if (!list_accounts(cli, resource_id, &reply, err))
-        return false;
-    pn_cli_print(cli, pn_value_get(reply, "accounts"), account_columns);
-    return true;
+    return (pn_cli_arg_count(cli) == 0 ||
+            find_resource(cli, pn_cli_arg(cli, 0), &resource_id, err)) &&
+           print_list(cli, "accounts", resource_id, account_columns, err);
 }
 
 static bool account_show(struct pn_cli *cli, int *exit_code, struct pn_err *err)

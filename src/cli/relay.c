@@ -10,6 +10,7 @@ static const struct pn_machine relay_machine = {
     .kind = "relay",
     .create_path = "/v2/relays",
     .token_path = { "/v2/relays/", "/token-auth/generate-enrollment-token" },
+    .delete_path = "/v2/relays/",
     .list_path = "/v1/relays",
     .list_member = "relays",
 };

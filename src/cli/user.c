@@ -25,7 +25,7 @@ static bool write_body(struct pn_cli *cli, const struct pn_secret *password, str
         pn_write_str(&w, "projectRole", role);
     }
     pn_write_end(&w);
-    return true;
+    return !body->is_full || pn_fail(err, PN_USAGE, "e-mail or password is too long");
 }
 
 static bool user_create(struct pn_cli *cli, int *exit_code, struct pn_err *err)

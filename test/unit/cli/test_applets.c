@@ -174,7 +174,7 @@ PN_TEST(commands_are_calls)
           "" },
         { "pam resource list",
           { { 200, RESOURCES } },
-          "GET /api/v1/pam/resources?limit=100&projectId=project-1",
+          "GET /api/v1/pam/resources?limit=100&offset=0&projectId=project-1",
           0,
           "prod",
           "" },
@@ -186,7 +186,7 @@ PN_TEST(commands_are_calls)
           "" },
         { "pam resource show test",
           { { 200, RESOURCES } },
-          "GET /api/v1/pam/resources?limit=100&projectId=project-1",
+          "GET /api/v1/pam/resources?limit=100&offset=0&projectId=project-1&search=test",
           6,
           "",
           "there is no resource \"test\"" },
@@ -217,7 +217,7 @@ PN_TEST(commands_are_calls)
           "there is no gateway \"c\"" },
         { "pam account list",
           { { 200, ACCOUNTS } },
-          "GET /api/v1/pam/accounts?limit=100&projectId=project-1",
+          "GET /api/v1/pam/accounts?limit=100&offset=0&projectId=project-1",
           0,
           "viewer",
           "" },
@@ -229,7 +229,8 @@ PN_TEST(commands_are_calls)
           "" },
         { "pam account show prod/nobody",
           { { 200, RESOURCES }, { 200, ACCOUNTS } },
-          "GET /api/v1/pam/accounts?limit=100&projectId=project-1&resourceId=R1",
+          "GET "
+          "/api/v1/pam/accounts?limit=100&offset=0&projectId=project-1&resourceId=R1&search=nobody",
           6,
           "",
           "there is no account \"nobody\" of \"prod\"" },
@@ -281,6 +282,12 @@ PN_TEST(commands_are_calls)
           2,
           "",
           "There is one" },
+        { "gateway create edge",
+          { { 200, "{\"id\":\"G1\"}" }, { 503, "{\"message\":\"Busy\"}" }, { 200, "{}" } },
+          "DELETE /api/v3/gateways/G1",
+          7,
+          "",
+          "Busy" },
         { "relay create eu --host relay.example",
           { { 200, "{\"id\":\"L1\"}" }, { 200, "{\"token\":\"rle_1\"}" } },
           "POST /api/v2/relays/L1/token-auth/generate-enrollment-token",
@@ -325,6 +332,32 @@ PN_TEST(commands_are_calls)
         CHECK_STR(pn_str_from(s.host.last), cases[i].last);
         CHECK_EQ(host_calls(&s.host), count);
     }
+    down(&s);
+}
+
+PN_TEST(lists_go_on_to_the_last_page)
+{
+    struct pn_buf page = pn_buf_init(1 << 16);
+    const struct ran *r;
+    struct pn_value *list;
+    struct pn_err err = { 0 };
+    struct stage s;
+
+    up(&s, state);
+    pn_buf_add_text(&page, "{\"resources\":[");
+    for (int i = 0; i < 100; i++)
+        pn_buf_addf(&page, "%s{\"name\":\"r%d\"}", i > 0 ? "," : "", i);
+    pn_buf_add_text(&page, "]}");
+    HOST_SAYS(&s.host, { 200, pn_buf_cstr(&page) }, { 200, RESOURCES });
+    r = ran("pam resource list -o json");
+    CHECK_RAN(r, 0);
+    CHECK_OK(pn_value_parse(pn_str_from(r->out), &list, &err), err);
+    CHECK_EQ(pn_value_count(list), 101);
+    CHECK_STR(pn_value_str(pn_value_at(list, "100.name")), "prod");
+    CHECK_STR(pn_str_from(s.host.last),
+              "GET /api/v1/pam/resources?limit=100&offset=100&projectId=project-1");
+    pn_value_free(list);
+    pn_buf_drop(&page);
     down(&s);
 }
 
@@ -488,7 +521,7 @@ PN_TEST(a_flag_s_server_does_not_get_the_stored_token)
 
 PN_TEST_MAIN(H(every_command_is_complete_and_has_help), T(the_manual_page_is_true),
              T(examples_name_commands_that_exist), T(no_secret_is_an_argument),
-             H(commands_are_calls), H(wrong_words_make_no_calls),
+             H(commands_are_calls), H(lists_go_on_to_the_last_page), H(wrong_words_make_no_calls),
              H(no_session_is_opened_for_a_command_that_does_not_exist),
              H(login_stores_and_logout_forgets), H(a_login_that_fails_stores_nothing),
              H(the_project_is_the_only_one), H(a_flag_s_server_does_not_get_the_stored_token))
