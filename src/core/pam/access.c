@@ -260,7 +260,10 @@ static struct pn_str access_method(struct pn_str user_agent)
     return pn_str_search(user_agent, PN_LIT("Mozilla")) >= 0 ? PN_LIT("web") : PN_LIT("cli");
 }
 
-/* The account may have gone, or moved to another gateway, since it was read: then nothing is stored. */
+/*
+ * Since it was read the account may have gone, or moved to another gateway, and the actor may have left
+ * the project, whose sessions were ended then: nothing is stored.
+ */
 static bool write_session(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct opening *o = context;
@@ -272,7 +275,9 @@ static bool write_session(struct pn_db_conn *tx, void *context, struct pn_err *e
             " updated_ms) SELECT $id, $org, a.project_id, a.id, g.id, r.name, a.name, g.name,"
             " $user, $identity, $actor_name, $ip, $agent, $method, $reason, 'starting', $now,"
             " $expires, $now FROM pam_accounts a JOIN pam_resources r ON r.id = a.resource_id"
-            " JOIN gateways g ON g.id = r.gateway_id WHERE a.id = $account AND g.id = $gateway");
+            " JOIN gateways g ON g.id = r.gateway_id WHERE a.id = $account AND g.id = $gateway"
+            " AND EXISTS (SELECT 1 FROM project_members m WHERE m.project_id = a.project_id"
+            " AND (m.user_id = $user OR m.identity_id = $identity))");
     int64_t added;
 
     pn_bind_uuid(q, "$id", o->access->session_id);

@@ -2,6 +2,7 @@
 /* Cases C-n are those of the contract, pam-gateway.md §20.4. */
 #include "stage.h"
 
+#include "core/org/project_member.h"
 #include "core/pam/access.h"
 #include "core/pam/session.h"
 #include "crypto/x509.h"
@@ -285,6 +286,36 @@ STAGE_TEST(the_session_says_who_why_and_until_when)
     CHECK_EQ(session.expiresAt, got.expires_ms);
 }
 
+static void remove_member(struct stage *s)
+{
+    struct pn_call call = stage_call(s, s->admin);
+    struct pn_project_member gone;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_db_connect(s->db, &call.conn, &err), err);
+    CHECK_OK(
+        pn_project_member_remove(&call, s->project, PN_MEMBER_USERS, s->member.id, &gone, &err),
+        err);
+    pn_db_disconnect(call.conn);
+}
+
+/* The permission was read before the membership went, the session is written after it. */
+STAGE_TEST(who_has_just_left_the_project_gets_no_session)
+{
+    struct pn_pam_access got;
+    struct pn_err err = { 0 };
+    struct pn_query *old;
+
+    (void)set(s);
+    CHECK_OK(open_path(s, s->member, "prod/ro", &got, &err), err); /* makes what is made once */
+    old = pn_query(s->conn, "SELECT id FROM users"); /* what s->conn reads stays as it is now */
+    CHECK(pn_query_next(old));
+    remove_member(s);
+    CHECK_FAILS(open_path(s, s->member, "prod/ro", &got, &err), err, CONFLICT);
+    CHECK_OK(pn_query_end(old, &err), err);
+    CHECK_EQ(stage_count(s, "SELECT count(*) FROM pam_sessions WHERE status = 'starting'"), 0);
+}
+
 PN_TEST_MAIN(T(c59_to_c62_four_ways_to_name_an_account), T(c63_paths_that_are_none),
              T(c64_hidden_accounts_look_like_missing_ones),
              T(c65_durations_in_both_grammars_up_to_the_accounts_maximum),
@@ -292,4 +323,5 @@ PN_TEST_MAIN(T(c59_to_c62_four_ways_to_name_an_account), T(c63_paths_that_are_no
              T(c80_a_failing_signature_leaves_no_session),
              T(the_certificate_names_actor_session_and_gateway),
              T(equal_names_in_two_projects_need_the_project),
-             T(the_session_says_who_why_and_until_when))
+             T(the_session_says_who_why_and_until_when),
+             T(who_has_just_left_the_project_gets_no_session))
