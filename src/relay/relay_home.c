@@ -226,7 +226,8 @@ bool pn_relay_home_enrol(struct pn_relay_home *home, const struct pn_secret *one
     struct enrolled reply;
 
     if (one_time == NULL && home->access_token == NULL)
-        return pn_fail(err, PN_USAGE, "the relay is not enrolled: give it a one-time token");
+        return pn_fail(err, PN_USAGE,
+                       "the relay is not enrolled: give it its one-time token (--token-file)");
     pn_hash_sha256(token, digest);
     if (home->access_token != NULL &&
         (one_time == NULL || pn_hash_equal(pn_str_of(digest, sizeof(digest)),
