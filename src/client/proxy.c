@@ -21,6 +21,8 @@
 #define MAX_CONNECTIONS 256
 #define CANCEL_POLL_MS 100
 #define CERTIFICATE_EARLY_MS 60000
+#define CERTIFICATE_LATE_MS \
+    ((int64_t)24 * 3600 * 1000) /* so that kubectl hears of the session's end */
 
 static const char *const local_alpn[] = { "h2", "http/1.1", NULL };
 
@@ -397,7 +399,7 @@ static void close_all(struct pn_proxy *proxy)
     pn_tls_context_free(proxy->tls);
 }
 
-/* A root that signs one leaf, for as long as the session lasts. */
+/* A root that signs one leaf, and nothing after that. */
 static bool mint(struct pn_proxy *proxy, struct pn_err *err)
 {
     const struct pn_str ip = PN_LIT("127.0.0.1"), name = PN_LIT("localhost");
@@ -406,7 +408,8 @@ static bool mint(struct pn_proxy *proxy, struct pn_err *err)
                                        .common_name = PN_LIT("Postern local proxy"),
                                        .organization = PN_LIT("this machine"),
                                        .not_before_ms = now - CERTIFICATE_EARLY_MS,
-                                       .not_after_ms = proxy->access->expires_ms };
+                                       .not_after_ms =
+                                           proxy->access->expires_ms + CERTIFICATE_LATE_MS };
 
     if (proxy->access->expires_ms <= now)
         return pn_fail(err, PN_FORBIDDEN, "the session has expired already: is the clock right?");
