@@ -147,6 +147,17 @@ static bool kube_credential(struct pn_cli *cli, int *exit_code, struct pn_err *e
     return true;
 }
 
+/* " prod/viewer, test/admin" */
+static const char *login_names(struct pn_arena *arena, const struct pn_strs *ids)
+{
+    struct pn_str names = PN_LIT("");
+
+    for (size_t i = 0; i < ids->count; i++)
+        names = pn_arena_printf(arena, "%.*s%s %.*s", PN_ARG(names), i > 0 ? "," : "",
+                                PN_ARG(pn_credential_path(arena, ids->items[i])));
+    return pn_cstr(arena, names);
+}
+
 /* The account whose login has that path; the only one when no path was given. */
 static bool find_login(struct pn_cli *cli, struct pn_str *account_id, struct pn_err *err)
 {
@@ -154,9 +165,8 @@ static bool find_login(struct pn_cli *cli, struct pn_str *account_id, struct pn_
     struct pn_strs ids = pn_credential_list(pn_cli_arena(cli));
 
     if (wanted.len == 0 && ids.count > 1)
-        return pn_fail(err, PN_USAGE,
-                       "you are logged in to %zu clusters: say which, as RESOURCE/ACCOUNT",
-                       ids.count);
+        return pn_fail(err, PN_USAGE, "you are logged in to several: say which of%s",
+                       login_names(pn_cli_arena(cli), &ids));
     for (size_t i = 0; i < ids.count; i++) {
         if (wanted.len == 0 || pn_str_eq(ids.items[i], wanted) ||
             pn_str_eq(pn_credential_path(pn_cli_arena(cli), ids.items[i]), wanted)) {
