@@ -39,6 +39,7 @@ static int call(struct rest *r, const char *method, const char *target, struct p
     CHECK_OK(pn_router_match(r->router, pn_str_from(method), pn_str_from(target), r->s->arena,
                              &match, &err),
              err);
+    r->parts.settings = &r->settings; /* tests pass their rest on by value */
     pn_dispatch_run(&r->parts, r->s->conn, r->s->arena, &match, &facts, &answer);
     status = answer.status;
     r->text = pn_arena_copy(r->s->arena, pn_buf_str(&answer.body));
@@ -130,7 +131,6 @@ static void enrol_machines(struct rest *rest)
 {
     struct rest r = *rest;
 
-    r.parts.settings = &r.settings;
     CHECK_EQ(call(&r, "POST", "/api/v3/gateways", r.root,
                   PN_LIT("{\"name\":\"edge\",\"authMethod\":{\"method\":\"token\"}}")),
              200);
@@ -191,10 +191,8 @@ static void make_account(struct rest *rest)
     {                                       \
         struct rest r = rest_start(s);      \
                                             \
-        r.parts.settings = &r.settings;     \
         enrol_machines(&r);                 \
         make_account(&r);                   \
-        r.parts.settings = &r.settings;     \
         name##_over(r);                     \
     }                                       \
     static void name##_over(struct rest r)
