@@ -13,8 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 static const int passed_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 
 /* What the handler needs while a command runs: the one child in the foreground, and the last signal
