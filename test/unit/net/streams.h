@@ -179,4 +179,26 @@ static inline bool loop_run_for(struct pn_loop *loop, int64_t ms)
     return !timer.has_fired;
 }
 
+/* Lets the loop go on until the condition holds, however busy the machine is: for 30 s at most. */
+#define LOOP_UNTIL(loop, truth)              \
+    do {                                     \
+        int turns_ = 0;                      \
+        while (!(truth) && turns_++ < 30000) \
+            (void)loop_run_for((loop), 1);   \
+        CHECK(truth);                        \
+    } while (0)
+
+/* … until nothing more has been sent for five turns; what fits the buffers in between has gone. */
+static inline void loop_until_stalled(struct pn_loop *loop, const struct end *sender)
+{
+    uint64_t before = 0;
+
+    for (int turns = 0, quiet = 0; quiet < 5; turns++) {
+        CHECK(turns < 1000);
+        CHECK(!loop_run_for(loop, 20));
+        quiet = sender->sent == before && before > 0 ? quiet + 1 : 0;
+        before = sender->sent;
+    }
+}
+
 #endif

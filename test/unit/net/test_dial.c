@@ -175,10 +175,10 @@ PN_TEST(dial_reaches_the_listener)
     w.stop_at = 1;
     (void)pn_dial(w.loop, &w.at, 5000, on_dialled, &w);
     CHECK_EQ(w.calls, 0); /* never from inside */
-    CHECK(loop_run_for(w.loop, 5000));
+    CHECK(loop_run_for(w.loop, 20000));
     w.stop_at = 0;
     if (w.calls == 0)
-        CHECK(loop_run_for(w.loop, 5000));
+        CHECK(loop_run_for(w.loop, 20000));
     CHECK(w.dialled != NULL);
     CHECK_STR(pn_str_from(w.peer_ip), "127.0.0.1");
     world_free(&w);
@@ -192,7 +192,7 @@ PN_TEST(a_name_is_resolved_on_the_lane_and_the_next_address_is_tried)
     /* Where ::1 comes first, nobody listens. */
     snprintf(w.at.host, sizeof(w.at.host), "%s", own_name());
     (void)pn_dial(w.loop, &w.at, 5000, on_dialled, &w);
-    CHECK(loop_run_for(w.loop, 5000));
+    CHECK(loop_run_for(w.loop, 20000));
     CHECK(w.dialled != NULL);
     world_free(&w);
 }
@@ -205,7 +205,7 @@ PN_TEST(a_refused_connection_says_so_without_the_address)
     pn_listener_close(w.listener);
     w.listener = NULL;
     (void)pn_dial(w.loop, &w.at, 5000, on_dialled, &w);
-    CHECK(loop_run_for(w.loop, 5000));
+    CHECK(loop_run_for(w.loop, 20000));
     CHECK_EQ(w.err.code, PN_UNREACHABLE);
     CHECK_EQ(w.err.cause, ECONNREFUSED);
     CHECK_STR(pn_str_from(w.err.message), "the server refused the connection");
@@ -227,7 +227,7 @@ PN_TEST(a_dial_ends_at_its_deadline)
     CHECK_EQ(connect(first, (struct sockaddr *)&at, len), 0);
     w.at.port = ntohs(at.sin_port);
     (void)pn_dial(w.loop, &w.at, 30, on_dialled, &w);
-    CHECK(loop_run_for(w.loop, 5000));
+    CHECK(loop_run_for(w.loop, 20000));
     CHECK_EQ(w.err.code, PN_TIMEOUT);
     CHECK_EQ(w.calls, 1);
 
@@ -311,7 +311,7 @@ PN_TEST(two_listeners_share_a_socket)
     w.listener = second;
     w.stop_at = 1;
     (void)pn_dial(w.loop, &w.at, 5000, on_dialled, &w);
-    CHECK(loop_run_for(w.loop, 5000));
+    CHECK(loop_run_for(w.loop, 20000));
     world_free(&w);
 }
 
@@ -337,11 +337,12 @@ PN_TEST(running_out_of_descriptors_pauses_and_recovers)
     tight = before;
     tight.rlim_cur = (rlim_t)highest + 5;
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    LOOP_UNTIL(w.loop, w.accepted == 5);
     CHECK(!loop_run_for(w.loop, 50));
     CHECK_EQ(w.accepted, 5);
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
     w.stop_at = PN_COUNT(clients);
-    CHECK(loop_run_for(w.loop, 5000));
+    CHECK(loop_run_for(w.loop, 20000));
     CHECK_EQ(w.accepted, PN_COUNT(clients));
     for (size_t i = 0; i < PN_COUNT(clients); i++)
         close(clients[i]);
