@@ -142,6 +142,50 @@ bool pn_org_invite(struct pn_call *call, struct pn_uuid org_id, struct pn_strs e
     return pn_db_write(call->db, insert_invitations, &in, err);
 }
 
+struct renewal {
+    const struct pn_call *call;
+    const struct pn_org_member *member;
+    struct pn_str hash;
+};
+
+static bool renew_invitation(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct renewal *r = context;
+    const struct pn_org_member *m = r->member;
+    struct pn_query *q =
+        pn_query(tx, "UPDATE org_members SET invite_hash = $hash, invite_expires_ms = $expires,"
+                     " updated_ms = $now WHERE id = $id AND org_id = $org AND status = 'invited'");
+    int64_t changed;
+
+    pn_bind_bytes(q, "$hash", r->hash);
+    pn_bind_int(q, "$expires", r->call->now_ms + PN_ORG_INVITE_MS);
+    pn_bind_int(q, "$now", r->call->now_ms);
+    pn_bind_uuid(q, "$id", m->id);
+    pn_bind_uuid(q, "$org", m->orgId);
+    if (!pn_query_run(q, &changed, err))
+        return false;
+    if (changed == 0)
+        return pn_fail(err, PN_BAD_REQUEST, "This invitation is not open any more");
+    return record(tx, r->call, "resend-org-member-invitation", m->orgId, m->inviteEmail, m->role,
+                  err);
+}
+
+bool pn_org_invite_again(struct pn_call *call, struct pn_uuid membership, struct pn_org_invite *out,
+                         struct pn_err *err)
+{
+    struct pn_org_member member;
+    struct renewal r = { .call = call, .member = &member };
+
+    if (!pn_permit_org(call, "member", "create", err) ||
+        !pn_org_member_get(call, call->actor.org_id, membership, &member, err) ||
+        !pn_permit_grant_org(call, member.role, err))
+        return false;
+    *out = (struct pn_org_invite){ .email = member.inviteEmail,
+                                   .code = pn_random_token(call->arena, "", CODE_BYTES) };
+    r.hash = hash_code(call->arena, out->code);
+    return pn_db_write(call->db, renew_invitation, &r, err);
+}
+
 struct acceptance {
     const struct pn_call *call;
     struct pn_uuid org_id, member_id, user_id;

@@ -58,6 +58,32 @@ bool pn_org_get(struct pn_call *call, struct pn_uuid id, struct pn_org *out, str
                                pn_uuid_format(id).text);
 }
 
+bool pn_org_get_by_slug(struct pn_call *call, struct pn_str slug, struct pn_org *out,
+                        struct pn_err *err)
+{
+    struct pn_query *q =
+        pn_query(call->conn,
+                 "SELECT o.id, o.name, o.created_ms, o.updated_ms FROM orgs o WHERE o.slug = $slug"
+                 " AND (o.id = $org OR EXISTS (SELECT 1 FROM org_members m WHERE m.org_id = o.id"
+                 " AND m.user_id = $actor AND m.status = 'accepted' AND m.is_active = 1))");
+    bool is_found;
+
+    pn_bind_str(q, "$slug", slug);
+    pn_bind_uuid(q, "$org", call->actor.org_id);
+    pn_bind_uuid(q, "$actor", call->actor.id);
+    is_found = pn_query_next(q);
+    if (is_found)
+        *out = (struct pn_org){ .id = pn_column_uuid(q, 0),
+                                .name = pn_column_str(q, 1, call->arena),
+                                .slug = slug,
+                                .createdAt = pn_column_int(q, 2),
+                                .updatedAt = pn_column_int(q, 3) };
+    if (!pn_query_end(q, err))
+        return false;
+    return is_found || pn_fail(err, PN_NOT_FOUND, "Organization with slug '%.*s' not found",
+                               PN_ARG(pn_str_slice(slug, 0, 100)));
+}
+
 bool pn_org_insert(struct pn_db_conn *tx, const struct pn_call *call, const struct pn_org *org,
                    struct pn_err *err)
 {

@@ -20,6 +20,9 @@ bool pn_org_list(struct pn_call *call, struct pn_list *out, struct pn_err *err) 
 /* The actor's own organisation, whose id the client repeats; PN_FORBIDDEN for another one (§2.2). */
 bool pn_org_get(struct pn_call *call, struct pn_uuid id, struct pn_org *out, struct pn_err *err)
     PN_CHECKED;
+/* One the actor belongs to, also when it is not the one of the token; PN_NOT_FOUND for every other. */
+bool pn_org_get_by_slug(struct pn_call *call, struct pn_str slug, struct pn_org *out,
+                        struct pn_err *err) PN_CHECKED;
 /* The actor (a user) becomes its admin. */
 bool pn_org_create(struct pn_call *call, struct pn_str name, struct pn_org *out, struct pn_err *err)
     PN_CHECKED;
@@ -68,6 +71,13 @@ struct pn_org_invite {
 bool pn_org_invite(struct pn_call *call, struct pn_uuid org_id, struct pn_strs emails,
                    struct pn_str role, struct pn_list *out, struct pn_err *err)
     PN_CHECKED; /* of pn_org_invite */
+/*
+ * A new code for an open invitation of the actor's organisation, good for as long as a new one; the
+ * old code is worth nothing from then on. Permission member:create. Errors: PN_NOT_FOUND;
+ * PN_BAD_REQUEST when it has been accepted.
+ */
+bool pn_org_invite_again(struct pn_call *call, struct pn_uuid membership, struct pn_org_invite *out,
+                         struct pn_err *err) PN_CHECKED;
 /*
  * Accepts an invitation by its code. Who has no account yet gives a password (NULL: PN_BAD_REQUEST)
  * and gets one; who has one gives its password. Errors: PN_BAD_REQUEST, one sentence for all that does not fit.

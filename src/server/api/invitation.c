@@ -95,6 +95,32 @@ static bool invite(struct pn_call *call, const void *in_, void *out_, struct pn_
     return true;
 }
 
+struct again_in {
+    struct pn_uuid membershipId;
+};
+static const struct pn_field again_in_fields[] = {
+    PN_FIELD(again_in, membershipId, UUID, .required = true),
+};
+struct again_out {
+    struct link signupToken;
+};
+static const struct pn_field again_out_fields[] = {
+    PN_FIELD(again_out, signupToken, OBJECT, .shape = PN_SHAPE(link)),
+};
+
+static bool invite_again(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct again_in *in = in_;
+    struct again_out *out = out_;
+    struct pn_org_invite again;
+
+    if (!pn_org_invite_again(call, in->membershipId, &again, err))
+        return false;
+    out->signupToken =
+        (struct link){ .email = again.email, .link = make_link(call, call->actor.org_id, &again) };
+    return true;
+}
+
 struct verify_in {
     struct pn_str email, code, firstName, lastName;
     struct pn_uuid organizationId;
@@ -132,6 +158,11 @@ const struct pn_route pn_invitation_routes[] = {
       .permission = "org member:create", .rate = PN_RATE_WRITE, .audit = "invite-org-member",
       .in = PN_SHAPE(invite_in), .out = PN_SHAPE(invite_out), .handle = invite,
       .doc = "Invites people by link" },
+    { PN_POST, "/api/v1/invite-org/signup-resend", .access = PN_BY_PEOPLE,
+      .permission = "org member:create", .rate = PN_RATE_WRITE,
+      .audit = "resend-org-member-invitation", .in = PN_SHAPE(again_in), .out = PN_SHAPE(again_out),
+      .handle = invite_again,
+      .doc = "A new link for an open invitation; the old one is worth nothing" },
     { PN_POST, "/api/v1/invite-org/verify", .access = PN_ANYONE, .rate = PN_RATE_LOGIN,
       .lane = PN_LANE_SLOW, .audit = "accept-org-invitation", .in = PN_SHAPE(verify_in),
       .out = PN_SHAPE(verify_out), .handle = verify, .doc = "Accepts an invitation" },

@@ -80,6 +80,20 @@ static bool get(struct pn_call *call, const void *in_, void *out_, struct pn_err
     return pn_org_get(call, in->organizationId, &out->organization, err);
 }
 
+struct slug_in {
+    struct pn_str slug;
+};
+static const struct pn_field slug_in_fields[] = {
+    PN_FIELD(slug_in, slug, STRING, .required = true, .min = 1, .max = 64),
+};
+
+static bool get_by_slug(struct pn_call *call, const void *in_, void *out, struct pn_err *err)
+{
+    const struct slug_in *in = in_;
+
+    return pn_org_get_by_slug(call, in->slug, out, err);
+}
+
 #define RESOURCE_RULE "Use letters, digits, spaces, hyphens and underscores"
 #define SLUG_RULE "Use lower-case letters, digits and single hyphens inside"
 
@@ -156,6 +170,9 @@ const struct pn_route pn_organization_routes[] = {
     { PN_GET, "/api/v1/organization/:organizationId", .access = PN_BY_PEOPLE,
       .permission = "member", .rate = PN_RATE_READ, .in = PN_SHAPE(one_in),
       .out = PN_SHAPE(one_out), .handle = get, .doc = "One organization" },
+    { PN_GET, "/api/v1/organization/slug/:slug", .access = PN_BY_PEOPLE, .permission = "member",
+      .rate = PN_RATE_READ, .in = PN_SHAPE(slug_in), .out = &pn_org_view, .handle = get_by_slug,
+      .doc = "One of the caller's organizations, by its slug" },
     { PN_PATCH, "/api/v1/organization/:organizationId", .access = PN_BY_PEOPLE,
       .permission = "org settings:edit", .rate = PN_RATE_WRITE, .audit = "update-org",
       .in = PN_SHAPE(change_in), .out = PN_SHAPE(change_out), .handle = change,
