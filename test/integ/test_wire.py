@@ -1,53 +1,9 @@
 """What somebody on the wire between client, relay and gateway can read (Shows 5)."""
-import socket
-import threading
-
 import pytest
 
 from harness.postern import Split, free_address
 from harness.road import access
-
-
-class Tap:
-    """A TCP forwarder that keeps every byte that passes."""
-
-    def __init__(self, target):
-        self.target, self.seen, self.lock = target, bytearray(), threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            host, port = self.target.rsplit(":", 1)
-            try:
-                server = socket.create_connection((host, int(port)))
-            except OSError:
-                client.close()
-                continue
-            for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
-
-    def _copy(self, source, sink):
-        try:
-            while data := source.recv(65536):
-                with self.lock:
-                    self.seen += data
-                sink.sendall(data)
-        except OSError:
-            pass
-        finally:
-            try:
-                sink.shutdown(socket.SHUT_WR)
-            except OSError:
-                pass
-
-    def close(self):
-        self.listener.close()
+from harness.tap import Tap
 
 
 class Tapped(Split):
