@@ -9,6 +9,8 @@
 #include "core/trail.h"
 #include "crypto/random.h"
 
+#define TOKEN_PREFIX "rle_"
+
 #define SELECT_VIEW                                                                     \
     "SELECT id, org_id, name, host, created_ms, updated_ms, heartbeat_ms, is_enrolled," \
     " COALESCE(heartbeat_ms, 0) > $since FROM relays "
@@ -212,7 +214,7 @@ bool pn_relays_mint(struct pn_call *call, struct pn_uuid id, struct pn_enrol *ou
 
     if (!pn_permit_org(call, "relay", "edit-relays", err) || !find(call, id, &view, err))
         return false;
-    *out = pn_enrol_mint(call, "rle_");
+    *out = pn_enrol_mint(call, TOKEN_PREFIX);
     c.name = view.name;
     return pn_db_write(call->db, write_mint, &c, err);
 }
@@ -294,84 +296,24 @@ bool pn_relays_gateways(struct pn_call *call, struct pn_uuid id, struct pn_list 
 
 /* ---- enrolment ---- */
 
-struct enrolment {
-    struct pn_call *call;
-    uint8_t hash[PN_SHA256_BYTES];
-    bool is_granted;
-    struct pn_enrol_grant grant;
-    int64_t version;
+static const struct pn_enrol_kind enrolling = {
+    .prefix = TOKEN_PREFIX,
+    .take_sql = "UPDATE relays SET enroll_used_ms = $now, is_enrolled = 1,"
+                " token_version = token_version + 1, updated_ms = $now WHERE enroll_hash = $hash"
+                " AND enroll_used_ms IS NULL AND enroll_expires_ms > $now"
+                " RETURNING id, org_id, name, token_version",
+    .owner_sql = "SELECT id, org_id, name FROM relays WHERE enroll_hash = $hash",
+    .granted = "relay-enroll",
+    .refused = "relay-enroll-refused",
+    .id_name = "relayId",
+    .actor = PN_ACTOR_RELAY,
+    .sign = pn_token_for_relay,
 };
-
-/* A refusal is written down too, when it can be told whose token it was. */
-static bool note_refusal(struct pn_db_conn *tx, struct enrolment *e, struct pn_err *err)
-{
-    struct pn_query *q =
-        pn_query(tx, "SELECT id, org_id, name FROM relays WHERE enroll_hash = $hash");
-    struct pn_trail trail = { .type = "relay-enroll-refused" };
-    bool is_known;
-
-    pn_bind_bytes(q, "$hash", pn_str_of(e->hash, sizeof(e->hash)));
-    is_known = pn_query_next(q);
-    if (is_known) {
-        trail.fields[0] =
-            (struct pn_trail_field){ "relayId", pn_uuid_str(e->call->arena, pn_column_uuid(q, 0)) };
-        trail.fields[1] = (struct pn_trail_field){ "name", pn_column_str(q, 2, e->call->arena) };
-        trail.org_id = pn_column_uuid(q, 1);
-    }
-    return pn_query_end(q, err) && (!is_known || pn_trail_write(tx, e->call, &trail, err));
-}
-
-static bool note_grant(struct pn_db_conn *tx, struct enrolment *e, struct pn_err *err)
-{
-    struct pn_call as = *e->call;
-
-    as.actor = (struct pn_actor){
-        .kind = PN_ACTOR_RELAY, .id = e->grant.id, .org_id = e->grant.org_id, .name = e->grant.name
-    };
-    return note(tx, &(struct change){ .call = &as, .id = e->grant.id, .name = e->grant.name },
-                "relay-enroll", err);
-}
-
-static bool write_enrol(struct pn_db_conn *tx, void *context, struct pn_err *err)
-{
-    struct enrolment *e = context;
-    struct pn_query *q = pn_query(
-        tx, "UPDATE relays SET enroll_used_ms = $now, is_enrolled = 1,"
-            " token_version = token_version + 1, updated_ms = $now WHERE enroll_hash = $hash"
-            " AND enroll_used_ms IS NULL AND enroll_expires_ms > $now"
-            " RETURNING id, org_id, name, token_version");
-
-    pn_bind_int(q, "$now", e->call->now_ms);
-    pn_bind_bytes(q, "$hash", pn_str_of(e->hash, sizeof(e->hash)));
-    e->is_granted = pn_query_next(q);
-    if (e->is_granted) {
-        e->grant = (struct pn_enrol_grant){ .id = pn_column_uuid(q, 0),
-                                            .org_id = pn_column_uuid(q, 1),
-                                            .name = pn_column_str(q, 2, e->call->arena) };
-        e->version = pn_column_int(q, 3);
-    }
-    if (!pn_query_end(q, err))
-        return false;
-    return e->is_granted ? note_grant(tx, e, err) : note_refusal(tx, e, err);
-}
 
 bool pn_relays_enrol(struct pn_call *call, struct pn_str token, struct pn_enrol_grant *out,
                      struct pn_err *err)
 {
-    struct enrolment e = { .call = call };
-
-    if (!pn_str_starts(token, PN_LIT("rle_")))
-        return pn_enrol_refuse(err);
-    pn_enrol_hash(token, e.hash);
-    if (!pn_db_write(call->db, write_enrol, &e, err))
-        return false;
-    if (!e.is_granted)
-        return pn_enrol_refuse(err);
-    if (!pn_token_for_relay(call, e.grant.id, e.grant.org_id, e.version, &e.grant.access_token,
-                            err))
-        return false;
-    *out = e.grant;
-    return true;
+    return pn_enrol_use(call, &enrolling, token, out, err);
 }
 
 /* ---- as the relay itself ---- */
