@@ -10,6 +10,7 @@ struct pn_db;
 struct pn_db_conn;
 struct pn_keyring;
 struct pn_settings;
+struct pn_reach_port;
 
 enum pn_actor_kind {
     PN_ACTOR_NONE,
@@ -46,6 +47,7 @@ struct pn_call {
     struct pn_db_conn *conn;      /* this worker's read connection */
     struct pn_keyring *keyring;
     const struct pn_settings *settings;
+    const struct pn_reach_port *reach; /* to clusters: kube/reach.h; NULL where nothing calls out */
 };
 
 #endif

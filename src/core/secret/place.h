@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PN_CORE_SECRET_PLACE_H
+#define PN_CORE_SECRET_PLACE_H
+
+#include "base/call.h"
+#include "db/db.h"
+
+/*
+ * Where secrets, imports and dynamic secrets live: a folder of an environment of a project. Folders are
+ * rows; every environment has a root, "/". Paths are absolute, without trailing slash but for the root.
+ */
+struct pn_place {
+    struct pn_uuid project_id, environment_id, folder_id;
+    struct pn_str environment; /* slug */
+    struct pn_str path;        /* normalised */
+};
+
+/* "a/b/", "/a//b", "": "/a/b", "/a/b", "/". PN_BAD_REQUEST for "..", control characters, over 4 KiB. */
+bool pn_place_path(struct pn_call *call, struct pn_str path, struct pn_str *out, struct pn_err *err)
+    PN_CHECKED;
+
+/*
+ * Finds environment and folder; the caller has checked that the actor may see the project. PN_NOT_FOUND
+ * names what is missing as the contract does. `conn` is call->conn or, in a write, its transaction.
+ */
+bool pn_place_find(struct pn_call *call, struct pn_db_conn *conn, struct pn_uuid project_id,
+                   struct pn_str environment, struct pn_str path, struct pn_place *out,
+                   struct pn_err *err) PN_CHECKED;
+
+#endif
