@@ -17,8 +17,8 @@ enum pn_code {
  */
 struct pn_err {
     enum pn_code code;
-    char message[256]; /* for the caller of the API; never a secret, never an address */
-    char trace[512];   /* for the operator: outermost context first, joined with ": " */
+    char message[512]; /* for the caller of the API; never a secret, never an address */
+    char trace[768];   /* for the operator: outermost context first, joined with ": " */
     char name[48];     /* machine name where clients test for one ("PAM_REASON_REQUIRED") or "" */
     int cause;         /* errno, SQLite or X509_V_ERR_… code; 0 if none */
     const char *at;    /* "file:line" that raised it */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "core/gateway/address.h"
+#include "base/address.h"
 #include "core/pam/rules.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/gateway/gateways.h"
 
-#include "core/gateway/address.h"
+#include "base/address.h"
 #include "core/gateway/pki.h"
 #include "core/gateway/tunnels.h"
 #include "core/auth/token.h"

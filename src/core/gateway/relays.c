@@ -2,7 +2,7 @@
 #include "core/gateway/relays.h"
 
 #include "core/auth/token.h"
-#include "core/gateway/address.h"
+#include "base/address.h"
 #include "core/gateway/pki.h"
 #include "core/gateway/tunnels.h"
 #include "core/org/permission.h"

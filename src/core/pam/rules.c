@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/pam/rules.h"
 
-#include "core/gateway/address.h"
+#include "base/address.h"
 #include "json/writer.h"
 
 #define HTTPS_PORT 443

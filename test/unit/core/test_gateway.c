@@ -5,7 +5,6 @@
 #include <pthread.h>
 
 #include "core/auth/token.h"
-#include "core/gateway/address.h"
 #include "core/gateway/pki.h"
 #include "core/gateway/tunnels.h"
 
@@ -316,36 +315,6 @@ STAGE_TEST(a_direct_address_counts_while_it_is_fresh)
     CHECK_STR(view.lastHealthCheckStatus, "failed");
 }
 
-PN_TEST(addresses)
-{
-    static const char *const good[][2] = {
-        { "relay.test", "relay.test:8443" },
-        { "relay.test:1", "relay.test:1" },
-        { "192.0.2.1", "192.0.2.1:8443" },
-        { "[2001:db8::1]:99", "[2001:db8::1]:99" },
-        { "[::1]", "[::1]:8443" },
-        { "a_b-c", "a_b-c:8443" },
-        { "relay.test:65535", "relay.test:65535" },
-    };
-    static const char *const bad[] = { "",          ":1",    "a:",         "a:0",   "a:65536",
-                                       "a:b",       "a b",   "user@a",     "a/b",   "256.1.1.1",
-                                       "1.2.3",     "::1",   "[::1",       "[a]:1", "[::1]x",
-                                       "[::1]:",    "-a",    "a-.b",       "a..b",  "a.",
-                                       "https://a", "a:1:2", "[192.0.2.1]" };
-    struct pn_arena *arena = pn_arena_new(65536);
-    struct pn_address address;
-
-    for (size_t i = 0; i < PN_COUNT(good); i++) {
-        CHECK(pn_address_parse(pn_str_from(good[i][0]), 8443, &address));
-        CHECK_STR(pn_address_text(arena, &address), good[i][1]);
-    }
-    for (size_t i = 0; i < PN_COUNT(bad); i++)
-        CHECK(!pn_address_parse(pn_str_from(bad[i]), 8443, &address));
-    CHECK(!pn_address_parse(PN_LIT("relay.test"), 0, &address)); /* a port is wanted */
-    CHECK(!pn_address_parse(pn_str_of("a\0b", 3), 1, &address));
-    pn_arena_free(arena);
-}
-
 PN_TEST_MAIN(T(c1_a_fresh_token_enrols), T(c2_a_used_token_enrols_nobody_and_is_recorded),
              T(c3_of_twenty_at_once_one_enrols), T(c4_a_newer_token_replaces_an_unused_one),
              T(c5_a_token_lasts_an_hour), T(tokens_of_others_enrol_nobody),
@@ -353,4 +322,4 @@ PN_TEST_MAIN(T(c1_a_fresh_token_enrols), T(c2_a_used_token_enrols_nobody_and_is_
              T(c7_a_second_login_ends_the_first), T(c9_connect_gives_certificates_for_a_day),
              T(c13_an_unknown_relay_is_named), T(who_may_not_administer_gateways),
              T(names_are_unique_in_an_organisation), T(a_gateway_in_use_stays),
-             T(a_direct_address_counts_while_it_is_fresh), T(addresses))
+             T(a_direct_address_counts_while_it_is_fresh))

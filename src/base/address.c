@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/gateway/address.h"
+#include "base/address.h"
 
 #include <arpa/inet.h>
 #include <string.h>

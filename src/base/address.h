@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PN_CORE_GATEWAY_ADDRESS_H
-#define PN_CORE_GATEWAY_ADDRESS_H
+#ifndef PN_BASE_ADDRESS_H
+#define PN_BASE_ADDRESS_H
 
 #include "base/arena.h"
 
