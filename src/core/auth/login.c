@@ -210,7 +210,7 @@ static const char *const sweeps[] = {
     "DELETE FROM login_sessions WHERE id IN"
     " (SELECT id FROM login_sessions WHERE expires_ms + $keep <= $now LIMIT $most)",
     "DELETE FROM identity_tokens WHERE id IN"
-    " (SELECT id FROM identity_tokens WHERE expires_ms > 0 AND expires_ms + $keep <= $now LIMIT "
+    " (SELECT id FROM identity_tokens WHERE expires_ms > 0 AND expires_ms <= $now - $keep LIMIT "
     "$most)",
 };
 

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/auth/token.h"
 
+#include "base/encode.h"
+#include "core/auth/access_token.h"
 #include "crypto/keyring.h"
 #include "json/shape.h"
 #include "json/writer.h"
+
+#include <string.h>
 
 #define MAX_CLAIMS_BYTES ((size_t)4096)
 
@@ -20,6 +24,7 @@ struct claims {
     struct pn_uuid userId, tokenVersionId, organizationId;
     struct pn_uuid identityId, identityAccessTokenId;
     struct pn_uuid gatewayId, relayId, orgId;
+    struct pn_str identityName, identityAuth;
     int64_t accessVersion, exp;
 };
 static const struct pn_field claims_fields[] = {
@@ -32,11 +37,13 @@ static const struct pn_field claims_fields[] = {
     PN_FIELD(claims, gatewayId, UUID),
     PN_FIELD(claims, relayId, UUID),
     PN_FIELD(claims, orgId, UUID),
+    PN_FIELD(claims, identityName, STRING),
+    PN_FIELD(claims, identityAuth, RAW),
     PN_FIELD(claims, accessVersion, INT),
     PN_FIELD(claims, exp, INT),
 };
 
-static bool find_user(struct pn_call *call, const struct claims *c, struct pn_actor *out,
+static bool find_user(struct pn_call *call, const struct pn_token_claims *c, struct pn_actor *out,
                       struct pn_err *err)
 {
     struct pn_query *q = pn_query(
@@ -49,18 +56,18 @@ static bool find_user(struct pn_call *call, const struct claims *c, struct pn_ac
         " AND s.expires_ms > $now");
     bool is_found, is_member = false;
 
-    pn_bind_uuid(q, "$org", c->organizationId);
-    pn_bind_uuid(q, "$session", c->tokenVersionId);
-    pn_bind_uuid(q, "$user", c->userId);
-    pn_bind_int(q, "$version", c->accessVersion);
+    pn_bind_uuid(q, "$org", c->org_id);
+    pn_bind_uuid(q, "$session", c->token_id);
+    pn_bind_uuid(q, "$user", c->id);
+    pn_bind_int(q, "$version", c->version);
     pn_bind_int(q, "$now", call->now_ms);
     is_found = pn_query_next(q);
     if (is_found) {
         is_member = !pn_column_is_null(q, 2);
         *out = (struct pn_actor){ .kind = PN_ACTOR_USER,
-                                  .id = c->userId,
-                                  .org_id = c->organizationId,
-                                  .token_id = c->tokenVersionId,
+                                  .id = c->id,
+                                  .org_id = c->org_id,
+                                  .token_id = c->token_id,
                                   .name = pn_column_str(q, 0, call->arena),
                                   .org_role = pn_column_str(q, 2, call->arena),
                                   .is_super_admin = pn_column_int(q, 1) != 0 };
@@ -69,111 +76,177 @@ static bool find_user(struct pn_call *call, const struct claims *c, struct pn_ac
         return false;
     if (!is_found)
         return pn_fail(err, PN_UNAUTHENTICATED, "%s", revoked);
-    if (!pn_uuid_is_zero(c->organizationId) && !is_member)
+    if (!pn_uuid_is_zero(c->org_id) && !is_member)
         return pn_fail(err, PN_FORBIDDEN, "You are not a member of this organization");
     return true;
 }
 
-static bool find_identity(struct pn_call *call, const struct claims *c, struct pn_actor *out,
-                          struct pn_err *err)
+/* In the order of §11.6: alive, uses, address. A request refused for its address has cost its use. */
+static bool find_identity(struct pn_call *call, const struct pn_token_claims *c,
+                          struct pn_actor *out, struct pn_err *err)
 {
-    struct pn_query *q = pn_query(
-        call->conn, "SELECT i.name, i.org_id, i.role, i.is_instance_admin FROM identity_tokens t"
-                    " JOIN identities i ON i.id = t.identity_id"
-                    " WHERE t.id = $token AND t.identity_id = $identity AND t.is_revoked = 0"
-                    " AND (t.expires_ms = 0 OR t.expires_ms > $now)");
-    bool is_found;
+    struct pn_access_token token;
+    struct pn_nets nets;
 
-    pn_bind_uuid(q, "$token", c->identityAccessTokenId);
-    pn_bind_uuid(q, "$identity", c->identityId);
-    pn_bind_int(q, "$now", call->now_ms);
-    is_found = pn_query_next(q);
-    if (is_found)
-        *out = (struct pn_actor){ .kind = PN_ACTOR_IDENTITY,
-                                  .id = c->identityId,
-                                  .org_id = pn_column_uuid(q, 1),
-                                  .token_id = c->identityAccessTokenId,
-                                  .name = pn_column_str(q, 0, call->arena),
-                                  .org_role = pn_column_str(q, 2, call->arena),
-                                  .is_super_admin = pn_column_int(q, 3) != 0 };
-    if (!pn_query_end(q, err))
+    if (!pn_access_token_find(call, c->id, c->token_id, "Failed to authorize", &token, err) ||
+        !pn_trusted_ips_read(call->arena, token.terms.accessTokenTrustedIps, &nets, err))
         return false;
-    return is_found || pn_fail(err, PN_UNAUTHENTICATED, "%s", revoked);
+    if (token.terms.accessTokenNumUsesLimit > 0 &&
+        !pn_access_token_use(call, token.id, token.terms.accessTokenNumUsesLimit, err))
+        return false;
+    *out = pn_access_token_actor(&token);
+    return pn_trusted_ips_check(&nets, call->ip, err);
 }
 
 /* Gateways and relays: the version in the claims must be the row's, so one UPDATE revokes all tokens. */
-static bool find_machine(struct pn_call *call, const char *sql, enum pn_actor_kind kind,
-                         struct pn_uuid id, const struct claims *c, struct pn_actor *out,
-                         struct pn_err *err)
+static bool find_machine(struct pn_call *call, const char *sql, const struct pn_token_claims *c,
+                         struct pn_actor *out, struct pn_err *err)
 {
     struct pn_query *q = pn_query(call->conn, sql);
     bool is_found;
 
-    pn_bind_uuid(q, "$id", id);
-    pn_bind_uuid(q, "$org", c->orgId);
-    pn_bind_int(q, "$version", c->accessVersion);
+    pn_bind_uuid(q, "$id", c->id);
+    pn_bind_uuid(q, "$org", c->org_id);
+    pn_bind_int(q, "$version", c->version);
     is_found = pn_query_next(q);
     if (is_found)
-        *out = (struct pn_actor){
-            .kind = kind, .id = id, .org_id = c->orgId, .name = pn_column_str(q, 0, call->arena)
-        };
+        *out = (struct pn_actor){ .kind = c->kind,
+                                  .id = c->id,
+                                  .org_id = c->org_id,
+                                  .name = pn_column_str(q, 0, call->arena) };
     if (!pn_query_end(q, err))
         return false;
     return is_found ||
            pn_fail(err, PN_UNAUTHENTICATED, "This token has been revoked. Enroll again.");
 }
 
-static bool find_gateway(struct pn_call *call, const struct claims *c, struct pn_actor *out,
-                         struct pn_err *err)
+static bool find_gateway(struct pn_call *call, const struct pn_token_claims *c,
+                         struct pn_actor *out, struct pn_err *err)
 {
     return find_machine(
         call,
         "SELECT name FROM gateways WHERE id = $id AND org_id = $org AND token_version = $version",
-        PN_ACTOR_GATEWAY, c->gatewayId, c, out, err);
+        c, out, err);
 }
 
-static bool find_relay(struct pn_call *call, const struct claims *c, struct pn_actor *out,
+static bool find_relay(struct pn_call *call, const struct pn_token_claims *c, struct pn_actor *out,
                        struct pn_err *err)
 {
     return find_machine(
         call,
-        "SELECT name FROM relays WHERE id = $id AND org_id = $org AND token_version = $version",
-        PN_ACTOR_RELAY, c->relayId, c, out, err);
+        "SELECT name FROM relays WHERE id = $id AND org_id = $org AND token_version = $version", c,
+        out, err);
 }
 
-static const struct {
+static const struct kind {
     const char *type;
-    bool (*find)(struct pn_call *call, const struct claims *claims, struct pn_actor *out,
+    enum pn_actor_kind kind;
+    size_t id, org, token; /* which of the claims */
+    bool (*find)(struct pn_call *call, const struct pn_token_claims *claims, struct pn_actor *out,
                  struct pn_err *err);
 } kinds[] = {
-    { USER_TOKEN, find_user },
-    { IDENTITY_TOKEN, find_identity },
-    { GATEWAY_TOKEN, find_gateway },
-    { RELAY_TOKEN, find_relay },
+#define AT(member) offsetof(struct claims, member)
+    { USER_TOKEN, PN_ACTOR_USER, AT(userId), AT(organizationId), AT(tokenVersionId), find_user },
+    { IDENTITY_TOKEN, PN_ACTOR_IDENTITY, AT(identityId), AT(orgId), AT(identityAccessTokenId),
+      find_identity },
+    { GATEWAY_TOKEN, PN_ACTOR_GATEWAY, AT(gatewayId), AT(orgId), AT(identityAccessTokenId),
+      find_gateway },
+    { RELAY_TOKEN, PN_ACTOR_RELAY, AT(relayId), AT(orgId), AT(identityAccessTokenId), find_relay },
 };
 
-bool pn_token_authenticate(struct pn_call *call, struct pn_str bearer, struct pn_actor *out,
-                           struct pn_err *err)
+static const struct kind *kind_of(struct pn_str type)
+{
+    for (size_t i = 0; i < PN_COUNT(kinds); i++) {
+        if (pn_str_is(type, kinds[i].type))
+            return &kinds[i];
+    }
+    return NULL;
+}
+
+/* Clients of machine identities log in again on 401 only (D4). */
+static bool as_identity_token(struct pn_err *err)
+{
+    char message[sizeof(err->message)];
+
+    memcpy(message, err->message, sizeof(message));
+    (void)pn_recast(err, PN_UNAUTHENTICATED, "%s", message);
+    return pn_err_named(err, "TokenError");
+}
+
+/* Whether what we did not sign says that it is one: decides the status of the refusal, nothing else. */
+static bool claims_identity(struct pn_str token)
+{
+    pn_auto(pn_buf_drop) struct pn_buf payload = pn_buf_init_wiped(PN_TOKEN_MAX_BYTES);
+    struct pn_str piece = PN_NONE;
+
+    return token.len <= PN_TOKEN_MAX_BYTES && pn_str_cut(&token, '.', &piece) &&
+           pn_str_cut(&token, '.', &piece) && pn_base64url_decode(piece, &payload) &&
+           pn_str_search(pn_buf_str(&payload), PN_LIT("\"" IDENTITY_TOKEN "\"")) >= 0;
+}
+
+static bool verify(struct pn_call *call, struct pn_str token, struct claims *out,
+                   struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init_wiped(PN_TOKEN_MAX_BYTES);
-    struct claims c;
 
-    if (bearer.len == 0)
-        return pn_fail(err, PN_UNAUTHENTICATED, "Token missing");
-    if (!pn_keyring_verify(call->keyring, bearer, &json, err))
-        return false;
-    if (!pn_shape_parse(PN_SHAPE(claims), call->arena, pn_buf_str(&json), &c, err))
+    if (!pn_keyring_verify(call->keyring, token, &json, err))
+        return claims_identity(token) ? as_identity_token(err) : false;
+    if (!pn_shape_parse(PN_SHAPE(claims), call->arena, pn_buf_str(&json), out, err))
         return pn_recast(
             err, PN_TOKEN,
             "The provided access token is malformed. Please use a valid token or generate a"
             " new one and try again.");
-    if (c.exp != 0 && c.exp * 1000 <= call->now_ms)
-        return pn_fail(err, PN_TOKEN, "Your token has expired. Please re-authenticate.");
+    if (out->exp == 0 || out->exp * 1000 > call->now_ms)
+        return true;
+    (void)pn_fail(err, PN_TOKEN, "Your token has expired. Please re-authenticate.");
+    return pn_str_is(out->authTokenType, IDENTITY_TOKEN) ? as_identity_token(err) : false;
+}
+
+static struct pn_uuid claim(const struct claims *c, size_t offset)
+{
+    return *(const struct pn_uuid *)(const void *)((const char *)c + offset);
+}
+
+bool pn_token_read(struct pn_call *call, struct pn_str bearer, struct pn_token_claims *out,
+                   struct pn_err *err)
+{
+    const struct kind *kind;
+    struct claims c;
+
+    if (bearer.len == 0)
+        return pn_fail(err, PN_UNAUTHENTICATED, "Token missing");
+    if (!verify(call, bearer, &c, err))
+        return false;
+    kind = kind_of(c.authTokenType);
+    if (kind == NULL)
+        return pn_fail(err, PN_TOKEN, "This kind of token is not accepted here");
+    *out = (struct pn_token_claims){ .kind = kind->kind,
+                                     .id = claim(&c, kind->id),
+                                     .org_id = claim(&c, kind->org),
+                                     .token_id = claim(&c, kind->token),
+                                     .version = c.accessVersion,
+                                     .expires_ms = c.exp * 1000,
+                                     .identity_name = c.identityName,
+                                     .identity_auth = c.identityAuth };
+    if (kind->kind == PN_ACTOR_IDENTITY &&
+        (pn_uuid_is_zero(out->id) || pn_uuid_is_zero(out->token_id)))
+        return pn_fail(err, PN_UNAUTHENTICATED,
+                       "Invalid identity access token claims, please re-authenticate");
+    return true;
+}
+
+bool pn_token_authenticate(struct pn_call *call, struct pn_str bearer, struct pn_actor *out,
+                           struct pn_err *err)
+{
+    struct pn_token_claims claims;
+
+    if (!pn_token_read(call, bearer, &claims, err))
+        return false;
     for (size_t i = 0; i < PN_COUNT(kinds); i++) {
-        if (pn_str_is(c.authTokenType, kinds[i].type))
-            return kinds[i].find(call, &c, out, err);
+        if (kinds[i].kind == claims.kind)
+            return kinds[i].find(call, &claims, out, err);
     }
-    return pn_fail(err, PN_TOKEN, "This kind of token is not accepted here");
+    return false;
 }
 
 /* Every token begins alike; the caller adds its claims and calls finish. */
@@ -219,21 +292,39 @@ bool pn_token_for_user(struct pn_call *call, struct pn_uuid user, struct pn_uuid
     return finish(call, &w, out, err);
 }
 
-bool pn_token_for_identity(struct pn_call *call, struct pn_uuid identity,
-                           struct pn_str identity_name, struct pn_uuid org,
-                           struct pn_uuid access_token, int64_t expires_ms, struct pn_str *out,
-                           struct pn_err *err)
+static void write_origin(struct pn_writer *w, const struct pn_identity_claims *c)
+{
+    const struct pn_uuid_text org = pn_uuid_format(c->org), token = pn_uuid_format(c->token),
+                              secret = pn_uuid_format(c->client_secret);
+
+    pn_write_text(w, "jti", token.text);
+    pn_write_uuid(w, "identityId", c->identity);
+    pn_write_text(w, "identityAccessTokenId", token.text);
+    pn_write_str(w, "identityName", c->identity_name);
+    pn_write_str(w, "authMethod", c->method);
+    pn_write_text(w, "orgId", org.text);
+    pn_write_text(w, "rootOrgId", org.text);
+    pn_write_text(w, "parentOrgId", org.text);
+    pn_write_text(w, "clientSecretId", pn_uuid_is_zero(c->client_secret) ? "" : secret.text);
+    pn_write_raw(w, "identityAuth", c->identity_auth.len > 0 ? c->identity_auth : PN_LIT("{}"));
+}
+
+bool pn_token_for_identity(struct pn_call *call, const struct pn_identity_claims *c,
+                           struct pn_str *out, struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf json;
     struct pn_writer w = begin_claims(&json, IDENTITY_TOKEN, call);
 
-    pn_write_uuid(&w, "identityId", identity);
-    pn_write_uuid(&w, "identityAccessTokenId", access_token);
-    pn_write_str(&w, "identityName", identity_name);
-    pn_write_text(&w, "authMethod", "token-auth");
-    pn_write_uuid(&w, "orgId", org);
-    if (expires_ms != 0)
-        pn_write_int(&w, "exp", expires_ms / 1000);
+    write_origin(&w, c);
+    pn_write_bool(&w, "ipRestrictionEnabled", c->has_ip_restriction);
+    pn_write_int(&w, "accessTokenTTL", c->ttl_s);
+    pn_write_int(&w, "accessTokenMaxTTL", c->max_ttl_s);
+    pn_write_int(&w, "accessTokenPeriod", c->period_s);
+    pn_write_int(&w, "creationEpoch", c->created_ms / 1000);
+    if (c->uses_limit > 0)
+        pn_write_int(&w, "numUsesLimit", c->uses_limit);
+    if (c->expires_ms != 0)
+        pn_write_int(&w, "exp", c->expires_ms / 1000);
     return finish(call, &w, out, err);
 }
 

@@ -2,7 +2,7 @@
 #include "core/identity/identity.h"
 
 #include "core/audit/audit.h"
-#include "core/auth/token.h"
+#include "core/auth/method.h"
 #include "core/org/names.h"
 #include "core/org/permission.h"
 #include "core/pam/session.h"
@@ -91,9 +91,8 @@ bool pn_identity_create(struct pn_call *call, struct pn_str name, struct pn_str 
     return pn_db_write(call->db, insert_identity, &c, err);
 }
 
-/* Without the permission check: callers have made theirs. */
-static bool find_identity(struct pn_call *call, struct pn_uuid id, struct pn_identity *out,
-                          struct pn_err *err)
+bool pn_identity_find(struct pn_call *call, struct pn_uuid id, struct pn_identity *out,
+                      struct pn_err *err)
 {
     struct pn_query *q =
         pn_query(call->conn, "SELECT " COLUMNS " FROM identities WHERE id = $id AND org_id = $org");
@@ -106,8 +105,8 @@ static bool find_identity(struct pn_call *call, struct pn_uuid id, struct pn_ide
         *out = read_identity(q, call->arena);
     if (!pn_query_end(q, err))
         return false;
-    return is_found ||
-           pn_fail(err, PN_NOT_FOUND, "Identity with ID '%s' not found", pn_uuid_format(id).text);
+    return is_found || pn_fail(err, PN_NOT_FOUND, "Failed to find identity with ID %s",
+                               pn_uuid_format(id).text);
 }
 
 static bool update_identity(struct pn_db_conn *tx, void *context, struct pn_err *err)
@@ -130,7 +129,7 @@ bool pn_identity_change(struct pn_call *call, struct pn_uuid id, struct pn_str n
 {
     struct change c = { .call = call, .event = "update-identity", .identity = out };
 
-    if (!pn_permit_org(call, "identity", "edit", err) || !find_identity(call, id, out, err))
+    if (!pn_permit_org(call, "identity", "edit", err) || !pn_identity_find(call, id, out, err))
         return false;
     /* Whoever may not grant its present role may not take it over by a change either. */
     if (!pn_permit_grant_org(call, out->role, err))
@@ -172,7 +171,7 @@ bool pn_identity_delete(struct pn_call *call, struct pn_uuid id, struct pn_ident
 {
     struct change c = { .call = call, .event = "delete-identity", .identity = out };
 
-    if (!pn_permit_org(call, "identity", "delete", err) || !find_identity(call, id, out, err))
+    if (!pn_permit_org(call, "identity", "delete", err) || !pn_identity_find(call, id, out, err))
         return false;
     if (!pn_permit_grant_org(call, out->role, err))
         return false;
@@ -182,7 +181,7 @@ bool pn_identity_delete(struct pn_call *call, struct pn_uuid id, struct pn_ident
 bool pn_identity_get(struct pn_call *call, struct pn_uuid id, struct pn_identity *out,
                      struct pn_err *err)
 {
-    return pn_permit_org(call, "identity", "read", err) && find_identity(call, id, out, err);
+    return pn_permit_org(call, "identity", "read", err) && pn_identity_find(call, id, out, err);
 }
 
 bool pn_identity_list(struct pn_call *call, struct pn_list *out, struct pn_err *err)
@@ -246,52 +245,62 @@ static bool record_token(struct pn_db_conn *tx, const struct token_change *c, st
                           err);
 }
 
+struct making {
+    struct pn_token_issue issue;
+    struct pn_auth_method method;
+    bool is_attached;
+};
+
+/* Token Auth needs no configuration: the first token attaches it. */
 static bool insert_token(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
-    const struct token_change *c = context;
-    struct pn_query *q = pn_query(
-        tx,
-        "INSERT INTO identity_tokens (id, identity_id, name, auth_method, created_ms, expires_ms)"
-        " VALUES ($id, $identity, $name, $method, $now, $expires)");
+    const struct making *m = context;
 
-    pn_bind_uuid(q, "$id", c->token->id);
-    pn_bind_uuid(q, "$identity", c->token->identityId);
-    pn_bind_str(q, "$name", c->token->name);
-    pn_bind_str(q, "$method", c->token->authMethod);
-    pn_bind_int(q, "$now", c->token->createdAt);
-    pn_bind_int(q, "$expires", c->token->expires_ms);
-    return pn_query_run(q, NULL, err) && record_token(tx, c, err);
+    if (!m->is_attached && !pn_auth_method_insert(tx, "token-auth", &m->method, err))
+        return false;
+    return pn_token_issue_write(tx, &m->issue, err);
 }
 
 bool pn_identity_token_create(struct pn_call *call, struct pn_uuid identity, struct pn_str name,
                               int64_t ttl_s, struct pn_identity_token *out, struct pn_str *jwt,
                               struct pn_err *err)
 {
-    struct token_change c = { .call = call,
-                              .event = "create-token-identity-token-auth",
-                              .token = out };
+    struct making m = { .issue = { .call = call, .event = "create-token-identity-token-auth" } };
     struct pn_identity of;
 
     /* A token acts as the identity: making one needs all the identity may do. */
-    if (!pn_permit_org(call, "identity", "create-token", err) ||
-        !find_identity(call, identity, &of, err) || !pn_permit_grant_org(call, of.role, err))
+    if (!pn_auth_method_subject(call, identity, "create-token", "create-token", &of, err) ||
+        !pn_permit_grant_org(call, of.role, err) ||
+        !pn_auth_method_find(call->conn, call->arena, identity, "token-auth", &m.method, err))
         return false;
-    if (of.isInstanceAdmin && !call->actor.is_super_admin)
-        return pn_fail(err, PN_BOUNDARY,
-                       "Only an instance administrator may make tokens for this identity");
     pn_assert(ttl_s >= 0 && ttl_s <= PN_IDENTITY_MAX_TTL_S);
-    *out = (struct pn_identity_token){ .id = pn_random_uuid(),
+    m.is_attached = !pn_uuid_is_zero(m.method.id);
+    if (!m.is_attached)
+        m.method = (struct pn_auth_method){ .id = pn_random_uuid(),
+                                            .identityId = identity,
+                                            .terms = pn_token_terms_default(),
+                                            .createdAt = call->now_ms,
+                                            .updatedAt = call->now_ms };
+    m.issue.terms = m.method.terms;
+    m.issue.terms.accessTokenTTL = m.issue.terms.accessTokenMaxTTL = ttl_s;
+    m.issue.who = (struct pn_token_for){ .identity_id = identity,
+                                         .org_id = of.orgId,
+                                         .identity_name = of.name,
+                                         .method = "token-auth",
+                                         .auth_id = m.method.id,
+                                         .name = name.ptr != NULL ? name : PN_LIT("") };
+    if (!pn_token_issue_prepare(&m.issue, err) || !pn_db_write(call->db, insert_token, &m, err))
+        return false;
+    *out = (struct pn_identity_token){ .id = m.issue.grant.token_id,
                                        .identityId = identity,
                                        .name = name,
                                        .authMethod = PN_LIT("token-auth"),
                                        .createdAt = call->now_ms,
                                        .updatedAt = call->now_ms,
                                        .accessTokenTTL = ttl_s,
-                                       .expires_ms = ttl_s == 0 ? 0 : call->now_ms + ttl_s * 1000 };
-    if (!pn_db_write(call->db, insert_token, &c, err))
-        return false;
-    return pn_token_for_identity(call, identity, of.name, of.orgId, out->id, out->expires_ms, jwt,
-                                 err);
+                                       .expires_ms = m.issue.expires_ms };
+    *jwt = m.issue.grant.accessToken;
+    return true;
 }
 
 bool pn_identity_token_list(struct pn_call *call, struct pn_uuid identity, struct pn_list *out,
@@ -302,7 +311,7 @@ bool pn_identity_token_list(struct pn_call *call, struct pn_uuid identity, struc
     struct pn_query *q;
 
     if (!pn_permit_org(call, "identity", "get-token", err) ||
-        !find_identity(call, identity, &of, err))
+        !pn_identity_find(call, identity, &of, err))
         return false;
     q = pn_query(call->conn,
                  "SELECT " TOKEN_COLUMNS " FROM identity_tokens WHERE identity_id = $identity"
@@ -318,10 +327,11 @@ bool pn_identity_token_list(struct pn_call *call, struct pn_uuid identity, struc
 static bool revoke_token(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct token_change *c = context;
-    struct pn_query *q = pn_query(tx, "UPDATE identity_tokens SET is_revoked = 1 WHERE id = $id");
+    bool was_alive;
 
-    pn_bind_uuid(q, "$id", c->token->id);
-    return pn_query_run(q, NULL, err) && record_token(tx, c, err);
+    return pn_access_token_end(tx, c->token->identityId, c->token->id, c->call->now_ms, &was_alive,
+                               err) &&
+           record_token(tx, c, err);
 }
 
 bool pn_identity_token_revoke(struct pn_call *call, struct pn_uuid token, struct pn_err *err)
@@ -349,22 +359,5 @@ bool pn_identity_token_revoke(struct pn_call *call, struct pn_uuid token, struct
     if (!is_found)
         return pn_fail(err, PN_NOT_FOUND, "Token with ID '%s' not found",
                        pn_uuid_format(token).text);
-    return pn_db_write(call->db, revoke_token, &c, err);
-}
-
-bool pn_identity_token_revoke_self(struct pn_call *call, struct pn_str jwt, struct pn_err *err)
-{
-    struct pn_identity_token self = { 0 };
-    struct token_change c = { .call = call,
-                              .event = "revoke-identity-access-token",
-                              .token = &self };
-
-    if (!pn_token_authenticate(call, jwt, &call->actor, err))
-        return false;
-    if (call->actor.kind != PN_ACTOR_IDENTITY)
-        return pn_fail(err, PN_UNAUTHENTICATED,
-                       "This is not an access token of a machine identity");
-    self.id = call->actor.token_id;
-    self.identityId = call->actor.id;
     return pn_db_write(call->db, revoke_token, &c, err);
 }

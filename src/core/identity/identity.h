@@ -23,7 +23,10 @@ bool pn_identity_change(struct pn_call *call, struct pn_uuid id, struct pn_str n
                         struct pn_str role, struct pn_identity *out, struct pn_err *err) PN_CHECKED;
 bool pn_identity_delete(struct pn_call *call, struct pn_uuid id, struct pn_identity *out,
                         struct pn_err *err) PN_CHECKED;
-/* In the actor's organisation, permission identity:read. PN_NOT_FOUND. */
+/* In the actor's organisation, for callers that have checked their permission. PN_NOT_FOUND. */
+bool pn_identity_find(struct pn_call *call, struct pn_uuid id, struct pn_identity *out,
+                      struct pn_err *err) PN_CHECKED;
+/* The same with the permission identity:read. */
 bool pn_identity_get(struct pn_call *call, struct pn_uuid id, struct pn_identity *out,
                      struct pn_err *err) PN_CHECKED;
 bool pn_identity_list(struct pn_call *call, struct pn_list *out, struct pn_err *err)
@@ -44,9 +47,6 @@ bool pn_identity_token_create(struct pn_call *call, struct pn_uuid identity, str
 bool pn_identity_token_list(struct pn_call *call, struct pn_uuid identity, struct pn_list *out,
                             struct pn_err *err) PN_CHECKED;
 bool pn_identity_token_revoke(struct pn_call *call, struct pn_uuid token, struct pn_err *err)
-    PN_CHECKED;
-/* What POST /v1/auth/token/revoke does: ends the access token that is presented. PN_UNAUTHENTICATED. */
-bool pn_identity_token_revoke_self(struct pn_call *call, struct pn_str jwt, struct pn_err *err)
     PN_CHECKED;
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "core/audit/audit.h"
+#include "core/auth/method.h"
 #include "core/auth/token.h"
 #include "core/org/names.h"
 #include "crypto/password.h"
@@ -67,7 +68,7 @@ struct setup {
     const struct pn_call *call;
     const struct pn_bootstrap *out;
     struct pn_str password_hash;
-    struct pn_uuid member_id, token_id;
+    struct pn_uuid member_id, token_id, auth_id;
 };
 
 static bool mark_initialized(struct pn_db_conn *tx, struct pn_err *err)
@@ -80,6 +81,27 @@ static bool mark_initialized(struct pn_db_conn *tx, struct pn_err *err)
             &changed, err))
         return false;
     return changed == 1 || pn_fail(err, PN_BAD_REQUEST, "Instance has already been set up");
+}
+
+/* Token Auth without an end: what automation starts from must not stop by itself. */
+static bool insert_admin_token(struct pn_db_conn *tx, const struct setup *s, struct pn_err *err)
+{
+    const struct pn_auth_method method = { .id = s->auth_id,
+                                           .identityId = s->out->identity_id,
+                                           .terms = pn_token_terms_default(),
+                                           .createdAt = s->call->now_ms };
+    struct pn_query *q;
+
+    if (!pn_auth_method_insert(tx, "token-auth", &method, err))
+        return false;
+    q = pn_query(tx, "INSERT INTO identity_tokens (id, identity_id, name, auth_method, auth_id,"
+                     " created_ms, expires_ms) VALUES ($id, $identity, 'Instance Admin Token',"
+                     " 'token-auth', $auth, $now, 0)");
+    pn_bind_uuid(q, "$id", s->token_id);
+    pn_bind_uuid(q, "$identity", s->out->identity_id);
+    pn_bind_uuid(q, "$auth", s->auth_id);
+    pn_bind_int(q, "$now", s->call->now_ms);
+    return pn_query_run(q, NULL, err);
 }
 
 static bool insert_admin_identity(struct pn_db_conn *tx, const struct setup *s, struct pn_err *err)
@@ -95,14 +117,7 @@ static bool insert_admin_identity(struct pn_db_conn *tx, const struct setup *s, 
     pn_bind_int(q, "$now", s->call->now_ms);
     if (!pn_query_run(q, NULL, err))
         return false;
-    q = pn_query(
-        tx,
-        "INSERT INTO identity_tokens (id, identity_id, name, auth_method, created_ms, expires_ms)"
-        " VALUES ($id, $identity, 'Instance Admin Token', 'token-auth', $now, 0)");
-    pn_bind_uuid(q, "$id", s->token_id);
-    pn_bind_uuid(q, "$identity", s->out->identity_id);
-    pn_bind_int(q, "$now", s->call->now_ms);
-    return pn_query_run(q, NULL, err);
+    return insert_admin_token(tx, s, err);
 }
 
 static bool insert_first(struct pn_db_conn *tx, void *context, struct pn_err *err)
@@ -126,9 +141,11 @@ bool pn_instance_bootstrap(struct pn_call *call, struct pn_str email,
                            const struct pn_secret *password, struct pn_str organization,
                            struct pn_bootstrap *out, struct pn_err *err)
 {
-    struct setup s = {
-        .call = call, .out = out, .member_id = pn_random_uuid(), .token_id = pn_random_uuid()
-    };
+    struct setup s = { .call = call,
+                       .out = out,
+                       .member_id = pn_random_uuid(),
+                       .token_id = pn_random_uuid(),
+                       .auth_id = pn_random_uuid() };
     struct pn_instance instance;
 
     if (!pn_instance_get(call, &instance, err))
@@ -154,6 +171,13 @@ bool pn_instance_bootstrap(struct pn_call *call, struct pn_str email,
     };
     if (!pn_db_write(call->db, insert_first, &s, err))
         return false;
-    return pn_token_for_identity(call, out->identity_id, PN_LIT("Instance Admin Identity"),
-                                 out->org.id, s.token_id, 0, &out->token, err);
+    return pn_token_for_identity(
+        call,
+        &(struct pn_identity_claims){ .identity = out->identity_id,
+                                      .org = out->org.id,
+                                      .token = s.token_id,
+                                      .identity_name = PN_LIT("Instance Admin Identity"),
+                                      .method = PN_LIT("token-auth"),
+                                      .created_ms = call->now_ms },
+        &out->token, err);
 }

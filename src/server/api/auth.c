@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How people log in. Contract: platform.md §4.2, §4.5. */
 #include "core/auth/login.h"
-#include "core/identity/identity.h"
+#include "core/auth/access_token.h"
+#include "server/api/terms.h"
 #include "server/route.h"
 
 struct message_out {
@@ -96,20 +97,32 @@ static bool logout(struct pn_call *call, const void *in, void *out_, struct pn_e
 
 /* ---- access tokens of machines ---- */
 
-struct revoke_in {
+struct token_in {
     struct pn_str accessToken;
 };
-static const struct pn_field revoke_in_fields[] = {
-    PN_FIELD(revoke_in, accessToken, STRING, .required = true, .min = 1, .max = 8192, .trim = true),
+static const struct pn_field token_in_fields[] = {
+    PN_FIELD(token_in, accessToken, STRING, .required = true, .min = 1, .max = 8192, .trim = true),
 };
+
+static bool renew(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct token_in *in = in_;
+    struct pn_grant_out *out = out_;
+    struct pn_grant grant;
+
+    if (!pn_access_token_renew(call, in->accessToken, &grant, err))
+        return false;
+    *out = pn_grant_show(&grant);
+    return true;
+}
 
 static bool revoke(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
-    const struct revoke_in *in = in_;
+    const struct token_in *in = in_;
     struct message_out *out = out_;
 
     out->message = PN_LIT("Successfully revoked access token");
-    return pn_identity_token_revoke_self(call, in->accessToken, err);
+    return pn_access_token_revoke(call, in->accessToken, err);
 }
 
 const struct pn_route pn_auth_routes[] = {
@@ -129,8 +142,11 @@ const struct pn_route pn_auth_routes[] = {
     { PN_POST, "/api/v1/auth/logout", .access = PN_BY_USER | PN_BY_USER_NO_ORG,
       .rate = PN_RATE_WRITE, .audit = "user-logout", .out = PN_SHAPE(message_out), .handle = logout,
       .doc = "Ends the session of the token" },
+    { PN_POST, "/api/v1/auth/token/renew", .access = PN_ANYONE, .rate = PN_RATE_LOGIN,
+      .audit = "renew-identity-access-token", .in = PN_SHAPE(token_in), .out = &pn_grant_view,
+      .handle = renew, .doc = "The access token of a machine identity again, with a later end" },
     { PN_POST, "/api/v1/auth/token/revoke", .access = PN_ANYONE, .rate = PN_RATE_LOGIN,
-      .audit = "revoke-identity-access-token", .in = PN_SHAPE(revoke_in),
+      .audit = "revoke-identity-access-token", .in = PN_SHAPE(token_in),
       .out = PN_SHAPE(message_out), .handle = revoke,
       .doc = "Ends the access token of a machine identity" },
     { 0 },

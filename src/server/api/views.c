@@ -5,6 +5,7 @@
 #include "core/org/project.h"
 #include "core/org/project_member.h"
 #include "core/org/user.h"
+#include "server/api/terms.h"
 
 /* A member under another name than the struct's. */
 #define AS(type, member, what, as, ...)                                                          \
@@ -165,4 +166,20 @@ struct pn_list pn_project_members_show(struct pn_arena *arena, struct pn_list me
     for (size_t i = 0; i < members.count; i++)
         shown[i] = pn_project_member_show(&from[i]);
     return (struct pn_list){ .items = shown, .count = members.count };
+}
+
+static const struct pn_field pn_grant_out_fields[] = {
+    PN_FIELD(pn_grant_out, accessToken, STRING),
+    PN_FIELD(pn_grant_out, expiresIn, INT),
+    PN_FIELD(pn_grant_out, accessTokenMaxTTL, INT),
+    PN_FIELD(pn_grant_out, tokenType, STRING),
+};
+const struct pn_shape pn_grant_view = PN_SHAPE_OF(pn_grant_out);
+
+struct pn_grant_out pn_grant_show(const struct pn_grant *grant)
+{
+    return (struct pn_grant_out){ .accessToken = grant->accessToken,
+                                  .tokenType = PN_LIT("Bearer"),
+                                  .expiresIn = grant->expiresIn,
+                                  .accessTokenMaxTTL = grant->accessTokenMaxTTL };
 }

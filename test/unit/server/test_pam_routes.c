@@ -79,8 +79,13 @@ static bool add_people(struct pn_db_conn *tx, void *context, struct pn_err *err)
                   login, NULL);
     }
     stage_sql(tx,
-              "INSERT INTO identity_tokens (id, identity_id, auth_method, created_ms, expires_ms)"
-              " VALUES ($a, $a, 'token-auth', 1, 0)",
+              "INSERT INTO identity_auths (id, identity_id, method, ttl_s, max_ttl_s, period_s,"
+              " uses_limit, trusted_ips, created_ms, updated_ms)"
+              " VALUES ($a, $a, 'token-auth', 0, 0, 0, 0, '[]', 1, 1)",
+              &s->robot.id, NULL);
+    stage_sql(tx,
+              "INSERT INTO identity_tokens (id, identity_id, auth_method, auth_id, created_ms,"
+              " expires_ms) VALUES ($a, $a, 'token-auth', $a, 1, 0)",
               &s->robot.id, NULL);
     return true;
 }
@@ -114,8 +119,13 @@ static struct rest rest_start(struct stage *s)
     r.parts = (struct pn_dispatch_parts){ .router = r.router, .db = s->db, .keyring = s->keyring };
     r.root = user_token(s, &s->admin);
     r.member = user_token(s, &s->member);
-    CHECK_OK(pn_token_for_identity(&as, s->robot.id, PN_LIT("robot"), s->org, s->robot.id,
-                                   INT64_C(9000000000000), &r.robot, &err),
+    CHECK_OK(pn_token_for_identity(&as,
+                                   &(struct pn_identity_claims){ .identity = s->robot.id,
+                                                                 .org = s->org,
+                                                                 .token = s->robot.id,
+                                                                 .identity_name = PN_LIT("robot"),
+                                                                 .method = PN_LIT("token-auth") },
+                                   &r.robot, &err),
              err);
     return r;
 }

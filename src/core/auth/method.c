@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/auth/method.h"
+
+#include "core/org/permission.h"
+#include "core/rows.h"
+
+#define MAX_METHODS 16
+
+static const char find_sql[] =
+    "SELECT id, identity_id, ttl_s, max_ttl_s, period_s, uses_limit, trusted_ips, created_ms,"
+    " updated_ms FROM identity_auths WHERE identity_id = $identity AND method = $method";
+
+bool pn_auth_method_find(struct pn_db_conn *conn, struct pn_arena *arena, struct pn_uuid identity,
+                         const char *method, struct pn_auth_method *out, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(conn, find_sql);
+
+    *out = (struct pn_auth_method){ 0 };
+    pn_bind_uuid(q, "$identity", identity);
+    pn_bind_str(q, "$method", pn_str_from(method));
+    if (pn_query_next(q))
+        *out = (struct pn_auth_method){
+            .id = pn_column_uuid(q, 0),
+            .identityId = pn_column_uuid(q, 1),
+            .terms = { .accessTokenTTL = pn_column_int(q, 2),
+                       .accessTokenMaxTTL = pn_column_int(q, 3),
+                       .accessTokenPeriod = pn_column_int(q, 4),
+                       .accessTokenNumUsesLimit = pn_column_int(q, 5),
+                       .accessTokenTrustedIps = pn_column_str(q, 6, arena) },
+            .createdAt = pn_column_int(q, 7),
+            .updatedAt = pn_column_int(q, 8),
+        };
+    return pn_query_end(q, err);
+}
+
+bool pn_auth_method_list(struct pn_db_conn *conn, struct pn_arena *arena, struct pn_uuid identity,
+                         struct pn_strs *out, struct pn_err *err)
+{
+    struct pn_rows rows = pn_rows_of(arena, sizeof(struct pn_str));
+    struct pn_query *q = pn_query(conn, "SELECT method FROM identity_auths WHERE identity_id ="
+                                        " $identity ORDER BY created_ms, id LIMIT $most");
+
+    pn_bind_uuid(q, "$identity", identity);
+    pn_bind_int(q, "$most", MAX_METHODS);
+    while (pn_query_next(q))
+        *(struct pn_str *)pn_rows_add(&rows) = pn_column_str(q, 0, arena);
+    *out = (struct pn_strs){ .items = rows.list.items, .count = rows.list.count };
+    return pn_query_end(q, err);
+}
+
+static void bind_terms(struct pn_query *q, const struct pn_token_terms *terms)
+{
+    pn_bind_int(q, "$ttl", terms->accessTokenTTL);
+    pn_bind_int(q, "$max_ttl", terms->accessTokenMaxTTL);
+    pn_bind_int(q, "$period", terms->accessTokenPeriod);
+    pn_bind_int(q, "$uses", terms->accessTokenNumUsesLimit);
+    pn_bind_str(q, "$ips", terms->accessTokenTrustedIps);
+}
+
+bool pn_auth_method_insert(struct pn_db_conn *tx, const char *method,
+                           const struct pn_auth_method *row, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        tx, "INSERT INTO identity_auths (id, identity_id, method, ttl_s, max_ttl_s, period_s,"
+            " uses_limit, trusted_ips, created_ms, updated_ms) VALUES ($id, $identity, $method,"
+            " $ttl, $max_ttl, $period, $uses, $ips, $now, $now)");
+
+    pn_bind_uuid(q, "$id", row->id);
+    pn_bind_uuid(q, "$identity", row->identityId);
+    pn_bind_str(q, "$method", pn_str_from(method));
+    bind_terms(q, &row->terms);
+    pn_bind_int(q, "$now", row->createdAt);
+    return pn_query_run(q, NULL, err);
+}
+
+bool pn_auth_method_update(struct pn_db_conn *tx, const struct pn_auth_method *row,
+                           struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        tx, "UPDATE identity_auths SET ttl_s = $ttl, max_ttl_s = $max_ttl, period_s = $period,"
+            " uses_limit = $uses, trusted_ips = $ips, updated_ms = $now WHERE id = $id");
+
+    bind_terms(q, &row->terms);
+    pn_bind_int(q, "$now", row->updatedAt);
+    pn_bind_uuid(q, "$id", row->id);
+    return pn_query_run(q, NULL, err);
+}
+
+bool pn_auth_method_delete(struct pn_db_conn *tx, const struct pn_auth_method *row,
+                           struct pn_err *err)
+{
+    struct pn_query *q = pn_query(tx, "DELETE FROM identity_auths WHERE id = $id");
+
+    pn_bind_uuid(q, "$id", row->id);
+    return pn_query_run(q, NULL, err);
+}
+
+/* Nobody reaches through an identity for what they may not do themselves. */
+static bool check_boundary(struct pn_call *call, const struct pn_identity *identity,
+                           const char *boundary, struct pn_err *err)
+{
+    struct pn_err refused = { 0 };
+
+    if (identity->isInstanceAdmin && !call->actor.is_super_admin)
+        return pn_fail(err, PN_BOUNDARY,
+                       "Only an instance administrator may do this to this identity");
+    if (pn_permit_org(call, "identity", boundary, &refused))
+        return true;
+    return pn_permit_grant_org(call, identity->role, err);
+}
+
+bool pn_auth_method_subject(struct pn_call *call, struct pn_uuid identity, const char *action,
+                            const char *boundary, struct pn_identity *out, struct pn_err *err)
+{
+    if (!pn_permit_org(call, "identity", action, err) ||
+        !pn_identity_find(call, identity, out, err))
+        return false;
+    return boundary == NULL || check_boundary(call, out, boundary, err);
+}
