@@ -5,18 +5,11 @@
 #include "json/writer.h"
 
 #define HTTPS_PORT 443
-#define MAX_LABEL_BYTES 63
-#define MAX_SUBDOMAIN_BYTES 253
 #define MAX_ISSUE_BYTES ((size_t)2048)
-
-static bool is_lower_alnum(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
 
 static bool is_alnum(char c)
 {
-    return is_lower_alnum(c) || (c >= 'A' && c <= 'Z');
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
 }
 
 bool pn_pam_is_account_name(struct pn_str name)
@@ -26,29 +19,6 @@ bool pn_pam_is_account_name(struct pn_str name)
     for (size_t i = 0; i < name.len; i++)
         if (!is_alnum(name.ptr[i]) && name.ptr[i] != '-' && name.ptr[i] != '_' &&
             name.ptr[i] != '.')
-            return false;
-    return true;
-}
-
-bool pn_pam_is_label(struct pn_str name)
-{
-    if (name.len == 0 || name.len > MAX_LABEL_BYTES || name.ptr[0] == '-' ||
-        name.ptr[name.len - 1] == '-')
-        return false;
-    for (size_t i = 0; i < name.len; i++)
-        if (!is_lower_alnum(name.ptr[i]) && name.ptr[i] != '-')
-            return false;
-    return true;
-}
-
-bool pn_pam_is_subdomain(struct pn_str name)
-{
-    struct pn_str label;
-
-    if (name.len == 0 || name.len > MAX_SUBDOMAIN_BYTES)
-        return false;
-    while (pn_str_cut(&name, '.', &label))
-        if (!pn_pam_is_label(label))
             return false;
     return true;
 }

@@ -18,9 +18,6 @@
 
 /* Letters, digits, '.', '_' and '-', beginning with a letter or digit: accounts. */
 bool pn_pam_is_account_name(struct pn_str name);
-/* A namespace (RFC 1123 label) and a service account (RFC 1123 subdomain). */
-bool pn_pam_is_label(struct pn_str name);
-bool pn_pam_is_subdomain(struct pn_str name);
 /* One word of printable ASCII: what may stand behind "Bearer ". */
 bool pn_pam_is_bearer(struct pn_str token);
 

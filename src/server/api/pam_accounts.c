@@ -3,6 +3,7 @@
 #include "core/pam/access.h"
 #include "core/pam/account.h"
 #include "core/pam/rules.h"
+#include "kube/names.h"
 #include "server/routes.h"
 
 #define NAME_RULE "Use letters, digits, '.', '_' and '-', beginning with a letter or digit"
@@ -73,10 +74,10 @@ struct credentials {
              .doc = "Write-only; " PN_PAM_UNCHANGED " keeps what is stored"),                 \
         PN_FIELD(credentials, namespace, STRING, .is_nullable = true,                         \
                  .has_offset = offsetof(struct credentials, has_namespace), .max = 253,       \
-                 .check = pn_pam_is_label, .rule = LABEL_RULE),                               \
+                 .check = pn_kube_is_label, .rule = LABEL_RULE),                               \
         PN_FIELD(credentials, serviceAccountName, STRING, .is_nullable = true,                \
                  .has_offset = offsetof(struct credentials, has_service_account), .max = 253, \
-                 .check = pn_pam_is_subdomain, .rule = SUBDOMAIN_RULE)
+                 .check = pn_kube_is_subdomain, .rule = SUBDOMAIN_RULE)
 
 static const struct pn_field new_credentials_fields[] = {
     PN_FIELD(credentials, authMethod, ENUM, .required = true, .names = auth_methods),

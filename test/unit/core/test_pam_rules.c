@@ -23,19 +23,6 @@ PN_TEST(account_names)
     CHECK(!pn_pam_is_account_name(pn_str_of(longest, PN_PAM_NAME_MAX + 1)));
 }
 
-PN_TEST(c82_namespaces_and_service_accounts)
-{
-    static const char *const labels[] = { "default", "a", "a-b", "0" };
-    static const char *const no_labels[] = { "", "a:b", "A", "-a", "a-", "a.b", "a_b" };
-    static const char *const subdomains[] = { "ci", "ci.build", "a-b.c" };
-    static const char *const no_subdomains[] = { "", ".", "a..b", "a.", ".a", "a:b", "a.-b", "A" };
-
-    ALL(labels, pn_pam_is_label(pn_str_from(labels[i])));
-    ALL(no_labels, !pn_pam_is_label(pn_str_from(no_labels[i])));
-    ALL(subdomains, pn_pam_is_subdomain(pn_str_from(subdomains[i])));
-    ALL(no_subdomains, !pn_pam_is_subdomain(pn_str_from(no_subdomains[i])));
-}
-
 PN_TEST(tokens_are_one_word)
 {
     static const char *const bad[] = {
@@ -152,6 +139,6 @@ PN_TEST(an_invalid_field_is_named_by_its_path)
     pn_arena_free(arena);
 }
 
-PN_TEST_MAIN(T(account_names), T(c82_namespaces_and_service_accounts), T(tokens_are_one_word),
-             T(urls), T(urls_have_at_most_500_bytes), T(c60_c63_paths),
-             T(searches_take_wildcards_as_they_are), T(an_invalid_field_is_named_by_its_path))
+PN_TEST_MAIN(T(account_names), T(tokens_are_one_word), T(urls), T(urls_have_at_most_500_bytes),
+             T(c60_c63_paths), T(searches_take_wildcards_as_they_are),
+             T(an_invalid_field_is_named_by_its_path))
