@@ -25,6 +25,7 @@
 struct target {
     struct pn_uuid account_id, project_id, gateway_id;
     struct pn_str resource_name, account_name, gateway_name, auth_method, url;
+    struct pn_str namespace, service_account_name;
     int64_t max_duration_s;
 };
 
@@ -68,7 +69,7 @@ static bool refuse_missing(const struct reference *ref, struct pn_err *err)
 
 #define SELECT_TARGET                                                                              \
     "SELECT a.id, a.project_id, r.gateway_id, r.name, a.name, g.name, a.auth_method, r.url, "      \
-    "a.max_duration_s"                                                                             \
+    "a.max_duration_s, a.namespace, a.service_account_name"                                        \
     " FROM pam_accounts a JOIN pam_resources r ON r.id = a.resource_id JOIN projects p ON p.id = " \
     "a.project_id"                                                                                 \
     " LEFT JOIN gateways g ON g.id = r.gateway_id WHERE p.org_id = $org AND ($any_project = 1 OR " \
@@ -86,6 +87,8 @@ static struct target read_target(struct pn_query *q, struct pn_arena *arena)
         .auth_method = pn_column_str(q, 6, arena),
         .url = pn_column_str(q, 7, arena),
         .max_duration_s = pn_column_int(q, 8),
+        .namespace = pn_column_str(q, 9, arena),
+        .service_account_name = pn_column_str(q, 10, arena),
     };
 }
 
@@ -342,6 +345,8 @@ bool pn_pam_access_open(struct pn_call *call, const struct pn_pam_access_wish *w
     access.resource_name = target.resource_name;
     access.account_name = target.account_name;
     access.auth_method = target.auth_method;
+    access.namespace = target.namespace;
+    access.service_account_name = target.service_account_name;
     if (!issue(call, &target, &access, err) ||
         !pn_db_write(call->db, write_session,
                      &(struct opening){ call, &target, &access,

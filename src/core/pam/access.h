@@ -23,7 +23,8 @@ struct pn_pam_access_wish {
 struct pn_pam_access {
     struct pn_uuid session_id, account_id, project_id, gateway_id;
     struct pn_str resource_name, account_name, auth_method;
-    struct pn_strs relays; /* host:port */
+    struct pn_str namespace, service_account_name; /* where the account names them */
+    struct pn_strs relays;                         /* host:port */
     struct pn_str direct_address, server_name;
     struct pn_str certificate, key, server_chain; /* PEM; certificate: leaf and intermediate */
     int64_t expires_ms;

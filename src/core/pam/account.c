@@ -8,7 +8,6 @@
 #include "core/trail.h"
 #include "crypto/random.h"
 
-#define AUTH_METHOD "service-account-token"
 #define MAX_SEALED_BYTES ((size_t)PN_PAM_TOKEN_MAX + PN_SEAL_OVERHEAD)
 
 #define SELECT_VIEW                                                                             \
@@ -131,6 +130,21 @@ struct change {
     struct pn_str sealed_token; /* PN_NONE: keep */
 };
 
+static bool is_by_gateway(const struct pn_pam_account *row)
+{
+    return pn_str_is(row->credentials.authMethod, PN_PAM_BY_GATEWAY);
+}
+
+/* For the record: whom it stands for, as far as that was said. */
+static struct pn_str service_account(struct pn_arena *arena,
+                                     const struct pn_pam_account_credentials *credentials)
+{
+    if (credentials->serviceAccountName.len == 0)
+        return PN_NONE;
+    return pn_arena_printf(arena, "%.*s/%.*s", PN_ARG(credentials->namespace),
+                           PN_ARG(credentials->serviceAccountName));
+}
+
 static bool note(struct pn_db_conn *tx, const struct change *c, const char *type,
                  struct pn_err *err)
 {
@@ -145,7 +159,8 @@ static bool note(struct pn_db_conn *tx, const struct change *c, const char *type
                         { "resourceId", pn_uuid_str(arena, c->row.resourceId) },
                         { "resourceName", c->row.resourceName },
                         { "name", c->row.name },
-                        { "authMethod", PN_LIT(AUTH_METHOD) },
+                        { "authMethod", c->row.credentials.authMethod },
+                        { "serviceAccount", service_account(arena, &c->row.credentials) },
                         { "token", c->sealed_token.ptr != NULL ? PN_LIT("set") : PN_NONE } } },
         err);
 }
@@ -157,6 +172,8 @@ static struct pn_str or_none(struct pn_str text)
 
 static void apply(struct pn_pam_account *row, const struct pn_pam_account_change *want)
 {
+    if (want->auth_method != NULL)
+        row->credentials.authMethod = pn_str_from(want->auth_method);
     if (want->has_name)
         row->name = want->name;
     if (want->has_description)
@@ -169,11 +186,32 @@ static void apply(struct pn_pam_account *row, const struct pn_pam_account_change
         row->maxDurationSeconds = want->max_duration_s;
 }
 
+/* Has it what its method needs? What it does not need would only mislead its reader. */
+static bool check_method(const struct change *c, bool has_token, struct pn_err *err)
+{
+    const struct pn_pam_account_credentials *credentials = &c->row.credentials;
+    struct pn_arena *arena = c->call->arena;
+
+    if (!is_by_gateway(&c->row))
+        return has_token || pn_pam_invalid(arena, "credentials.serviceAccountToken",
+                                           "An account of this method needs a token", err);
+    if (!keeps_token(c->want->token))
+        return pn_pam_invalid(arena, "credentials.serviceAccountToken",
+                              "The gateway acts with its own token: none is stored", err);
+    if (credentials->namespace.len == 0)
+        return pn_pam_invalid(arena, "credentials.namespace",
+                              "Say in which namespace the service account is", err);
+    return credentials->serviceAccountName.len > 0 ||
+           pn_pam_invalid(arena, "credentials.serviceAccountName",
+                          "Say which service account the gateway is to act as", err);
+}
+
 static void bind_row(struct pn_query *q, const struct change *c)
 {
     pn_bind_uuid(q, "$id", c->id);
     pn_bind_str(q, "$name", c->row.name);
     pn_bind_str(q, "$description", c->row.description);
+    pn_bind_str(q, "$method", c->row.credentials.authMethod);
     pn_bind_str(q, "$namespace", c->row.credentials.namespace);
     pn_bind_str(q, "$account", c->row.credentials.serviceAccountName);
     pn_bind_int(q, "$duration", c->row.maxDurationSeconds);
@@ -188,7 +226,7 @@ static bool write_create(struct pn_db_conn *tx, void *context, struct pn_err *er
         pn_query(tx, "INSERT INTO pam_accounts (id, resource_id, project_id, name, description,"
                      " auth_method, sealed_token, namespace, service_account_name, max_duration_s,"
                      " created_ms, updated_ms) SELECT $id, r.id, r.project_id, $name, $description,"
-                     " '" AUTH_METHOD "', $token, $namespace, $account, $duration, $now, $now"
+                     " $method, $token, $namespace, $account, $duration, $now, $now"
                      " FROM pam_resources r WHERE r.id = $resource");
     int64_t added;
 
@@ -219,15 +257,16 @@ bool pn_pam_account_create(struct pn_call *call, const struct pn_pam_account_cha
     if (!pn_pam_resource_get(call, change->resource_id, &resource, err) ||
         !pn_permit_project(call, resource.projectId, "pam-accounts", "create", err))
         return false;
-    if (keeps_token(change->token))
-        return pn_pam_invalid(call->arena, "credentials.serviceAccountToken",
-                              "A new account needs a token", err);
     c.row.projectId = resource.projectId;
     c.row.resourceId = resource.id;
     c.row.resourceName = resource.name;
     c.row.maxDurationSeconds = PN_PAM_SESSION_MAX_S;
+    c.row.credentials.authMethod = PN_LIT(PN_PAM_BY_TOKEN);
     apply(&c.row, change);
-    if (!seal_token(call, resource.projectId, c.id, change->token, &c.sealed_token, err))
+    if (!check_method(&c, !keeps_token(change->token), err))
+        return false;
+    if (!keeps_token(change->token) &&
+        !seal_token(call, resource.projectId, c.id, change->token, &c.sealed_token, err))
         return false;
     if (!pn_db_write(call->db, write_create, &c, err))
         return is_taken(c.row.name, err);
@@ -244,15 +283,20 @@ static bool write_update(struct pn_db_conn *tx, void *context, struct pn_err *er
 {
     struct change *c = context;
     struct pn_query *q;
+    bool has_token;
 
     if (!read_one(tx, c->call, c->id, &c->row, err))
         return false;
+    has_token = c->sealed_token.ptr != NULL || !is_by_gateway(&c->row);
     apply(&c->row, c->want);
+    if (!check_method(c, has_token, err))
+        return false;
     q = pn_query(
         tx,
         "UPDATE pam_accounts SET name = $name, description = $description, namespace = $namespace,"
-        " service_account_name = $account, max_duration_s = $duration,"
-        " sealed_token = COALESCE($token, sealed_token), updated_ms = $now WHERE id = $id");
+        " service_account_name = $account, max_duration_s = $duration, auth_method = $method,"
+        " sealed_token = CASE WHEN $method = '" PN_PAM_BY_GATEWAY "' THEN NULL"
+        " ELSE COALESCE($token, sealed_token) END, updated_ms = $now WHERE id = $id");
     bind_row(q, c);
     return pn_query_run(q, NULL, err) && note(tx, c, "pam-account-update", err);
 }

@@ -7,10 +7,13 @@
 #include "core/pam/resource.h"
 
 /*
- * Accounts of a resource (contract pam-gateway.md §12.2): whom a session acts as in the cluster. The
- * service account's token is sealed with the project's key and leaves only towards the session's
- * gateway. All functions: worker.
+ * Accounts of a resource (contract pam-gateway.md §12.2): whom a session acts as in the cluster. By its
+ * method either with a service account's token, sealed with the project's key, which leaves only towards
+ * the session's gateway; or as a service account that the gateway, itself a pod there, impersonates.
+ * All functions: worker.
  */
+#define PN_PAM_BY_TOKEN "service-account-token"
+#define PN_PAM_BY_GATEWAY "gateway-kubernetes-auth"
 #define PN_PAM_SESSION_DEFAULT_S 3600    /* without a duration in the request */
 #define PN_PAM_SESSION_MAX_S (24 * 3600) /* of any account: design §3, leaves of a day at most */
 
@@ -36,15 +39,16 @@ struct pn_pam_account {
 struct pn_pam_account_change {
     struct pn_uuid resource_id; /* creation only */
     struct pn_str name, description, namespace, service_account_name;
-    const struct pn_secret *token; /* PN_PAM_UNCHANGED or NULL: keep */
+    const char *auth_method;       /* PN_PAM_BY_…; NULL: keep */
+    const struct pn_secret *token; /* PN_PAM_UNCHANGED or NULL: keep; of PN_PAM_BY_TOKEN alone */
     int64_t max_duration_s;
     bool has_name, has_description, has_namespace, has_service_account, has_max_duration;
 };
 
 /*
  * Permissions: pam-accounts read, create, edit, delete in the project. Accounts of projects the caller
- * has no part in are PN_NOT_FOUND. Errors: PN_BAD_REQUEST (name taken), PN_VALIDATION (a token that is
- * none), PN_PERMISSION, PN_NOT_FOUND.
+ * has no part in are PN_NOT_FOUND. Errors: PN_BAD_REQUEST (name taken), PN_VALIDATION (what the method
+ * needs is missing, or is none), PN_PERMISSION, PN_NOT_FOUND.
  */
 bool pn_pam_account_create(struct pn_call *call, const struct pn_pam_account_change *change,
                            struct pn_pam_account *out, struct pn_err *err) PN_CHECKED;

@@ -4,6 +4,7 @@
 #include "core/pam/account.h"
 #include "core/trail.h"
 #include "json/writer.h"
+#include "kube/names.h"
 
 #define MAX_DETAILS_BYTES ((size_t)8192)
 
@@ -34,7 +35,8 @@ static bool refuse_over(const struct fetch *f, struct pn_err *err)
 static bool read_target(struct pn_db_conn *tx, struct fetch *f, struct pn_err *err)
 {
     struct pn_query *q =
-        pn_query(tx, "SELECT r.url, r.is_verified, r.ca_certificate, a.auth_method, a.sealed_token"
+        pn_query(tx, "SELECT r.url, r.is_verified, r.ca_certificate, a.auth_method, a.sealed_token,"
+                     " a.namespace, a.service_account_name"
                      " FROM pam_accounts a JOIN pam_resources r ON r.id = a.resource_id"
                      " WHERE a.id = $id");
     bool is_there;
@@ -47,10 +49,23 @@ static bool read_target(struct pn_db_conn *tx, struct fetch *f, struct pn_err *e
         f->found.ca_certificate = pn_column_str(q, 2, f->call->arena);
         f->found.auth_method = pn_column_str(q, 3, f->call->arena);
         f->sealed_token = pn_column_bytes(q, 4, f->call->arena);
+        f->found.namespace = pn_column_str(q, 5, f->call->arena);
+        f->found.service_account_name = pn_column_str(q, 6, f->call->arena);
     }
     if (!pn_query_end(q, err))
         return false;
     return is_there || refuse_over(f, err);
+}
+
+/* Refused when it was saved; should it be empty all the same, nobody may act as nobody. */
+static bool check_account(struct fetch *f, struct pn_err *err)
+{
+    struct pn_str user;
+
+    return !pn_str_is(f->found.auth_method, PN_PAM_BY_GATEWAY) ||
+           pn_kube_service_account(f->call->arena, f->found.namespace,
+                                   f->found.service_account_name, &user, err) ||
+           pn_recast(err, PN_BAD_REQUEST, "The account names no service account to act as");
 }
 
 static bool note(struct pn_db_conn *tx, const struct fetch *f, struct pn_err *err)
@@ -82,7 +97,7 @@ static bool write_fetch(struct pn_db_conn *tx, void *context, struct pn_err *err
     if (session->state == PN_PAM_ENDED || session->state == PN_PAM_TERMINATED ||
         session->expiresAt <= f->call->now_ms)
         return refuse_over(f, err);
-    if (!read_target(tx, f, err))
+    if (!read_target(tx, f, err) || !check_account(f, err))
         return false;
     if (session->state == PN_PAM_STARTING &&
         !pn_pam_session_set_state(tx, f->call, session, PN_PAM_ACTIVE, PN_NONE, err))
@@ -96,11 +111,14 @@ bool pn_pam_credentials_get(struct pn_call *call, struct pn_uuid session,
     struct fetch f = { .call = call, .id = session };
     pn_auto(pn_secret_freep) struct pn_secret *token = NULL;
 
-    if (!pn_db_write(call->db, write_fetch, &f, err) ||
-        !pn_pam_account_open_token(call, f.found.session.projectId, f.found.session.accountId,
+    if (!pn_db_write(call->db, write_fetch, &f, err))
+        return false;
+    *out = f.found;
+    if (pn_str_is(f.found.auth_method, PN_PAM_BY_GATEWAY))
+        return true;
+    if (!pn_pam_account_open_token(call, f.found.session.projectId, f.found.session.accountId,
                                    f.sealed_token, &token, err))
         return false;
-    f.found.token = pn_arena_copy(call->arena, pn_secret_reveal(token));
-    *out = f.found;
+    out->token = pn_arena_copy(call->arena, pn_secret_reveal(token));
     return true;
 }

@@ -9,7 +9,9 @@
  * session becomes active. `token` lives in call->arena, which is wiped.
  */
 struct pn_pam_credentials {
-    struct pn_str url, ca_certificate, auth_method, token;
+    struct pn_str url, ca_certificate, auth_method;
+    struct pn_str token;                           /* PN_PAM_BY_TOKEN */
+    struct pn_str namespace, service_account_name; /* PN_PAM_BY_GATEWAY */
     bool is_verified;
     struct pn_pam_session session;
 };

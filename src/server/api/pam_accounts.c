@@ -60,13 +60,13 @@ static const struct pn_field one_in_fields[] = {
 
 /* ---- create ---- */
 
-static const char *const auth_methods[] = { "service-account-token", NULL };
+static const char *const auth_methods[] = { PN_PAM_BY_TOKEN, PN_PAM_BY_GATEWAY, NULL };
 
 struct credentials {
     int authMethod;
     struct pn_secret *serviceAccountToken;
     struct pn_str namespace, serviceAccountName;
-    bool has_namespace, has_service_account;
+    bool has_method, has_namespace, has_service_account;
 };
 
 #define CREDENTIALS_REST                                                                      \
@@ -74,7 +74,7 @@ struct credentials {
              .doc = "Write-only; " PN_PAM_UNCHANGED " keeps what is stored"),                 \
         PN_FIELD(credentials, namespace, STRING, .is_nullable = true,                         \
                  .has_offset = offsetof(struct credentials, has_namespace), .max = 253,       \
-                 .check = pn_kube_is_label, .rule = LABEL_RULE),                               \
+                 .check = pn_kube_is_label, .rule = LABEL_RULE),                              \
         PN_FIELD(credentials, serviceAccountName, STRING, .is_nullable = true,                \
                  .has_offset = offsetof(struct credentials, has_service_account), .max = 253, \
                  .check = pn_kube_is_subdomain, .rule = SUBDOMAIN_RULE)
@@ -125,6 +125,7 @@ static bool create(struct pn_call *call, const void *in_, void *out_, struct pn_
         .has_description = true,
         .max_duration_s = in->maxDurationSeconds,
         .has_max_duration = true,
+        .auth_method = auth_methods[in->credentials.authMethod],
         .token = in->credentials.serviceAccountToken,
         .namespace = in->credentials.namespace,
         .has_namespace = true,
@@ -184,7 +185,8 @@ static bool list(struct pn_call *call, const void *in_, void *out_, struct pn_er
 /* ---- change, delete ---- */
 
 static const struct pn_field credentials_fields[] = {
-    PN_FIELD(credentials, authMethod, ENUM, .names = auth_methods),
+    PN_FIELD(credentials, authMethod, ENUM, .names = auth_methods,
+             .has_offset = offsetof(struct credentials, has_method)),
     CREDENTIALS_REST,
 };
 static const struct pn_shape change_shape = PN_SHAPE_OF(credentials);
@@ -221,6 +223,7 @@ static bool patch(struct pn_call *call, const void *in_, void *out_, struct pn_e
         .has_description = in->has_description,
         .max_duration_s = in->maxDurationSeconds,
         .has_max_duration = in->has_max_duration,
+        .auth_method = c->has_method ? auth_methods[c->authMethod] : NULL,
         .token = c->serviceAccountToken,
         .namespace = c->namespace,
         .has_namespace = c->has_namespace,
@@ -259,12 +262,17 @@ static const struct pn_field access_in_fields[] = {
 };
 
 struct metadata {
-    struct pn_str authMethod, accountName, accountPath, resourceName, accountId;
+    struct pn_str authMethod, accountName, accountPath, resourceName, accountId, namespace,
+        serviceAccountName;
 };
 static const struct pn_field metadata_fields[] = {
-    PN_FIELD(metadata, authMethod, STRING),  PN_FIELD(metadata, accountName, STRING),
-    PN_FIELD(metadata, accountPath, STRING), PN_FIELD(metadata, resourceName, STRING),
+    PN_FIELD(metadata, authMethod, STRING),
+    PN_FIELD(metadata, accountName, STRING),
+    PN_FIELD(metadata, accountPath, STRING),
+    PN_FIELD(metadata, resourceName, STRING),
     PN_FIELD(metadata, accountId, STRING),
+    PN_FIELD(metadata, namespace, STRING, .omit_empty = true),
+    PN_FIELD(metadata, serviceAccountName, STRING, .omit_empty = true),
 };
 static const struct pn_shape metadata_shape = PN_SHAPE_OF(metadata);
 
@@ -303,6 +311,8 @@ static struct metadata describe(struct pn_arena *arena, const struct pn_pam_acce
                                        PN_ARG(access->account_name)),
         .resourceName = access->resource_name,
         .accountId = pn_uuid_str(arena, access->account_id),
+        .namespace = access->namespace,
+        .serviceAccountName = access->service_account_name,
     };
 }
 

@@ -183,7 +183,8 @@ static bool terminate(struct pn_call *call, const void *in_, void *out_, struct 
 /* ---- as the gateway: credentials (G4) ---- */
 
 struct credentials {
-    struct pn_str url, sslCertificate, authMethod, serviceAccountToken;
+    struct pn_str url, sslCertificate, authMethod, serviceAccountToken, namespace,
+        serviceAccountName;
     bool sslRejectUnauthorized;
 };
 static const struct pn_field credentials_fields[] = {
@@ -191,7 +192,9 @@ static const struct pn_field credentials_fields[] = {
     PN_FIELD(credentials, sslRejectUnauthorized, BOOL),
     PN_FIELD(credentials, sslCertificate, STRING, .omit_empty = true),
     PN_FIELD(credentials, authMethod, STRING),
-    PN_FIELD(credentials, serviceAccountToken, STRING),
+    PN_FIELD(credentials, serviceAccountToken, STRING, .omit_empty = true),
+    PN_FIELD(credentials, namespace, STRING, .omit_empty = true),
+    PN_FIELD(credentials, serviceAccountName, STRING, .omit_empty = true),
 };
 static const struct pn_shape credentials_shape = PN_SHAPE_OF(credentials);
 
@@ -233,7 +236,9 @@ static bool fetch_credentials(struct pn_call *call, const void *in_, void *out_,
                          .sslRejectUnauthorized = found.is_verified,
                          .sslCertificate = found.ca_certificate,
                          .authMethod = found.auth_method,
-                         .serviceAccountToken = found.token },
+                         .serviceAccountToken = found.token,
+                         .namespace = found.namespace,
+                         .serviceAccountName = found.service_account_name },
         .session = { .id = found.session.id,
                      .accountId = found.session.accountId,
                      .projectId = found.session.projectId,

@@ -314,7 +314,7 @@ REST_TEST(c82_bad_names_are_422_all_at_once)
     CHECK_EQ(pn_value_count(pn_value_at(r.json, "message")), 2);
     CHECK_EQ(call(&r, "POST", "/api/v1/pam/accounts/kubernetes", r.root,
                   BODY("{\"resourceId\":\"%s\",\"name\":\"a:b\",\"credentials\":{\"authMethod\":"
-                       "\"gateway-kubernetes-auth\","
+                       "\"kerberos\","
                        "\"namespace\":\"a:b\",\"serviceAccountName\":\"a:b\"}}",
                        pn_uuid_format(r.s->project).text)),
              422);
