@@ -216,6 +216,8 @@ static bool start_gateway(struct pn_cli *cli, struct inside *in, const struct pn
                                         .state_dir = state_dir(cli, settings, "gateway") };
     struct pn_err ignored = { 0 };
 
+    if (settings->pod_identity[0] != '\0')
+        config.pod_directory = settings->pod_identity;
     if (pn_file_exists(config.state_dir) && pn_gateway_start(&config, &in->gateway, &ignored))
         return true;
     if (!pn_dev_gateway_token(in->server, &in->dev, &token, err))

@@ -17,6 +17,12 @@
 #define BACKOFF_MIN_MS 500
 #define BACKOFF_MAX_MS 30000
 #define SYNC_MAX 10000
+/* The kubelet renews a pod's token well before it ends; issue 5 wants the new one within 60 s. */
+#define POD_MS 10000
+#define POD_DOUBT_MS 1000
+/* Files are renamed into their place; one that is still missing after so many tries is gone. */
+#define POD_FAILURES 3
+#define POD_RETRY_MS 2000
 
 struct held {
     struct pn_uuid session;
@@ -32,12 +38,15 @@ struct pn_control {
     struct pn_identity *identity;              /* the thread's */
     int64_t heartbeat_at, sync_at, connect_at; /* the thread's; monotonic */
     int64_t backoff_ms;                        /* the thread's */
+    struct pn_own_pod *pod;                    /* the thread's, as the next two */
+    int64_t pod_at, pod_read_ms;               /* due: 0 until a grant needs it; last read */
+    unsigned pod_failures;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct pn_ask *asks, **asks_end; /* lock, as all below */
     struct pn_map *held;
-    bool is_stopping, is_connected;
+    bool is_stopping, is_connected, has_pod, doubts_pod;
     int64_t certificate_expires_ms;
 };
 
@@ -149,6 +158,82 @@ static void heartbeat(struct pn_control *control)
         control->connect_at = pn_clock_mono_ms();
 }
 
+/* ---- the pod's identity ---- */
+
+/* While false, grants that need it come from the thread, which tells the loops of the pod first. */
+static void set_has_pod(struct pn_control *control, bool has_pod)
+{
+    lock(control);
+    control->has_pod = has_pod;
+    unlock(control);
+}
+
+static void publish_pod(struct pn_control *control, struct pn_own_pod *pod,
+                        const struct pn_err *why)
+{
+    if (pod == NULL)
+        pn_log(PN_ERROR, "pod-identity-unusable", PN_F_ERR(why));
+    else
+        pn_log(PN_INFO, "pod-identity", PN_F_STR("server", pod->pod.url));
+    set_has_pod(control, false);
+    control->config.pod(control->config.context, pod, why);
+    set_has_pod(control, pod != NULL);
+    pn_own_pod_unref(control->pod);
+    control->pod = pod;
+}
+
+/* Tells the loops what has changed; a failure only when there was nothing, or it lasts. */
+static void read_pod(struct pn_control *control)
+{
+    struct pn_own_pod *fresh = NULL;
+    struct pn_err err = { 0 };
+
+    control->pod_read_ms = pn_clock_mono_ms();
+    control->pod_at = control->pod_read_ms + POD_MS;
+    if (pn_own_pod_read(control->config.pod_directory, &fresh, &err)) {
+        control->pod_failures = 0;
+        if (control->pod != NULL && pn_own_pod_is_same(control->pod, fresh))
+            pn_own_pod_unref(fresh);
+        else
+            publish_pod(control, fresh, NULL);
+        return;
+    }
+    control->pod_at = control->pod_read_ms + POD_RETRY_MS;
+    if (control->pod == NULL || ++control->pod_failures >= POD_FAILURES)
+        publish_pod(control, NULL, &err);
+    else
+        pn_log(PN_WARN, "pod-identity-unreadable", PN_F_ERR(&err));
+}
+
+void pn_control_doubt_pod(struct pn_control *control)
+{
+    lock(control);
+    control->doubts_pod = true;
+    pthread_cond_signal(&control->wake);
+    unlock(control);
+}
+
+/* With the lock held. */
+static int64_t pod_due(const struct pn_control *control)
+{
+    int64_t soonest = control->pod_read_ms + POD_DOUBT_MS;
+
+    return control->doubts_pod && soonest < control->pod_at ? soonest : control->pod_at;
+}
+
+static void read_pod_if_due(struct pn_control *control)
+{
+    bool is_due;
+
+    lock(control);
+    is_due = control->pod_at != 0 && pn_clock_mono_ms() >= pod_due(control);
+    if (is_due)
+        control->doubts_pod = false;
+    unlock(control);
+    if (is_due)
+        read_pod(control);
+}
+
 /* ---- G4 ---- */
 
 static struct pn_str key_of(const struct pn_uuid *session)
@@ -198,6 +283,8 @@ static void answer(struct pn_control *control, struct pn_ask *ask)
     bool is_done = pn_home_credentials(control->home, ask->session, &ask->grant, &ask->err);
 
     note(control, "credentials", is_done || !pn_home_is_away(&ask->err), &ask->err);
+    if (is_done && ask->grant->impersonate.len > 0 && control->pod == NULL)
+        read_pod(control); /* the loops hear of it before they have the grant */
     if (is_done) {
         lock(control);
         keep_grant(control, ask->grant);
@@ -213,7 +300,8 @@ static bool answer_at_once(struct pn_control *control, struct pn_ask *ask)
 
     if (control->is_stopping)
         return !pn_fail(&ask->err, PN_BUSY, "the gateway is stopping");
-    if (held == NULL || held->grant == NULL)
+    if (held == NULL || held->grant == NULL ||
+        (held->grant->impersonate.len > 0 && !control->has_pod))
         return false;
     ask->grant = pn_grant_ref(held->grant);
     return true;
@@ -336,6 +424,8 @@ static int64_t next_due(const struct pn_control *control, bool has_sessions)
         due = control->heartbeat_at;
     if (has_sessions && control->sync_at < due)
         due = control->sync_at;
+    if (control->pod_at != 0 && pod_due(control) < due)
+        due = pod_due(control);
     return due;
 }
 
@@ -373,6 +463,7 @@ static void *run(void *control_)
             sync_sessions(control);
         if (control->identity != NULL && now_ms >= control->heartbeat_at)
             heartbeat(control);
+        read_pod_if_due(control);
         if (now_ms >= control->connect_at)
             (void)connect_once(control, &err);
     }
@@ -383,6 +474,7 @@ static void free_control(struct pn_control *control)
 {
     pn_home_free(control->home);
     pn_identity_unref(control->identity);
+    pn_own_pod_unref(control->pod);
     pn_map_free(control->held);
     (void)pthread_mutex_destroy(&control->lock);
     (void)pthread_cond_destroy(&control->wake);

@@ -3,6 +3,7 @@
 #define PN_GATEWAY_CONTROL_H
 
 #include "gateway/home.h"
+#include "gateway/pod.h"
 #include "gateway/state.h"
 #include "loop/loop.h"
 
@@ -18,6 +19,12 @@ struct pn_control_config {
     struct pn_state *state;       /* enrolled; outlives the control */
     /* Fresh certificates; the first time and at two thirds of their life. Borrowed: ref to keep. */
     void (*identity)(void *context, struct pn_identity *identity);
+    const char *pod_directory; /* NULL: where Kubernetes puts it. Outlives the control */
+    /*
+     * The gateway's own identity in its cluster, or why there is none: before the first grant that
+     * stands on it, and at every change. Borrowed: ref to keep.
+     */
+    void (*pod)(void *context, struct pn_own_pod *pod, const struct pn_err *why);
     /* A session is over; for those that were held. */
     void (*ended)(void *context, const struct pn_ended *ended);
     /* How many tunnels are up. Without any, the server is asked for its relays again at each heartbeat. */
@@ -55,6 +62,9 @@ void pn_control_ask(struct pn_control *control, struct pn_ask *ask);
 /* While held, the server is asked once a second whether the session is still live. Counted; any thread. */
 void pn_control_hold(struct pn_control *control, struct pn_uuid session);
 void pn_control_release(struct pn_control *control, struct pn_uuid session);
+
+/* The cluster did not take the pod's token: it may have been renewed. At most once a second. Any thread. */
+void pn_control_doubt_pod(struct pn_control *control);
 
 struct pn_control_status {
     bool is_connected;

@@ -22,7 +22,7 @@
 struct pn_gateway {
     struct pn_shared shared;
     struct pn_state state;
-    char *server_url, *server_ca_pem;
+    char *server_url, *server_ca_pem, *pod_directory;
     uint64_t spool_max_bytes;
     struct pn_upload *upload; /* from the first certificates on; set by control */
     struct pn_worker *workers[MAX_LOOPS];
@@ -45,6 +45,8 @@ struct message {
     struct pn_gateway *gateway;
     struct pn_worker *worker;
     struct pn_identity *identity;
+    struct pn_own_pod *pod;
+    struct pn_err why;
     struct pn_ended ended;
     int fd;
     char ip[46];
@@ -255,6 +257,28 @@ static void on_identity(void *gateway_, struct pn_identity *identity)
         post(gateway, i, run_identity, (struct message){ .identity = pn_identity_ref(identity) });
 }
 
+static void run_pod(struct pn_task *task)
+{
+    struct message *message = message_of(task);
+
+    pn_worker_set_pod(message->worker, message->pod, &message->why);
+    pn_own_pod_unref(message->pod);
+    pn_heap_free(message);
+}
+
+static void on_pod(void *gateway_, struct pn_own_pod *pod, const struct pn_err *why)
+{
+    struct pn_gateway *gateway = gateway_;
+    struct message message = { 0 };
+
+    if (why != NULL)
+        message.why = *why;
+    for (unsigned i = 0; i < gateway->count; i++) {
+        message.pod = pod != NULL ? pn_own_pod_ref(pod) : NULL;
+        post(gateway, i, run_pod, message);
+    }
+}
+
 static void run_ended(struct pn_task *task)
 {
     struct message *message = message_of(task);
@@ -322,6 +346,8 @@ static struct pn_gateway *new_gateway(const struct pn_gateway_config *config)
     gateway->server_url = copy_text(config->server_url);
     gateway->server_ca_pem =
         config->server_ca_pem.len > 0 ? copy_text(config->server_ca_pem) : NULL;
+    gateway->pod_directory =
+        config->pod_directory != NULL ? pn_heap_copy(config->pod_directory) : NULL;
     gateway->spool_max_bytes =
         config->spool_max_bytes > 0 ? config->spool_max_bytes : DEFAULT_SPOOL_BYTES;
     gateway->state.lock_fd = -1;
@@ -347,6 +373,8 @@ static bool start_control(struct pn_gateway *gateway, const struct pn_gateway_co
         .direct_address = pn_str_from(address),
         .state = &gateway->state,
         .identity = on_identity,
+        .pod_directory = gateway->pod_directory,
+        .pod = on_pod,
         .ended = on_ended,
         .tunnels = count_tunnels,
         .context = gateway,
@@ -449,6 +477,7 @@ void pn_gateway_stop(struct pn_gateway *gateway)
     (void)pthread_cond_destroy(&gateway->changed);
     pn_heap_free(gateway->server_url);
     pn_heap_free(gateway->server_ca_pem);
+    pn_heap_free(gateway->pod_directory);
     pn_heap_free(gateway);
 }
 

@@ -23,6 +23,7 @@ struct pn_gateway_config {
     /* "host:port" for clients without a relay; absent: none; port 0: a free one */
     struct pn_str listen;
     struct pn_str direct_address; /* "host:port" to tell clients; absent: what `listen` became */
+    const char *pod_directory;    /* of its own pod identity; NULL: where Kubernetes puts it */
     unsigned loops;               /* 0: one */
     bool is_recording_strict;     /* a request waits until its record is on disk */
     uint64_t spool_max_bytes;     /* 0: 1 GiB */

@@ -8,6 +8,7 @@
 #include "json/shape.h"
 #include "json/value.h"
 #include "json/writer.h"
+#include "kube/names.h"
 #include "net/fetch.h"
 
 #include <stdio.h>
@@ -323,7 +324,7 @@ bool pn_home_heartbeat(struct pn_home *home, struct pn_str direct_address, struc
 /* ---- G4 ---- */
 
 struct credentials {
-    struct pn_str url, sslCertificate, authMethod;
+    struct pn_str url, sslCertificate, authMethod, namespace, serviceAccountName;
     bool sslRejectUnauthorized;
     struct pn_secret *serviceAccountToken;
 };
@@ -333,6 +334,8 @@ static const struct pn_field credentials_fields[] = {
     PN_FIELD(credentials, sslCertificate, STRING, .is_nullable = true, .max = MAX_PEM),
     PN_FIELD(credentials, authMethod, STRING, .required = true, .max = 64),
     PN_FIELD(credentials, serviceAccountToken, SECRET, .is_nullable = true, .max = 16384),
+    PN_FIELD(credentials, namespace, STRING, .is_nullable = true, .max = 253),
+    PN_FIELD(credentials, serviceAccountName, STRING, .is_nullable = true, .max = 253),
 };
 static const struct pn_shape credentials_shape = PN_SHAPE_OF(credentials);
 
@@ -372,25 +375,49 @@ void pn_grant_unref(struct pn_grant *grant)
     pn_heap_free(grant);
 }
 
-static struct pn_secret *bearer_of(const struct credentials *credentials, struct pn_err *err)
+static bool take_token(const struct credentials *credentials, struct pn_grant *grant,
+                       struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init_wiped(32768);
 
-    if (!pn_str_is(credentials->authMethod, "service-account-token") ||
-        credentials->serviceAccountToken == NULL) {
-        (void)pn_fail(err, PN_UPSTREAM,
-                      "this gateway does not know the account's way of logging in");
-        return NULL;
-    }
+    if (credentials->serviceAccountToken == NULL)
+        return pn_fail(err, PN_UPSTREAM, "the account has no token");
     pn_buf_add(&text, PN_LIT("Bearer "));
     pn_buf_add(&text, pn_str_trim(pn_secret_reveal(credentials->serviceAccountToken)));
-    return pn_secret_new(pn_buf_str(&text), err);
+    grant->authorization = pn_secret_new(pn_buf_str(&text), err);
+    return grant->authorization != NULL;
+}
+
+static bool take_service_account(const struct credentials *credentials, struct pn_grant *grant,
+                                 struct pn_err *err)
+{
+    return pn_kube_service_account(grant->arena, credentials->namespace,
+                                   credentials->serviceAccountName, &grant->impersonate, err);
+}
+
+/* Ways of acting in a cluster; a method that is not here is no way. */
+static const struct {
+    const char *name;
+    bool (*take)(const struct credentials *credentials, struct pn_grant *grant, struct pn_err *err);
+} methods[] = {
+    { "service-account-token", take_token },
+    { "gateway-kubernetes-auth", take_service_account },
+};
+
+static bool take_method(const struct credentials *credentials, struct pn_grant *grant,
+                        struct pn_err *err)
+{
+    for (size_t i = 0; i < PN_COUNT(methods); i++)
+        if (pn_str_is(credentials->authMethod, methods[i].name))
+            return methods[i].take(credentials, grant, err);
+    return pn_fail(err, PN_UPSTREAM, "this gateway does not know the account's way of logging in");
 }
 
 static bool make_grant(struct pn_arena *body_arena, struct pn_str body, struct pn_grant *grant,
                        struct pn_err *err)
 {
     struct granted reply;
+    bool is_taken;
 
     if (!pn_shape_parse(&granted_shape, body_arena, body, &reply, err))
         return false;
@@ -400,9 +427,9 @@ static bool make_grant(struct pn_arena *body_arena, struct pn_str body, struct p
     grant->url = pn_arena_copy(grant->arena, reply.credentials.url);
     grant->ca_pem = pn_arena_copy(grant->arena, reply.credentials.sslCertificate);
     grant->is_insecure = !reply.credentials.sslRejectUnauthorized;
-    grant->authorization = bearer_of(&reply.credentials, err);
+    is_taken = take_method(&reply.credentials, grant, err);
     pn_shape_drop(&granted_shape, &reply);
-    return grant->authorization != NULL;
+    return is_taken;
 }
 
 bool pn_home_credentials(struct pn_home *home, struct pn_uuid session, struct pn_grant **out,

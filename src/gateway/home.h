@@ -64,7 +64,8 @@ struct pn_grant {
     struct pn_uuid session, account;
     struct pn_str url, ca_pem;
     bool is_insecure;
-    struct pn_secret *authorization; /* "Bearer …" */
+    struct pn_secret *authorization; /* "Bearer …"; NULL: as `impersonate` */
+    struct pn_str impersonate;       /* whom the gateway's own pod acts as, at its own cluster */
     int64_t expires_ms;
 };
 bool pn_home_credentials(struct pn_home *home, struct pn_uuid session, struct pn_grant **out,

@@ -7,6 +7,7 @@
 #include "gateway/event.h"
 #include "gateway/upstream.h"
 #include "kube/headers.h"
+#include "kube/names.h"
 #include "kube/requestinfo.h"
 #include "kube/status.h"
 #include "net/forward.h"
@@ -27,6 +28,7 @@ struct pn_passage {
     struct pn_exchange *exchange; /* ours until forwarding takes it */
     struct pn_forward *forward;
     struct pn_http_head head;    /* to send, in the exchange's arena */
+    struct pn_own_pod *pod;      /* whose token stands in it, until it is sent */
     struct pn_str path;          /* the target without the account */
     struct pn_str client_prefix; /* "/ACCOUNT", or "" */
     bool is_long_running, is_ended;
@@ -76,6 +78,7 @@ static void free_passage(struct pn_passage *passage)
 {
     struct pn_worker *worker = passage->worker;
 
+    pn_own_pod_unref(pn_take(&passage->pod));
     if (worker->spare_count >= MAX_SPARE) {
         pn_heap_free(passage);
         return;
@@ -130,6 +133,13 @@ static bool record_request(struct pn_passage *passage, const struct pn_request_i
                            PN_SPOOL_REQUEST, &worker->event, &passage->ticket, err);
 }
 
+static bool is_impersonating(const struct pn_passage *passage)
+{
+    const struct pn_grant *grant = passage->session->grant;
+
+    return grant != NULL && grant->impersonate.len > 0;
+}
+
 static void record_response(struct pn_passage *passage, const struct pn_forward_result *result,
                             bool is_forwarded)
 {
@@ -147,6 +157,10 @@ static void record_response(struct pn_passage *passage, const struct pn_forward_
         .error = pn_str_from(result->err.message),
     };
     struct pn_err err = { 0 };
+
+    if (event.status == 403 && event.error.len == 0 && is_forwarded && is_impersonating(passage))
+        event.error = PN_LIT("the cluster refused: the account's service account has no right to "
+                             "this, or the gateway may not impersonate it");
 
     pn_event_response(&worker->event, &event);
     if (!pn_spool_append(worker->shared->spool, worker->index, passage->session->recording,
@@ -211,12 +225,49 @@ struct pn_str pn_passage_location(struct pn_arena *arena, struct pn_str location
     return pn_arena_printf(arena, "%.*s%.*s", PN_ARG(client_prefix), PN_ARG(path));
 }
 
+/*
+ * The cluster's 403 passes as it is, but it has two causes, and the one that is Postern's to mend is seen
+ * by nobody else: kubectl prints a Warning.
+ */
+static void add_hint(struct pn_passage *passage, struct pn_http_head *out)
+{
+    struct pn_arena *arena = passage->exchange->arena;
+    struct pn_http_field *fields = pn_new(arena, struct pn_http_field, out->count + 1);
+    struct pn_str namespace, name, own = passage->worker->identity->name;
+
+    if (!pn_kube_service_account_split(passage->session->grant->impersonate, &namespace, &name))
+        return;
+    memcpy(fields, out->fields, out->count * sizeof(*fields));
+    fields[out->count] = (struct pn_http_field){
+        PN_LIT("warning"),
+        pn_arena_printf(
+            arena,
+            "299 - \"Postern acts here as the service account %.*s/%.*s. Either its gateway may "
+            "not impersonate it: apply what 'postern gateway manifest %.*s --rules --impersonate "
+            "%.*s/%.*s' prints; or that account has no right to this\"",
+            PN_ARG(namespace), PN_ARG(name), PN_ARG(own), PN_ARG(namespace), PN_ARG(name))
+    };
+    out->fields = fields;
+    out->count++;
+}
+
+static void look_at_status(struct pn_passage *passage, int status, struct pn_http_head *out)
+{
+    if (!is_impersonating(passage))
+        return;
+    if (status == 403)
+        add_hint(passage, out);
+    else if (status == 401) /* of the gateway itself: its token may just have been renewed */
+        pn_control_doubt_pod(passage->worker->shared->control);
+}
+
 static void on_response(void *passage_, const struct pn_http_head *in, struct pn_http_head *out)
 {
     struct pn_passage *passage = passage_;
     const struct pn_upstream *upstream = passage->session->upstream;
     struct pn_buf *scratch = &passage->worker->event;
 
+    look_at_status(passage, in->status, out);
     pn_buf_clear(scratch);
     pn_event_headers(scratch, in);
     if (scratch->len < sizeof(passage->headers)) {
@@ -281,6 +332,7 @@ static void forward(struct pn_passage *passage)
     passage->forward =
         pn_forward_start(passage->exchange, passage->session->upstream->origin, &passage->head,
                          has_deadline ? DEADLINE_MS : 0, &events, passage);
+    pn_own_pod_unref(pn_take(&passage->pod)); /* the head has been copied */
 }
 
 void pn_passage_end_all(struct pn_session *session, const struct pn_err *why)
@@ -408,6 +460,26 @@ static bool take_account(struct pn_passage *passage, struct pn_err *err)
     return true;
 }
 
+/* Who acts: the account's token, or the gateway's own pod as somebody else. */
+static bool take_credentials(struct pn_passage *passage, struct pn_kube_upstream *upstream,
+                             struct pn_err *err)
+{
+    const struct pn_grant *grant = passage->session->grant;
+    struct pn_own_pod *own = passage->worker->pod;
+
+    if (grant->authorization != NULL) {
+        upstream->authorization = pn_secret_reveal(grant->authorization);
+        return true;
+    }
+    if (own == NULL)
+        return pn_fail(err, PN_IO, "the gateway has no identity of its own in the cluster");
+    passage->pod = pn_own_pod_ref(own);
+    upstream->authorization = pn_secret_reveal(own->authorization);
+    upstream->impersonate = grant->impersonate;
+    upstream->must_impersonate = true;
+    return true;
+}
+
 static bool build_head(struct pn_passage *passage, const struct pn_request_info *info,
                        struct pn_err *err)
 {
@@ -417,12 +489,13 @@ static bool build_head(struct pn_passage *passage, const struct pn_request_info 
         .scheme = to->url.is_tls ? PN_LIT("https") : PN_LIT("http"),
         .authority = pn_str_from(to->authority),
         .target = passage->path,
-        .authorization = pn_secret_reveal(passage->session->grant->authorization),
         .audit_id = pn_str_of(passage->id.text, ACCOUNT_LEN),
         .client_ip = exchange->peer_ip,
         .is_opaque = info->is_opaque,
     };
 
+    if (!take_credentials(passage, &upstream, err))
+        return false;
     if (to->prefix.len > 0)
         upstream.target =
             pn_arena_printf(exchange->arena, "%.*s%.*s", PN_ARG(to->prefix), PN_ARG(passage->path));

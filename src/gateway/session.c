@@ -110,15 +110,75 @@ static void on_expiry(struct pn_timer *timer)
 
 /* ---- credentials ---- */
 
-static void go_live(struct pn_session *session)
+static bool has_own_identity(const struct pn_session *session)
 {
-    struct pn_err err = { 0 };
+    return session->grant != NULL && session->grant->impersonate.len > 0;
+}
+
+static void no_identity(const struct pn_err *cause, struct pn_err *out)
+{
+    (void)pn_fail(out, PN_IO,
+                  "the gateway has no identity of its own in the cluster to act with: %.180s",
+                  cause->message);
+}
+
+/* The account's cluster; or, whatever its resource says, the one whose pod the gateway is. */
+static bool find_target(const struct pn_session *session, struct pn_upstream_target *out,
+                        struct pn_err *err)
+{
+    const struct pn_grant *grant = session->grant;
+    const struct pn_own_pod *own = session->worker->pod;
+
+    if (!has_own_identity(session)) {
+        *out = (struct pn_upstream_target){ grant->url, grant->ca_pem, grant->is_insecure };
+        return true;
+    }
+    if (own == NULL) {
+        no_identity(&session->worker->no_pod, err);
+        return false;
+    }
+    *out = (struct pn_upstream_target){ .url = own->pod.url, .ca_pem = own->pod.ca_pem };
+    return true;
+}
+
+static bool open_upstream(struct pn_session *session, struct pn_err *err)
+{
+    struct pn_upstream_target target;
+
+    if (!find_target(session, &target, err))
+        return false;
+    return pn_upstream_new(session->worker, &target, &session->upstream, err) ||
+           pn_recast(err, PN_UPSTREAM, "the gateway cannot use the account's cluster: %.160s",
+                     err->message);
+}
+
+static void renew_trust(struct pn_session *session)
+{
+    struct pn_upstream_target target;
     struct pn_err why = { 0 };
 
-    if (!pn_upstream_new(session->worker, session->grant, &session->upstream, &err)) {
-        pn_log(PN_ERROR, "cluster-unusable", PN_F_ERR(&err));
-        (void)pn_fail(&why, PN_UPSTREAM, "the gateway cannot use the account's cluster: %.160s",
-                      err.message);
+    if (!find_target(session, &target, &why) ||
+        !pn_upstream_set_trust(session->upstream, &target, &why))
+        pn_session_end(session, &why);
+}
+
+void pn_session_pod_changed(struct pn_worker *worker)
+{
+    size_t at = 0;
+    struct pn_str key;
+    void *session;
+
+    while (pn_map_next(worker->sessions, &at, &key, &session))
+        if (((struct pn_session *)session)->state == PN_SESSION_LIVE && has_own_identity(session))
+            renew_trust(session);
+}
+
+static void go_live(struct pn_session *session)
+{
+    struct pn_err why = { 0 };
+
+    if (!open_upstream(session, &why)) {
+        pn_log(PN_ERROR, "cluster-unusable", PN_F_ERR(&why));
         drop_credentials(session);
         set_state(session, PN_SESSION_NEW);
         pn_passage_refuse_waiting(session, &why);

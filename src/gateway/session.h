@@ -37,6 +37,8 @@ void pn_session_leave(struct pn_session *session);
 void pn_session_ask(struct pn_session *session);
 /* Ends it: no request goes out any more, open ones are answered or reset. Idempotent. */
 void pn_session_end(struct pn_session *session, const struct pn_err *why);
+/* The gateway's own identity was renewed or lost: sessions that stand on it take the new one, or end. */
+void pn_session_pod_changed(struct pn_worker *worker);
 /* Forgets sessions nobody needs any more. */
 void pn_session_sweep(struct pn_worker *worker);
 /* For the end of the worker: the session lives on elsewhere, what is open here does not. Then, when that is over, free. */

@@ -64,24 +64,24 @@ static void drop_trust(struct pn_worker *worker, struct pn_upstream_trust *trust
     pn_heap_free(trust);
 }
 
-static bool take_trust(struct pn_worker *worker, const struct pn_grant *grant,
+static bool take_trust(struct pn_worker *worker, const struct pn_upstream_target *target,
                        struct pn_upstream_trust **out, struct pn_err *err)
 {
     struct pn_upstream_trust *trust;
 
     for (trust = worker->trusts; trust != NULL; trust = trust->next)
-        if (trust->is_insecure == grant->is_insecure &&
-            pn_str_eq(pn_str_from(trust->ca_pem), grant->ca_pem)) {
+        if (trust->is_insecure == target->is_insecure &&
+            pn_str_eq(pn_str_from(trust->ca_pem), target->ca_pem)) {
             trust->refs++;
             *out = trust;
             return true;
         }
     trust = pn_heap_new(sizeof(*trust));
     trust->refs = 1;
-    trust->is_insecure = grant->is_insecure;
-    if (grant->ca_pem.len > 0) {
-        trust->ca_pem = pn_heap_new(grant->ca_pem.len + 1);
-        memcpy(trust->ca_pem, grant->ca_pem.ptr, grant->ca_pem.len);
+    trust->is_insecure = target->is_insecure;
+    if (target->ca_pem.len > 0) {
+        trust->ca_pem = pn_heap_new(target->ca_pem.len + 1);
+        memcpy(trust->ca_pem, target->ca_pem.ptr, target->ca_pem.len);
     }
     trust->next = worker->trusts;
     worker->trusts = trust;
@@ -211,7 +211,8 @@ static void print_authority(struct pn_upstream *upstream)
                        to->host, close, to->port);
 }
 
-static bool set_up(struct pn_upstream *upstream, const struct pn_grant *grant, struct pn_err *err)
+static bool set_up(struct pn_upstream *upstream, const struct pn_upstream_target *target,
+                   struct pn_err *err)
 {
     struct pn_origin_config config = {
         .connect = connect_to,
@@ -227,7 +228,7 @@ static bool set_up(struct pn_upstream *upstream, const struct pn_grant *grant, s
     if (!upstream->url.is_tls && !is_this_machine(upstream->url.endpoint.host))
         return pn_fail(err, PN_BAD_REQUEST,
                        "its URL is http://, where the token would travel in the clear");
-    if (upstream->url.is_tls && !take_trust(upstream->worker, grant, &upstream->trust, err))
+    if (upstream->url.is_tls && !take_trust(upstream->worker, target, &upstream->trust, err))
         return false;
     print_authority(upstream);
     upstream->prefix = upstream->url.prefix;
@@ -235,19 +236,33 @@ static bool set_up(struct pn_upstream *upstream, const struct pn_grant *grant, s
     return true;
 }
 
-bool pn_upstream_new(struct pn_worker *worker, const struct pn_grant *grant,
+bool pn_upstream_new(struct pn_worker *worker, const struct pn_upstream_target *target,
                      struct pn_upstream **out, struct pn_err *err)
 {
     struct pn_upstream *upstream = pn_heap_new(sizeof(*upstream));
 
     upstream->worker = worker;
-    upstream->text = pn_heap_new(grant->url.len + 1);
-    memcpy(upstream->text, grant->url.ptr, grant->url.len);
-    if (!set_up(upstream, grant, err)) {
+    upstream->text = pn_heap_new(target->url.len + 1);
+    memcpy(upstream->text, target->url.ptr, target->url.len);
+    if (!set_up(upstream, target, err)) {
         pn_upstream_free(upstream);
         return false;
     }
     *out = upstream;
+    return true;
+}
+
+bool pn_upstream_set_trust(struct pn_upstream *upstream, const struct pn_upstream_target *target,
+                           struct pn_err *err)
+{
+    struct pn_upstream_trust *trust;
+
+    if (upstream->trust == NULL)
+        return true; /* no TLS, on this machine */
+    if (!take_trust(upstream->worker, target, &trust, err))
+        return false;
+    drop_trust(upstream->worker, upstream->trust);
+    upstream->trust = trust;
     return true;
 }
 

@@ -18,9 +18,18 @@ struct pn_upstream {
     struct pn_upstream_trust *trust;
 };
 
+/* Where it leads, and what is trusted there. */
+struct pn_upstream_target {
+    struct pn_str url, ca_pem; /* ca_pem absent: the system's CAs */
+    bool is_insecure;
+};
+
 /* PN_BAD_REQUEST: an http:// URL that is not of this machine (the token would travel in the clear). */
-bool pn_upstream_new(struct pn_worker *worker, const struct pn_grant *grant,
+bool pn_upstream_new(struct pn_worker *worker, const struct pn_upstream_target *target,
                      struct pn_upstream **out, struct pn_err *err) PN_CHECKED;
+/* From now on new connections trust these CAs; those that are open stay. */
+bool pn_upstream_set_trust(struct pn_upstream *upstream, const struct pn_upstream_target *target,
+                           struct pn_err *err) PN_CHECKED;
 /* Aborts what is still open on it. NULL is fine. */
 void pn_upstream_free(struct pn_upstream *upstream);
 /* For the end of the worker: connections that are being opened. */

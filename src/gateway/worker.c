@@ -135,6 +135,15 @@ bool pn_worker_set_identity(struct pn_worker *worker, struct pn_identity *identi
     return true;
 }
 
+void pn_worker_set_pod(struct pn_worker *worker, struct pn_own_pod *pod, const struct pn_err *why)
+{
+    pn_on_loop(worker->loop);
+    pn_own_pod_unref(worker->pod);
+    worker->pod = pod != NULL ? pn_own_pod_ref(pod) : NULL;
+    worker->no_pod = pod != NULL ? (struct pn_err){ 0 } : *why;
+    pn_session_pod_changed(worker);
+}
+
 void pn_worker_end_session(struct pn_worker *worker, struct pn_uuid id, struct pn_str reason)
 {
     struct pn_session *session =
@@ -223,6 +232,7 @@ void pn_worker_free(struct pn_worker *worker)
     pn_passage_free_spares(worker);
     pn_map_free(worker->sessions);
     pn_identity_unref(worker->identity);
+    pn_own_pod_unref(worker->pod);
     pn_buf_drop(&worker->event);
     pn_heap_free(worker);
 }

@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "gateway/control.h"
+#include "gateway/pod.h"
 #include "gateway/spool.h"
 #include "loop/loop.h"
 #include "net/dial.h"
@@ -40,6 +41,8 @@ struct pn_worker {
     struct pn_identity *identity;
     struct pn_tls_context *tls;        /* towards clients */
     struct pn_tls_context *tunnel_tls; /* towards relays; NULL: no relays */
+    struct pn_own_pod *pod; /* NULL: not needed yet, or none, for the reason in `no_pod` */
+    struct pn_err no_pod;
     struct pn_http_server *http;
     struct pn_map *sessions; /* by 16 bytes of id */
     struct pn_client *clients;
@@ -68,6 +71,11 @@ struct pn_worker *pn_worker_new(const struct pn_shared *shared, struct pn_loop *
 /* On the loop, as all below. Certificates as of now; old connections keep theirs. */
 bool pn_worker_set_identity(struct pn_worker *worker, struct pn_identity *identity,
                             struct pn_err *err) PN_CHECKED;
+/*
+ * The gateway's own identity in its cluster as of now, or why there is none any more: then the sessions
+ * that stand on it end.
+ */
+void pn_worker_set_pod(struct pn_worker *worker, struct pn_own_pod *pod, const struct pn_err *why);
 /* A session is over. */
 void pn_worker_end_session(struct pn_worker *worker, struct pn_uuid session, struct pn_str reason);
 /* No new connections or tunnels; running requests finish; `over` is called once when the last has. */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube/headers.h"
 
+#include "kube/names.h"
+
 #include <string.h>
 
 #define BEARER_SUBPROTOCOL "base64url.bearer.authorization.k8s.io."
 /* Host, length and connection fields are the codec's; these are what we add. */
-#define ADDED_FIELDS 3
+#define ADDED_FIELDS 4
 
 /* `end` is '*' for every name that begins so. */
 static const char *const allowed[] = {
@@ -165,11 +167,22 @@ static bool is_known_upgrade(struct pn_str upgrade)
     return pn_str_iis(upgrade, "websocket") || pn_str_iis(upgrade, "SPDY/3.1");
 }
 
+/* Impersonation fails open: without the header the request would run as the gateway itself. */
+static bool check_impersonation(const struct pn_kube_upstream *upstream, struct pn_err *err)
+{
+    struct pn_str namespace, name;
+
+    if (!upstream->must_impersonate)
+        return true;
+    return pn_kube_service_account_split(upstream->impersonate, &namespace, &name) ||
+           pn_fail(err, PN_INTERNAL, "the account names nobody to act as");
+}
+
 bool pn_kube_upstream_head(struct pn_arena *arena, const struct pn_http_head *client,
                            const struct pn_kube_upstream *upstream, struct pn_http_head *out,
                            struct pn_err *err)
 {
-    if (!check_fields(client, err))
+    if (!check_fields(client, err) || !check_impersonation(upstream, err))
         return false;
     *out = (struct pn_http_head){
         .method = client->method,
@@ -190,5 +203,7 @@ bool pn_kube_upstream_head(struct pn_arena *arena, const struct pn_http_head *cl
     add_field(out, PN_LIT("x-forwarded-for"), upstream->client_ip);
     pn_assert(upstream->authorization.len > 0);
     add_field(out, PN_LIT("authorization"), upstream->authorization);
+    if (upstream->must_impersonate)
+        add_field(out, PN_LIT("impersonate-user"), upstream->impersonate);
     return true;
 }

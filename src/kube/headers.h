@@ -14,6 +14,12 @@ struct pn_kube_upstream {
     struct pn_str scheme, authority; /* of the cluster, from the configuration alone */
     struct pn_str target;            /* origin-form, the account's prefix already gone */
     struct pn_str authorization;     /* "Bearer …"; borrowed, so that it stays in locked memory */
+    /*
+     * Whom the cluster shall take the caller for, by Impersonate-User alone: groups or extras beside it
+     * would rule out constrained impersonation (KEP-5284). Unless must_impersonate, the caller itself.
+     */
+    struct pn_str impersonate; /* "system:serviceaccount:NS:NAME" */
+    bool must_impersonate;
     struct pn_str audit_id;
     struct pn_str client_ip;
     bool is_opaque; /* pods, services, nodes proxy: a deny-list instead of the allow-list */
@@ -24,6 +30,7 @@ struct pn_kube_upstream {
  *
  * Errors:  PN_FORBIDDEN    the client sent an Impersonate-* header, in any spelling
  *          PN_BAD_REQUEST  a name that is no token, or a value with CR, LF or NUL
+ *          PN_INTERNAL     must_impersonate, and nobody is named
  */
 bool pn_kube_upstream_head(struct pn_arena *arena, const struct pn_http_head *client,
                            const struct pn_kube_upstream *upstream, struct pn_http_head *out,

@@ -85,9 +85,16 @@ struct pn_kube_reply pn_kube_reply(struct pn_arena *arena, const struct pn_http_
     return reply;
 }
 
-/* A cluster that cannot be reached is a bad gateway (§16): our own availability is not in question. */
+/*
+ * A cluster that cannot be reached is a bad gateway (§16): our own availability is not in question. What
+ * the gateway lacks of its own, such as a pod's identity, is 503 (pam-gateway C-87).
+ */
 int pn_kube_code(const struct pn_err *err)
 {
-    return err->code == PN_UNREACHABLE || err->code == PN_PROTOCOL ? 502
-                                                                   : pn_code_status(err->code);
+    switch (err->code) {
+    case PN_UNREACHABLE:
+    case PN_PROTOCOL: return 502;
+    case PN_IO: return 503;
+    default: return pn_code_status(err->code);
+    }
 }

@@ -68,6 +68,7 @@ struct world {
     unsigned cluster_requests;
     char seen[8192]; /* the head the cluster received last, a field per line */
     char cluster_url[64];
+    const char *namespace, *service_account; /* whom the gateway acts as; NULL: by the token */
 };
 
 static inline void world_lock(struct world *w)
@@ -285,8 +286,14 @@ static inline void home_credentials(struct world *w, struct pn_exchange *e)
     pn_write_text(&j, "url", w->cluster_url);
     pn_write_bool(&j, "sslRejectUnauthorized", !w->is_insecure);
     pn_write_str(&j, "sslCertificate", w->has_wrong_ca ? w->other_root.pem : w->root.pem);
-    pn_write_text(&j, "authMethod", "service-account-token");
-    pn_write_text(&j, "serviceAccountToken", TOKEN);
+    if (w->service_account != NULL) {
+        pn_write_text(&j, "authMethod", "gateway-kubernetes-auth");
+        pn_write_text(&j, "namespace", w->namespace);
+        pn_write_text(&j, "serviceAccountName", w->service_account);
+    } else {
+        pn_write_text(&j, "authMethod", "service-account-token");
+        pn_write_text(&j, "serviceAccountToken", TOKEN);
+    }
     pn_write_end(&j);
     pn_write_object(&j, "session");
     pn_write_uuid(&j, "id", w->session);
@@ -465,6 +472,10 @@ static inline void cluster_request(void *site_, struct pn_exchange *e)
         pn_stream_want(&e->body, PN_WANT_READ);
     } else if (pn_str_search(path, PN_LIT("/exec")) > 0) {
         cluster_upgrade(e);
+    } else if (pn_str_search(path, PN_LIT("/forbidden")) > 0) {
+        site_answer(e, 403, PN_LIT("{\"kind\":\"Status\",\"code\":403}"));
+    } else if (pn_str_search(path, PN_LIT("/unauthorized")) > 0) {
+        site_answer(e, 401, PN_LIT("{\"kind\":\"Status\",\"code\":401}"));
     } else if (pn_str_search(path, PN_LIT("/openapi")) >= 0) {
         head = (struct pn_http_head){
             .status = 301, .fields = &location, .count = 1, .is_last = true, .content_length = 0
@@ -486,7 +497,7 @@ struct call {
     int status;
     struct pn_buf body;
     char location[256];
-    char type[64];
+    char type[64], warning[512];
     bool is_over, is_failed; /* failed: aborted, not ended */
     size_t wanted;           /* bytes after which the loop stops */
     const char *first_bytes; /* sent after a 101 */
@@ -551,11 +562,13 @@ static inline void call_response(void *call_, struct pn_request *request,
 {
     struct call *call = call_;
     struct pn_str location = pn_http_field_get(head, "location"),
-                  type = pn_http_field_get(head, "content-type");
+                  type = pn_http_field_get(head, "content-type"),
+                  warning = pn_http_field_get(head, "warning");
 
     call->status = head->status;
     (void)snprintf(call->location, sizeof(call->location), "%.*s", PN_ARG(location));
     (void)snprintf(call->type, sizeof(call->type), "%.*s", PN_ARG(type));
+    (void)snprintf(call->warning, sizeof(call->warning), "%.*s", PN_ARG(warning));
     pn_stream_set_owner(&request->body, call_read, call);
     pn_stream_want(&request->body, PN_WANT_READ);
     if (head->status == 101 && call->first_bytes != NULL)
@@ -645,17 +658,19 @@ static inline struct call *call_run(struct world *w, struct ask ask)
 static inline bool world_try_gateway(struct world *w, struct pn_err *err)
 {
     struct pn_secret *token = pn_secret_new(PN_LIT(ENROL), err);
-    char url[64];
+    char url[64], pod[80];
     struct pn_gateway_config config = { .server_url = PN_NONE,
                                         .server_ca_pem = w->root.pem,
                                         .name = PN_LIT("test"),
                                         .enrol_token = token,
                                         .state_dir = w->directory,
                                         .listen = PN_LIT("127.0.0.1:0"),
+                                        .pod_directory = pod,
                                         .loops = 2,
                                         .is_recording_strict = w->is_strict };
     bool is_started;
 
+    (void)snprintf(pod, sizeof(pod), "%s/pod", w->directory);
     (void)snprintf(url, sizeof(url), "https://127.0.0.1:%u", w->home.port);
     config.server_url = pn_str_from(url);
     is_started = pn_gateway_start(&config, &w->gateway, err);

@@ -55,6 +55,57 @@ static void check_ours(void)
     CHECK_STR(out.target, "/api");
 }
 
+/* What stands behind "impersonate-user"; NULL for a head that could not be built. */
+static const char *impersonating(struct pn_str user, struct pn_http_field *fields, size_t count)
+{
+    struct pn_http_head client = { .method = PN_LIT("GET"),
+                                   .fields = fields,
+                                   .count = count,
+                                   .content_length = -1,
+                                   .is_last = true };
+    struct pn_kube_upstream upstream = { .scheme = PN_LIT("https"),
+                                         .authority = PN_LIT("kube:6443"),
+                                         .target = PN_LIT("/api"),
+                                         .authorization = PN_LIT("Bearer gateway"),
+                                         .impersonate = user,
+                                         .must_impersonate = true,
+                                         .audit_id = PN_LIT("our-id"),
+                                         .client_ip = PN_LIT("192.0.2.7") };
+
+    pn_arena_free(arena);
+    arena = pn_arena_new(1 << 16);
+    err = (struct pn_err){ 0 };
+    if (!pn_kube_upstream_head(arena, &client, &upstream, &out, &err))
+        return NULL;
+    CHECK_EQ(pn_http_field_count(&out, "impersonate-user"), 1);
+    CHECK_STR(out.fields[out.count - 1].name, "impersonate-user"); /* built last */
+    return pn_cstr(arena, pn_http_field_get(&out, "impersonate-user"));
+}
+
+PN_TEST(impersonation_is_one_header_and_the_last)
+{
+    struct pn_http_field connection = F("Connection", "impersonate-user");
+
+    CHECK_STR(pn_str_from(impersonating(PN_LIT("system:serviceaccount:dev:ci"), NULL, 0)),
+              "system:serviceaccount:dev:ci");
+    CHECK_STR(pn_str_from(impersonating(PN_LIT("system:serviceaccount:dev:ci"), &connection, 1)),
+              "system:serviceaccount:dev:ci");
+    CHECK(BUILD(F("Accept", "*/*")));
+    CHECK_EQ(pn_http_field_count(&out, "impersonate-user"), 0);
+}
+
+PN_TEST(impersonation_of_nobody_is_never_sent)
+{
+    static const char *const bad[] = { "",
+                                       "system:serviceaccount:dev:", "system:serviceaccount::ci",
+                                       "system:admin", "system:serviceaccount:dev:ci:x" };
+
+    CHECK(impersonating(PN_NONE, NULL, 0) == NULL);
+    CHECK_EQ(err.code, PN_INTERNAL);
+    for (size_t i = 0; i < PN_COUNT(bad); i++)
+        CHECK(impersonating(pn_str_from(bad[i]), NULL, 0) == NULL);
+}
+
 static const struct pn_http_field attacks[] = {
     F("Authorization", "Bearer client"),
     F("authorization", "Bearer client"),
@@ -210,7 +261,8 @@ PN_TEST(sensitive_fields_are_known_in_any_spelling)
     CHECK(!pn_kube_is_sensitive(PN_LIT("Authorization-Hint")));
 }
 
-PN_TEST_MAIN(T(what_must_not_pass_does_not_on_either_list),
+PN_TEST_MAIN(T(impersonation_is_one_header_and_the_last), T(impersonation_of_nobody_is_never_sent),
+             T(what_must_not_pass_does_not_on_either_list),
              T(impersonation_is_refused_in_any_spelling), T(connection_cannot_name_what_we_add),
              T(what_kubectl_needs_passes_untouched),
              T(an_applications_own_headers_pass_to_proxies_only),
