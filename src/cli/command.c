@@ -412,6 +412,14 @@ struct pn_str pn_cli_option(const struct pn_cli *cli, const char *name)
     return pn_str_from(pn_cli_option_text(cli, name));
 }
 
+struct pn_str pn_cli_option_at(const struct pn_cli *cli, const char *name, size_t index)
+{
+    for (size_t i = 0; i < cli->option_count; i++)
+        if (strcmp(cli->options[i].option->name, name) == 0 && index-- == 0)
+            return pn_str_from(cli->options[i].value);
+    return PN_NONE;
+}
+
 bool pn_cli_has(const struct pn_cli *cli, const char *flag)
 {
     return pn_cli_option_text(cli, flag) != NULL;

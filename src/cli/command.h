@@ -48,6 +48,8 @@ struct pn_str pn_cli_arg(const struct pn_cli *cli, size_t index); /* PN_NONE whe
 size_t pn_cli_arg_count(const struct pn_cli *cli);
 struct pn_str pn_cli_option(const struct pn_cli *cli, const char *name); /* PN_NONE when absent */
 const char *pn_cli_option_text(const struct pn_cli *cli, const char *name); /* NULL when absent */
+/* Of one that is given several times, each in turn; PN_NONE after the last. */
+struct pn_str pn_cli_option_at(const struct pn_cli *cli, const char *name, size_t index);
 bool pn_cli_has(const struct pn_cli *cli, const char *flag);
 char **
 pn_cli_rest(const struct pn_cli *cli); /* words after "--", NULL-terminated; NULL when none */

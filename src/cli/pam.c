@@ -270,6 +270,27 @@ static bool resource_delete(struct pn_cli *cli, int *exit_code, struct pn_err *e
 
 /* ---- accounts ---- */
 
+/* By its token, or as the service account that --impersonate names. */
+static bool write_credentials(struct pn_cli *cli, struct pn_writer *w,
+                              const struct pn_secret *token, struct pn_err *err)
+{
+    struct pn_str name = pn_cli_option(cli, "impersonate"), namespace;
+
+    pn_write_object(w, "credentials");
+    if (token != NULL) {
+        pn_write_text(w, "authMethod", "service-account-token");
+        pn_write_str(w, "serviceAccountToken", pn_secret_reveal(token));
+    } else if (pn_str_cut(&name, '/', &namespace) && name.len > 0) {
+        pn_write_text(w, "authMethod", "gateway-kubernetes-auth");
+        pn_write_str(w, "namespace", namespace);
+        pn_write_str(w, "serviceAccountName", name);
+    } else {
+        return pn_fail(err, PN_USAGE, "--impersonate takes NAMESPACE/NAME of a service account");
+    }
+    pn_write_end(w);
+    return true;
+}
+
 static bool account_create(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init_wiped(MAX_BODY_BYTES);
@@ -279,22 +300,21 @@ static bool account_create(struct pn_cli *cli, int *exit_code, struct pn_err *er
     struct pn_str resource, name, resource_id;
 
     (void)exit_code;
-    if (file == NULL)
-        return pn_fail(
-            err, PN_USAGE,
-            "--token-file is needed: a file with the service account's token, - is standard input");
+    if ((file == NULL) == !pn_cli_has(cli, "impersonate"))
+        return pn_fail(err, PN_USAGE,
+                       "either --token-file F, a file with the service account's token (- is "
+                       "standard input), or --impersonate NS/NAME, whom the gateway acts as");
     if (!split_path(pn_cli_arg(cli, 0), &resource, &name, err) ||
-        !find_resource(cli, resource, &resource_id, err) || !pn_cli_secret_file(file, &token, err))
+        !find_resource(cli, resource, &resource_id, err) ||
+        (file != NULL && !pn_cli_secret_file(file, &token, err)))
         return false;
     pn_write_object(&w, NULL);
     pn_write_str(&w, "resourceId", resource_id);
     pn_write_str(&w, "name", name);
     if (pn_cli_has(cli, "description"))
         pn_write_str(&w, "description", pn_cli_option(cli, "description"));
-    pn_write_object(&w, "credentials");
-    pn_write_text(&w, "authMethod", "service-account-token");
-    pn_write_str(&w, "serviceAccountToken", pn_secret_reveal(token));
-    pn_write_end(&w);
+    if (!write_credentials(cli, &w, token, err))
+        return false;
     pn_write_end(&w);
     return post_and_print(cli, "/v1/pam/accounts/kubernetes", &body, "account", account_columns,
                           err);
@@ -342,6 +362,8 @@ static const struct pn_option resource_options[] = {
 };
 static const struct pn_option account_options[] = {
     { "token-file", "F", "the service account's token (- is standard input)" },
+    { "impersonate", "NS/NAME",
+      "no token: the gateway, a pod there, acts as this service account" },
     { "description", "TEXT", "what the account is for" },
     { 0 },
 };
@@ -376,13 +398,14 @@ const struct pn_command pn_pam_commands[] = {
       .max_args = 1,
       .run = resource_delete },
     { .words = "pam account create",
-      .arguments = "RESOURCE/NAME --token-file F",
+      .arguments = "RESOURCE/NAME {--token-file F | --impersonate NS/NAME}",
       .options = account_options,
       .min_args = 1,
       .max_args = 1,
-      .summary = "Give a cluster an account: a service account token, stored sealed",
+      .summary = "Give a cluster an account: a service account's token, or whom to act as",
       .examples =
-          "  kubectl create token viewer | postern pam account create prod/viewer --token-file -\n",
+          "  kubectl create token viewer | postern pam account create prod/viewer --token-file -\n"
+          "  postern pam account create prod/deployer --impersonate dev/deployer\n",
       .run = account_create },
     { .words = "pam account list",
       .arguments = "[RESOURCE]",

@@ -130,13 +130,13 @@ class Instance:
             assert code in (0, -signal.SIGKILL), f"{process.name} ended with {code}:\n{process.text()[-4000:]}"
 
 
-def start_server(folder, *options):
+def start_server(folder, *options, env=None):
     """A server, and what its ready file says."""
     if not BINARY.exists():
         raise FileNotFoundError(f"{BINARY}: build it first (./check integ does)")
     ready = folder / "ready.json"
     server = Process("server", [BINARY, "server", *options, "--ready", ready], folder / "server.log", ready=ready,
-                     env=clean_env(HOME=str(folder)))
+                     env=clean_env(HOME=str(folder)) | (env or {}))
     return server, json.loads(ready.read_text())
 
 
@@ -150,12 +150,12 @@ def free_address():
 class Dev(Instance):
     """`postern server --dev`; with `is_fixed` it can be restarted and found where it was."""
 
-    def __init__(self, folder, *options, is_fixed=False):
+    def __init__(self, folder, *options, is_fixed=False, env=None):
         self.folder, self.data = Path(folder), Path(folder) / "data"
         self.folder.mkdir(parents=True, exist_ok=True)
         listen, relay_listen = (free_address(), free_address()) if is_fixed else (ANY_PORT, ANY_PORT)
         self.server, self.ready = start_server(self.folder, "--dev", "--data", self.data, "--listen", listen,
-                                               "--relay-listen", relay_listen, *options)
+                                               "--relay-listen", relay_listen, *options, env=env)
         self.url, self.relay, self.ca_file = self.ready["url"], self.ready["relay"], self.ready["caFile"]
         self.first = json.loads((self.data / "dev/admin.json").read_text())
         self.project_id, self.token = self.first["projectId"], self.first["token"]
