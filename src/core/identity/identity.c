@@ -68,19 +68,12 @@ static bool insert_identity(struct pn_db_conn *tx, void *context, struct pn_err 
     return pn_query_run(q, NULL, err) && record(tx, c, err);
 }
 
-static bool check_role(struct pn_call *call, struct pn_str role, struct pn_err *err)
-{
-    if (!pn_permit_role_exists("org", role))
-        return pn_fail(err, PN_BAD_REQUEST, "Role %.*s does not exist", PN_ARG(role));
-    return pn_permit_grant_org(call, role, err);
-}
-
 bool pn_identity_create(struct pn_call *call, struct pn_str name, struct pn_str role,
                         struct pn_identity *out, struct pn_err *err)
 {
     struct change c = { .call = call, .event = "create-identity", .identity = out };
 
-    if (!pn_permit_org(call, "identity", "create", err) || !check_role(call, role, err))
+    if (!pn_permit_org(call, "identity", "create", err) || !pn_permit_grant_org(call, role, err))
         return false;
     *out = (struct pn_identity){ .id = pn_random_uuid(),
                                  .orgId = call->actor.org_id,
@@ -134,7 +127,7 @@ bool pn_identity_change(struct pn_call *call, struct pn_uuid id, struct pn_str n
     /* Whoever may not grant its present role may not take it over by a change either. */
     if (!pn_permit_grant_org(call, out->role, err))
         return false;
-    if (role.ptr != NULL && !check_role(call, role, err))
+    if (role.ptr != NULL && !pn_permit_grant_org(call, role, err))
         return false;
     out->name = name.ptr != NULL ? name : out->name;
     out->role = role.ptr != NULL ? role : out->role;

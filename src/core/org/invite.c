@@ -121,11 +121,7 @@ bool pn_org_invite(struct pn_call *call, struct pn_uuid org_id, struct pn_strs e
 
     if (!pn_uuid_eq(org_id, call->actor.org_id))
         return pn_fail(err, PN_FORBIDDEN, "You are not logged in to this organization");
-    if (!pn_permit_org(call, "member", "create", err))
-        return false;
-    if (!pn_permit_role_exists("org", role))
-        return pn_fail(err, PN_BAD_REQUEST, "Role %.*s does not exist", PN_ARG(role));
-    if (!pn_permit_grant_org(call, role, err))
+    if (!pn_permit_org(call, "member", "create", err) || !pn_permit_grant_org(call, role, err))
         return false;
     pn_assert(emails.count <= PN_ORG_MAX_INVITES);
     in.invites = pn_new(call->arena, struct pn_org_invite, emails.count);

@@ -185,8 +185,6 @@ bool pn_org_member_change(struct pn_call *call, struct pn_uuid org_id, struct pn
 
     if (!enter(call, org_id, "edit", err) || !find_member(call, org_id, id, out, err))
         return false;
-    if (role.ptr != NULL && !pn_permit_role_exists("org", role))
-        return pn_fail(err, PN_BAD_REQUEST, "Role %.*s does not exist", PN_ARG(role));
     if (!pn_permit_grant_org(call, out->role, err) ||
         (role.ptr != NULL && !pn_permit_grant_org(call, role, err)))
         return false;

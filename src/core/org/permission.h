@@ -7,8 +7,8 @@
 #include "json/shape.h"
 
 /*
- * What a role may do: one table (permission.c) of built-in roles, subjects and actions (platform.md
- * §8.2–§8.4). Checks raise PN_PERMISSION with details [{action, subject, …}]; objects of another
+ * Who may do what (platform.md §8). A role is a list of rules: built-in ones are a table (builtin.c), custom
+ * ones rows (role.h). Checks raise PN_PERMISSION with details [{action, subject, …}]; objects of another
  * organisation look as if they did not exist (PN_NOT_FOUND) or, where §2.2 says so, 403. The
  * platform itself (PN_ACTOR_PLATFORM) may do everything.
  */
@@ -18,14 +18,12 @@ bool pn_permit_org(const struct pn_call *call, const char *subject, const char *
 /*
  * In a project: looks up the actor's memberships (users and identities alike). Errors: PN_NOT_FOUND
  * (no such project in the actor's organisation), PN_PERMISSION ("You are not a member of this project"
- * or names action and subject).
+ * or names action and subject). The question is about every object of the subject: rules with
+ * conditions do not allow it, and forbid it where they are inverted. Who can name the object asks pn_ability_may.
  */
 bool pn_permit_project(struct pn_call *call, struct pn_uuid project_id, const char *subject,
                        const char *action, struct pn_err *err) PN_CHECKED;
-/* The same lookup alone: is the actor a member, and with which roles? */
-#define PN_PERMIT_MAX_ROLES 32
-bool pn_permit_roles(struct pn_call *call, struct pn_uuid project_id, struct pn_strs *out,
-                     struct pn_err *err) PN_CHECKED;
+#define PN_PERMIT_MAX_ROLES 32 /* of a member; more are not looked at */
 
 /*
  * Rules with conditions (§8.1). What is asked about is an object: a subject with the values that
@@ -42,8 +40,9 @@ struct pn_permit_object {
     struct pn_str identityId, name, resourceName, accountName, accountPath;
 };
 /*
- * The actor's rules in a project, those of all its roles that hold now, in order: loaded once per call,
- * asked as often as there are rows to show. Lives in call->arena. Errors: as pn_permit_project.
+ * The actor's rules in a project, those of all its roles that hold now, in the order they were given:
+ * loaded once per call, asked as often as there are rows to show. Of all rules that speak of an action the
+ * last one decides. Lives in call->arena. Errors: PN_NOT_FOUND, PN_PERMISSION for who is no member.
  */
 struct pn_ability;
 bool pn_ability_load(struct pn_call *call, struct pn_uuid project_id, const struct pn_ability **out,
@@ -57,17 +56,17 @@ bool pn_ability_permit(struct pn_call *call, const struct pn_ability *ability,
                        const struct pn_permit_object *object, const char *action,
                        struct pn_err *err) PN_CHECKED;
 
-bool pn_permit_role_exists(const char *scope, struct pn_str slug); /* scope "org" or "project" */
-bool pn_permit_role_may(const char *scope, struct pn_str role, const char *subject,
-                        const char *action);
-/* Does `role` allow everything that `other` does? */
-bool pn_permit_role_covers(const char *scope, struct pn_str role, struct pn_str other);
 /*
- * The privilege boundary (§8.5): nobody hands out more than they hold. PN_BOUNDARY.
+ * The privilege boundary (§8.5): nobody hands out more than they hold, and nobody touches who holds more.
+ * Errors: PN_BAD_REQUEST (no such role), PN_BOUNDARY with details {missingPermissions}. In a project
+ * member:grant-privileges is enough. A zero project: a role of the actor's organisation.
  */
 bool pn_permit_grant(struct pn_call *call, struct pn_uuid project_id, struct pn_str role,
                      struct pn_err *err) PN_CHECKED;
-bool pn_permit_grant_org(const struct pn_call *call, struct pn_str role, struct pn_err *err)
-    PN_CHECKED;
+bool pn_permit_grant_org(struct pn_call *call, struct pn_str role, struct pn_err *err) PN_CHECKED;
+/* The same for rules that are no role yet; `verb` as in "create". */
+struct pn_rules;
+bool pn_permit_rules(struct pn_call *call, struct pn_uuid project_id, const struct pn_rules *rules,
+                     const char *verb, struct pn_str role, struct pn_err *err) PN_CHECKED;
 
 #endif

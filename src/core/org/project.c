@@ -208,9 +208,9 @@ static bool find_project(struct pn_call *call, struct pn_uuid id, struct pn_proj
 bool pn_project_get(struct pn_call *call, struct pn_uuid id, struct pn_project *out,
                     struct pn_err *err)
 {
-    struct pn_strs roles;
+    const struct pn_ability *ability;
 
-    return pn_permit_roles(call, id, &roles, err) && find_project(call, id, out, err);
+    return pn_ability_load(call, id, &ability, err) && find_project(call, id, out, err);
 }
 
 bool pn_project_get_by_slug(struct pn_call *call, struct pn_str slug, struct pn_project *out,

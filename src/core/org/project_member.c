@@ -59,7 +59,7 @@ static bool read_roles(struct pn_call *call, struct pn_project_member *member, s
     struct pn_query *q = pn_query(
         call->conn,
         "SELECT id, role, is_temporary, temporary_range, starts_ms, ends_ms"
-        " FROM project_member_roles WHERE member_id = $member ORDER BY role, id LIMIT $most");
+        " FROM project_member_roles WHERE member_id = $member ORDER BY position, id LIMIT $most");
 
     pn_bind_uuid(q, "$member", member->id);
     pn_bind_int(q, "$most", PN_PROJECT_MAX_ROLES);
@@ -131,17 +131,18 @@ bool pn_project_member_get(struct pn_call *call, struct pn_uuid project, enum pn
 
 /* ---- writing ---- */
 
-static bool insert_role(struct pn_db_conn *tx, struct pn_uuid member,
+static bool insert_role(struct pn_db_conn *tx, struct pn_uuid member, size_t position,
                         const struct pn_project_role *role, struct pn_err *err)
 {
     struct pn_query *q = pn_query(
-        tx,
-        "INSERT INTO project_member_roles (id, member_id, role, is_temporary, temporary_range,"
-        " starts_ms, ends_ms) VALUES ($id, $member, $role, $temporary, $range, $starts, $ends)");
+        tx, "INSERT INTO project_member_roles (id, member_id, role, position, is_temporary,"
+            " temporary_range, starts_ms, ends_ms)"
+            " VALUES ($id, $member, $role, $position, $temporary, $range, $starts, $ends)");
 
     pn_bind_uuid(q, "$id", pn_uuid_is_zero(role->id) ? pn_random_uuid() : role->id);
     pn_bind_uuid(q, "$member", member);
     pn_bind_str(q, "$role", role->role);
+    pn_bind_int(q, "$position", (int64_t)position);
     pn_bind_int(q, "$temporary", role->isTemporary);
     pn_bind_str(q, "$range", role->isTemporary ? role->temporaryRange : PN_NONE);
     if (role->isTemporary) {
@@ -180,7 +181,7 @@ bool pn_project_member_insert(struct pn_db_conn *tx, const struct pn_call *call,
     if (!insert_member(tx, call, join, err))
         return false;
     for (size_t i = 0; i < join->role_count; i++) {
-        if (!insert_role(tx, join->id, &(struct pn_project_role){ .role = join->roles[i] }, err))
+        if (!insert_role(tx, join->id, i, &(struct pn_project_role){ .role = join->roles[i] }, err))
             return false;
     }
     return true;
@@ -229,7 +230,7 @@ static bool insert_roles(struct pn_db_conn *tx, const struct pn_project_member *
     const struct pn_project_role *roles = m->roles.items;
 
     for (size_t i = 0; i < m->roles.count; i++) {
-        if (!insert_role(tx, m->id, &roles[i], err))
+        if (!insert_role(tx, m->id, i, &roles[i], err))
             return false;
     }
     return true;
@@ -262,9 +263,6 @@ static bool check_roles(struct pn_call *call, struct pn_uuid project, struct pn_
     for (size_t i = 0; i < count; i++) {
         int64_t range_ms;
 
-        if (!pn_permit_role_exists("project", roles[i].role))
-            return pn_fail(err, PN_BAD_REQUEST, "Role %.*s does not exist",
-                           PN_ARG(pn_str_slice(roles[i].role, 0, 64)));
         if (!pn_permit_grant(call, project, roles[i].role, err))
             return false;
         if (!roles[i].isTemporary) {
@@ -412,19 +410,9 @@ static bool check_admin_is_left(struct pn_db_conn *tx, struct pn_uuid project, s
 /* Who is demoted keeps no cluster. (A temporary role that runs out ends no session: its own time does.) */
 static bool close_sessions(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
 {
-    const struct pn_project_role *roles = c->members->roles.items;
-
-    for (size_t i = 0; i < c->members->roles.count; i++) {
-        bool has_begun =
-            !roles[i].isTemporary || (roles[i].temporaryAccessStartTime <= c->call->now_ms &&
-                                      c->call->now_ms < roles[i].temporaryAccessEndTime);
-
-        if (has_begun && pn_permit_role_may("project", roles[i].role, "pam-accounts", "access"))
-            return true;
-    }
-    return pn_pam_session_close_member(tx, c->call, c->members->id,
-                                       PN_LIT("No longer allowed to use the project's accounts"),
-                                       err);
+    return pn_pam_session_close_forbidden(tx, c->call, c->members->projectId, c->members->id,
+                                          PN_LIT("No longer allowed to use the project's accounts"),
+                                          err);
 }
 
 static bool replace_roles(struct pn_db_conn *tx, void *context, struct pn_err *err)

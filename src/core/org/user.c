@@ -115,18 +115,12 @@ bool pn_user_create(struct pn_call *call, const struct pn_user_new *in, struct p
 
     if (!pn_user_require_super(call, err))
         return false;
-    if (!pn_permit_role_exists("org", in->org_role))
-        return pn_fail(err, PN_BAD_REQUEST, "Role %.*s does not exist", PN_ARG(in->org_role));
     if (!pn_permit_grant_org(call, in->org_role, err))
         return false;
-    if (!pn_uuid_is_zero(in->project_id)) {
-        if (!pn_permit_role_exists("project", in->project_role))
-            return pn_fail(err, PN_BAD_REQUEST, "Role %.*s does not exist",
-                           PN_ARG(in->project_role));
-        if (!pn_permit_project(call, in->project_id, "member", "create", err) ||
-            !pn_permit_grant(call, in->project_id, in->project_role, err))
-            return false;
-    }
+    if (!pn_uuid_is_zero(in->project_id) &&
+        (!pn_permit_project(call, in->project_id, "member", "create", err) ||
+         !pn_permit_grant(call, in->project_id, in->project_role, err)))
+        return false;
     if (!pn_password_hash(call->arena, in->password, &c.password_hash, err))
         return false;
     *out = (struct pn_user){ .id = pn_random_uuid(),

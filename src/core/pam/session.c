@@ -568,14 +568,82 @@ bool pn_pam_session_close_owner(struct pn_db_conn *tx, const struct pn_call *cal
                      owner, reason, err);
 }
 
-bool pn_pam_session_close_member(struct pn_db_conn *tx, const struct pn_call *call,
-                                 struct pn_uuid membership, struct pn_str reason,
-                                 struct pn_err *err)
+/* Asks the roles that the owner has now, in the transaction. */
+static bool find_permission(const struct pn_call *as, const struct pn_pam_session *session,
+                            bool *is_allowed, struct pn_err *err)
 {
-    return close_all(tx, call,
-                     CLOSE_SELECT
-                     "EXISTS (SELECT 1 FROM project_members m WHERE m.id = $id AND m.project_id = "
-                     "s.project_id AND (m.user_id = s.user_id OR m.identity_id = s.identity_id))"
-                     " LIMIT $limit",
-                     membership, reason, err);
+    const struct pn_permit_object account = { .subject = "pam-accounts",
+                                              .resourceName = session->resourceName,
+                                              .accountName = session->accountName,
+                                              .accountPath = session->accountPath };
+    struct pn_call owner = *as;
+    const struct pn_ability *ability;
+
+    owner.actor = (struct pn_actor){ .kind = PN_ACTOR_USER,
+                                     .id = session->userId,
+                                     .org_id = as->actor.org_id };
+    if (pn_uuid_is_zero(owner.actor.id)) {
+        owner.actor.kind = PN_ACTOR_IDENTITY;
+        owner.actor.id = session->identityId;
+    }
+    if (pn_ability_load(&owner, session->projectId, &ability, err)) {
+        *is_allowed = pn_ability_may(ability, &account, "access");
+        return true;
+    }
+    *is_allowed = false;
+    if (err->code != PN_PERMISSION && err->code != PN_NOT_FOUND)
+        return false;
+    pn_err_clear(err);
+    return true;
+}
+
+static size_t read_after(struct pn_db_conn *tx, struct pn_arena *arena, struct pn_uuid project,
+                         struct pn_uuid membership, struct pn_uuid after,
+                         struct pn_pam_session *rows, bool *is_read, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        tx, CLOSE_SELECT
+        "s.project_id = $project AND ($member IS NULL OR EXISTS (SELECT 1 FROM project_members m"
+        " WHERE m.id = $member AND (m.user_id = s.user_id OR m.identity_id = s.identity_id)))"
+        " AND ($after IS NULL OR s.id > $after) ORDER BY s.id LIMIT $limit");
+    size_t count;
+
+    pn_bind_uuid(q, "$project", project);
+    pn_bind_uuid(q, "$member", membership);
+    pn_bind_uuid(q, "$after", after);
+    pn_bind_int(q, "$limit", CLOSE_AT_ONCE);
+    count = read_all(q, arena, rows, CLOSE_AT_ONCE);
+    *is_read = pn_query_end(q, err);
+    return count;
+}
+
+bool pn_pam_session_close_forbidden(struct pn_db_conn *tx, const struct pn_call *call,
+                                    struct pn_uuid project, struct pn_uuid membership,
+                                    struct pn_str reason, struct pn_err *err)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(ARENA_BYTES);
+    struct pn_uuid after = { 0 };
+    struct pn_call as = *call;
+    size_t count;
+
+    as.conn = tx;
+    as.arena = arena;
+    do {
+        struct pn_pam_session *rows;
+        bool is_read, is_allowed;
+
+        pn_arena_reset(arena);
+        rows = pn_new(arena, struct pn_pam_session, CLOSE_AT_ONCE);
+        count = read_after(tx, arena, project, membership, after, rows, &is_read, err);
+        if (!is_read)
+            return false;
+        for (size_t i = 0; i < count; i++) {
+            after = rows[i].id;
+            if (!find_permission(&as, &rows[i], &is_allowed, err) ||
+                (!is_allowed &&
+                 !pn_pam_session_set_state(tx, call, &rows[i], PN_PAM_TERMINATED, reason, err)))
+                return false;
+        }
+    } while (count == CLOSE_AT_ONCE);
+    return true;
 }

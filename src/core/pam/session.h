@@ -108,9 +108,12 @@ bool pn_pam_session_close_owner(struct pn_db_conn *tx, const struct pn_call *cal
                                 struct pn_uuid owner, struct pn_str reason, struct pn_err *err)
     PN_CHECKED;
 
-/* Terminates what was opened in its project by the owner of a membership whose roles allow it no more. */
-bool pn_pam_session_close_member(struct pn_db_conn *tx, const struct pn_call *call,
-                                 struct pn_uuid membership, struct pn_str reason,
-                                 struct pn_err *err) PN_CHECKED;
+/*
+ * Terminates the live sessions of a project that their owners' roles allow no more: of one membership, or
+ * of all (`membership` zero) when a role has changed. Call it after the change.
+ */
+bool pn_pam_session_close_forbidden(struct pn_db_conn *tx, const struct pn_call *call,
+                                    struct pn_uuid project, struct pn_uuid membership,
+                                    struct pn_str reason, struct pn_err *err) PN_CHECKED;
 
 #endif

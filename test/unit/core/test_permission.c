@@ -206,23 +206,8 @@ HOME_TEST(tokens_of_instance_administrators_are_theirs_to_make)
         err, BOUNDARY);
 }
 
-HOME_TEST(a_role_covers_itself_and_less)
-{
-    (void)h;
-    CHECK(pn_permit_role_covers("project", PN_LIT("admin"), PN_LIT("admin")));
-    CHECK(pn_permit_role_covers("project", PN_LIT("admin"), PN_LIT("viewer")));
-    CHECK(pn_permit_role_covers("project", PN_LIT("member"), PN_LIT("no-access")));
-    CHECK(pn_permit_role_covers("project", PN_LIT("member"), PN_LIT("viewer")));
-    CHECK(!pn_permit_role_covers("project", PN_LIT("viewer"), PN_LIT("member")));
-    CHECK(!pn_permit_role_covers("project", PN_LIT("member"), PN_LIT("admin")));
-    CHECK(pn_permit_role_exists("project", PN_LIT("viewer")));
-    CHECK(!pn_permit_role_exists("org", PN_LIT("viewer")));
-    CHECK(!pn_permit_role_exists("org", PN_LIT("")));
-}
-
 PN_TEST_MAIN(T(organization_roles_are_the_contracts), T(project_roles_are_the_contracts),
              T(a_refusal_names_action_and_subject), T(other_organizations_projects_do_not_exist),
              T(members_of_the_organization_are_not_members_of_its_projects),
              T(a_temporary_role_holds_for_its_time), T(nobody_grants_more_than_they_hold),
-             T(tokens_of_instance_administrators_are_theirs_to_make),
-             T(a_role_covers_itself_and_less))
+             T(tokens_of_instance_administrators_are_theirs_to_make))
