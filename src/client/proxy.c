@@ -188,7 +188,7 @@ static void on_request(void *context, struct pn_exchange *exchange)
         return;
     }
     head = upstream_head(proxy, exchange);
-    pn_forward_start(exchange, pn_road_origin(proxy->road), &head, 0, &forward_events, proxy);
+    pn_forward_start(exchange, pn_road_origin(proxy->road), &head, NULL, 0, &forward_events, proxy);
 }
 
 static struct pn_str error_body(struct pn_arena *arena, int status, const char *message)

@@ -2,6 +2,7 @@
 #include "gateway/passage.h"
 
 #include "base/clock.h"
+#include "base/encode.h"
 #include "base/log.h"
 #include "crypto/random.h"
 #include "gateway/event.h"
@@ -18,6 +19,7 @@
 #define DEADLINE_MS 70000
 #define MAX_WAITING 1024
 #define MAX_SPARE 256
+#define STATUS_BYTES ((size_t)16 << 10)
 #define ID_RANDOM_BYTES 10
 #define READY_PATH "/.well-known/postern-ready"
 
@@ -27,10 +29,11 @@ struct pn_passage {
     struct pn_session *session;
     struct pn_exchange *exchange; /* ours until forwarding takes it */
     struct pn_forward *forward;
-    struct pn_http_head head;    /* to send, in the exchange's arena */
-    struct pn_own_pod *pod;      /* whose token stands in it, until it is sent */
-    struct pn_str path;          /* the target without the account */
-    struct pn_str client_prefix; /* "/ACCOUNT", or "" */
+    struct pn_http_head head;      /* to send, in the exchange's arena */
+    struct pn_own_pod *pod;        /* whose token stands in it, until it is sent */
+    struct pn_str path;            /* the target without the account */
+    struct pn_str client_prefix;   /* "/ACCOUNT", or "" */
+    struct pn_farewell_facts what; /* for its end; in the exchange's arena */
     bool is_long_running, is_ended;
     int64_t started_ns;
     uint64_t ticket;     /* of the request's record */
@@ -317,9 +320,12 @@ static void on_done(void *passage_, const struct pn_forward_result *result)
 {
     struct pn_passage *passage = passage_;
 
+    struct pn_session *session = passage->session;
+
     record_response(passage, result, true);
     unlink_passage(passage);
     free_passage(passage);
+    pn_session_passage_over(session);
 }
 
 static void forward(struct pn_passage *passage)
@@ -331,18 +337,20 @@ static void forward(struct pn_passage *passage)
     atomic_fetch_add_explicit(&passage->worker->requests, 1, memory_order_relaxed);
     passage->forward =
         pn_forward_start(passage->exchange, passage->session->upstream->origin, &passage->head,
-                         has_deadline ? DEADLINE_MS : 0, &events, passage);
+                         &passage->what, has_deadline ? DEADLINE_MS : 0, &events, passage);
     pn_own_pod_unref(pn_take(&passage->pod)); /* the head has been copied */
 }
 
 void pn_passage_end_all(struct pn_session *session, const struct pn_err *why)
 {
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(STATUS_BYTES);
+    struct pn_str status = pn_kube_status(arena, pn_kube_code(why), pn_str_from(why->message));
     struct pn_passage *next;
 
     for (struct pn_passage *passage = session->passages; passage != NULL; passage = next) {
         next = passage->next;
         passage->is_ended = true;
-        pn_forward_end(passage->forward, why);
+        pn_forward_end(passage->forward, why, status);
     }
 }
 
@@ -521,6 +529,29 @@ static void answer_ready(struct pn_passage *passage)
     free_passage(passage);
 }
 
+static bool query_says(const struct pn_passage *passage, struct pn_str query, const char *key)
+{
+    struct pn_str value;
+
+    return pn_query_get(passage->exchange->arena, query, key, &value) &&
+           (pn_str_is(value, "true") || pn_str_is(value, "1"));
+}
+
+/* How many streams exec and attach open over SPDY: the error stream, and what the query asks for. */
+static unsigned count_streams(const struct pn_passage *passage)
+{
+    static const char *const asked[] = { "stdin", "stdout", "stderr", "tty" /* resize */ };
+    ptrdiff_t mark = pn_str_find(passage->path, '?');
+    struct pn_str query = PN_NONE;
+    unsigned count = 1;
+
+    if (mark >= 0)
+        query = pn_str_slice(passage->path, (size_t)mark + 1, passage->path.len);
+    for (size_t i = 0; i < PN_COUNT(asked); i++)
+        count += query_says(passage, query, asked[i]) ? 1 : 0;
+    return count;
+}
+
 /* The session is live: the pipeline of one request. */
 static void run(struct pn_passage *passage)
 {
@@ -541,6 +572,12 @@ static void run(struct pn_passage *passage)
         return;
     }
     passage->is_long_running = info.is_long_running;
+    passage->what = (struct pn_farewell_facts){
+        .verb = info.verb,
+        .subresource = info.subresource,
+        .streams =
+            pn_str_iis(passage->exchange->request->upgrade, "SPDY/3.1") ? count_streams(passage) : 0
+    };
     if (!build_head(passage, &info, &err) || !record(passage, &info, &err))
         refuse(passage, &info, &err);
     else if (passage->worker->shared->is_recording_strict)

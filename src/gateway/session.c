@@ -65,10 +65,21 @@ static void record_end(struct pn_session *session)
 /* Credentials go first, unconditionally: whatever else is slow, nothing new gets through. */
 static void drop_credentials(struct pn_session *session)
 {
-    pn_upstream_free(session->upstream);
-    session->upstream = NULL;
     pn_grant_unref(session->grant);
     session->grant = NULL;
+}
+
+/* Streams that wait for a place to say why they end still read from the cluster. */
+static void drop_road(struct pn_session *session)
+{
+    pn_upstream_free(session->upstream);
+    session->upstream = NULL;
+}
+
+void pn_session_passage_over(struct pn_session *session)
+{
+    if (session->state == PN_SESSION_ENDED && session->passages == NULL)
+        drop_road(session);
 }
 
 void pn_session_end(struct pn_session *session, const struct pn_err *why)
@@ -82,9 +93,10 @@ void pn_session_end(struct pn_session *session, const struct pn_err *why)
     pn_log(PN_INFO, "session-ended", PN_F_TEXT("session", id.text), PN_F_ERR(why));
     pn_timer_stop(&session->expiry);
     release_hold(session);
+    drop_credentials(session);
     pn_passage_refuse_waiting(session, why);
     pn_passage_end_all(session, why);
-    drop_credentials(session);
+    pn_session_passage_over(session);
     record_end(session);
 }
 
@@ -286,6 +298,7 @@ static void free_session(struct pn_session *session)
     pn_timer_stop(&session->expiry);
     release_hold(session);
     drop_credentials(session);
+    drop_road(session);
     pn_spool_release(worker->shared->spool, session->recording);
     (void)pn_map_remove(worker->sessions, key_of(&session->id));
     pn_heap_free(session);

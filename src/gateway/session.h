@@ -35,10 +35,15 @@ bool pn_session_join(struct pn_worker *worker, struct pn_uuid id, int64_t not_af
 void pn_session_leave(struct pn_session *session);
 /* Asks for credentials unless that is under way. State: new or asking. */
 void pn_session_ask(struct pn_session *session);
-/* Ends it: no request goes out any more, open ones are answered or reset. Idempotent. */
+/*
+ * Ends it: no request goes out any more; open ones are answered, end with a reason the client shows, or are
+ * reset, within three seconds. Idempotent.
+ */
 void pn_session_end(struct pn_session *session, const struct pn_err *why);
 /* The gateway's own identity was renewed or lost: sessions that stand on it take the new one, or end. */
 void pn_session_pod_changed(struct pn_worker *worker);
+/* A passage is over: an ended session's road to the cluster goes with its last one. */
+void pn_session_passage_over(struct pn_session *session);
 /* Forgets sessions nobody needs any more. */
 void pn_session_sweep(struct pn_worker *worker);
 /* For the end of the worker: the session lives on elsewhere, what is open here does not. Then, when that is over, free. */

@@ -3,7 +3,12 @@
 
 #include "net/bytes.h"
 
-#define MAX_ROUNDS 8 /* of a scratch full, then others get a turn */
+#include <string.h>
+
+#define MAX_ROUNDS 8   /* of a scratch full, then others get a turn */
+#define GAP_MS 1000    /* how long an exchange that is ended waits for a place for its farewell */
+#define LINGER_MS 2000 /* how long the client has to read it and close */
+#define MAX_WORDS ((size_t)64 << 10)
 
 /* One direction: what was read and could not be written yet is held, and nothing more is read. */
 struct flow {
@@ -15,15 +20,16 @@ struct flow {
 };
 
 /*
- * ASKING until the origin's head; ANSWERING while bodies flow; UPGRADED: raw bytes both ways; OVER:
- * both streams are gone, `done` is due.
+ * ASKING until the origin's head; ANSWERING while bodies flow; UPGRADED: raw bytes both ways; LEAVING: the
+ * origin is gone, the client gets a farewell and closes; OVER: both streams are gone, `done` is due.
  */
-enum forward_state { ASKING, ANSWERING, UPGRADED, OVER, FORWARD_STATES };
+enum forward_state { ASKING, ANSWERING, UPGRADED, LEAVING, OVER, FORWARD_STATES };
 
 static const bool may_become[FORWARD_STATES][FORWARD_STATES] = {
     [ASKING] = { [ANSWERING] = true, [UPGRADED] = true, [OVER] = true },
-    [ANSWERING] = { [OVER] = true },
-    [UPGRADED] = { [OVER] = true },
+    [ANSWERING] = { [LEAVING] = true, [OVER] = true },
+    [UPGRADED] = { [LEAVING] = true, [OVER] = true },
+    [LEAVING] = { [OVER] = true },
 };
 
 struct pn_forward {
@@ -37,8 +43,12 @@ struct pn_forward {
     int status;
     bool wants_upgrade;
     bool is_upgraded;
+    bool is_ending; /* a place for the farewell is looked for */
+    struct pn_farewell_facts what;
+    struct pn_farewell *farewell; /* NULL: none can be said */
+    char *reason;                 /* what it says: a Status */
     struct pn_err *err;
-    struct pn_timer deadline;
+    struct pn_timer deadline; /* of the head; then of the end */
     struct pn_task soon;
 };
 
@@ -63,6 +73,8 @@ static void on_over(struct pn_task *task)
         result.err = *f->err;
     if (f->events->done != NULL)
         f->events->done(f->owner, &result);
+    pn_farewell_free(f->farewell);
+    pn_heap_free(f->reason);
     pn_heap_free(f->err);
     pn_heap_free(f);
 }
@@ -123,6 +135,34 @@ static void end_by(struct pn_forward *f, const struct pn_stream *broken)
     end(f, err.code != PN_OK ? &err : why);
 }
 
+/* ---- farewell ---- */
+
+static void on_too_late(struct pn_timer *timer)
+{
+    end(pn_container_of(timer, struct pn_forward, deadline), NULL);
+}
+
+/* Nothing comes from the origin any more; the client gets the farewell and a proper end, and closes. */
+static void leave(struct pn_forward *f)
+{
+    pn_auto(pn_buf_drop) struct pn_buf words = pn_buf_init(MAX_WORDS);
+    struct pn_request *request = f->request;
+
+    if (!pn_farewell_add(f->farewell, pn_str_from(f->reason), pn_str_from(f->err->message),
+                         &words)) {
+        end(f, NULL);
+        return;
+    }
+    set_state(f, LEAVING);
+    f->request = NULL;
+    pn_stream_close(&request->body);
+    pn_bytes_drop(&f->up.held, f->loop);
+    pn_bytes_add(&f->down.held, f->loop, words.ptr, words.len);
+    f->down.has_ended = true;
+    f->deadline.run = on_too_late;
+    pn_timer_start(f->loop, &f->deadline, LINGER_MS);
+}
+
 /* ---- moving bytes ---- */
 
 enum outcome { GOES_ON, BROKEN_SOURCE, BROKEN_SINK };
@@ -155,6 +195,26 @@ static enum outcome move_held(struct pn_forward *f, struct flow *flow, struct pn
     return outcome;
 }
 
+/*
+ * What has been read, before it passes on. True while ending, when the place for the farewell has been found:
+ * `bytes` is then cut there.
+ */
+static bool show(struct pn_forward *f, const struct flow *flow, struct pn_str *bytes)
+{
+    if (f->farewell == NULL)
+        return false;
+    if (flow == &f->up) {
+        pn_farewell_up(f->farewell, *bytes);
+        return false;
+    }
+    if (!f->is_ending) {
+        pn_farewell_down(f->farewell, *bytes);
+        return false;
+    }
+    *bytes = pn_str_slice(*bytes, 0, pn_farewell_down_to_gap(f->farewell, *bytes));
+    return pn_farewell_is_possible(f->farewell);
+}
+
 static enum outcome move(struct pn_forward *f, struct flow *flow, struct pn_stream *from,
                          struct pn_stream *to)
 {
@@ -165,6 +225,8 @@ static enum outcome move(struct pn_forward *f, struct flow *flow, struct pn_stre
     for (int round = 0;
          round < MAX_ROUNDS && flow->held.len == 0 && flow->is_open && !flow->has_ended; round++) {
         ssize_t got = pn_stream_read(from, scratch, PN_LOOP_SCRATCH_BYTES);
+        struct pn_str bytes;
+        bool is_last;
         size_t taken;
 
         if (got == PN_STREAM_FAILED)
@@ -172,10 +234,16 @@ static enum outcome move(struct pn_forward *f, struct flow *flow, struct pn_stre
         if (got == PN_STREAM_AGAIN)
             break;
         flow->has_ended = got == 0;
-        if (write_out(f, flow, to, scratch, (size_t)got, &taken) != GOES_ON)
+        bytes = pn_str_of(scratch, (size_t)got);
+        is_last = show(f, flow, &bytes);
+        if (write_out(f, flow, to, bytes.ptr, bytes.len, &taken) != GOES_ON)
             return BROKEN_SINK;
-        if (taken < (size_t)got)
-            pn_bytes_add(&flow->held, f->loop, scratch + taken, (size_t)got - taken);
+        if (taken < bytes.len)
+            pn_bytes_add(&flow->held, f->loop, bytes.ptr + taken, bytes.len - taken);
+        if (is_last) {
+            leave(f);
+            return GOES_ON;
+        }
     }
     if (flow->has_ended && flow->held.len == 0 && !flow->is_done)
         flow->is_done = pn_stream_finish(to);
@@ -186,7 +254,7 @@ static void update_wants(struct pn_forward *f)
 {
     unsigned client = 0, origin = 0;
 
-    if (f->up.is_open && !f->up.has_ended && f->up.held.len == 0)
+    if (f->up.is_open && !f->up.has_ended && f->up.held.len == 0 && !f->is_ending)
         client |= PN_WANT_READ;
     /* Before the answer nothing can be written: then this wish only tells us that the client left. */
     if (f->state == ASKING || f->down.held.len > 0 || (f->down.has_ended && !f->down.is_done))
@@ -214,6 +282,28 @@ static void end_complete(struct pn_forward *f)
     end(f, err.code != PN_OK ? &err : NULL);
 }
 
+/* While leaving: what is held goes out and ends; what still comes is read and dropped, so that no reset overtakes. */
+static void step_leaving(struct pn_forward *f)
+{
+    struct pn_stream *client = &f->exchange->body;
+    char *scratch = pn_loop_scratch(f->loop);
+    ssize_t got = 1;
+
+    if (f->down.held.len > 0 && move_held(f, &f->down, client) != GOES_ON)
+        return end_by(f, client);
+    if (f->down.held.len == 0 && !f->down.is_done)
+        f->down.is_done = pn_stream_finish(client);
+    for (int round = 0; round < MAX_ROUNDS && !f->up.has_ended && got > 0; round++)
+        got = pn_stream_read(client, scratch, PN_LOOP_SCRATCH_BYTES);
+    if (got == PN_STREAM_FAILED)
+        return end_by(f, client);
+    f->up.has_ended = f->up.has_ended || got == 0;
+    if (f->down.is_done && f->up.has_ended)
+        return end(f, NULL);
+    pn_stream_want(client, (f->up.has_ended ? 0U : (unsigned)PN_WANT_READ) |
+                               (f->down.is_done ? 0U : (unsigned)PN_WANT_WRITE));
+}
+
 static void step(struct pn_forward *f, bool is_up, bool is_down)
 {
     struct pn_stream *client = &f->exchange->body, *origin = &f->request->body;
@@ -225,8 +315,14 @@ static void step(struct pn_forward *f, bool is_up, bool is_down)
             end_by(f, outcome == BROKEN_SOURCE ? origin : client);
             return;
         }
+        if (f->state == LEAVING) {
+            step_leaving(f);
+            return;
+        }
+        if (f->state == OVER)
+            return;
     }
-    if (is_up && !is_complete(f)) {
+    if (is_up && !f->is_ending && !is_complete(f)) {
         outcome = move(f, &f->up, client, origin);
         /* A request that the origin would not read to its end may still get its answer. */
         if (outcome == BROKEN_SOURCE || (outcome == BROKEN_SINK && f->state != ASKING)) {
@@ -249,6 +345,8 @@ static void on_client_ready(void *f_, struct pn_stream *client, unsigned events)
 
     if (gone != NULL && gone->code != PN_OK)
         end(f, gone);
+    else if (f->state == LEAVING)
+        step_leaving(f);
     else
         step(f, (events & PN_WANT_READ) != 0, (events & PN_WANT_WRITE) != 0 && f->state != ASKING);
 }
@@ -282,6 +380,22 @@ static struct pn_http_head *copy_for_client(struct pn_forward *f, const struct p
     return out;
 }
 
+/* An answer that may be open for long is watched, so that it can be ended with a reason. */
+static void watch_for_end(struct pn_forward *f, const struct pn_http_head *head)
+{
+    struct pn_farewell_facts facts = f->what;
+
+    if (f->what.verb.ptr == NULL || (head->status != 101 && head->content_length >= 0))
+        return;
+    facts.status = head->status;
+    facts.upgrade = head->upgrade;
+    facts.content_type = pn_http_field_get(head, "content-type");
+    facts.protocol = pn_http_field_get(head, "sec-websocket-protocol");
+    if (facts.protocol.ptr == NULL)
+        facts.protocol = pn_http_field_get(head, "x-stream-protocol-version");
+    f->farewell = pn_farewell_new(&facts);
+}
+
 static void on_response(void *f_, struct pn_request *request PN_UNUSED,
                         const struct pn_http_head *head)
 {
@@ -310,6 +424,7 @@ static void on_response(void *f_, struct pn_request *request PN_UNUSED,
     } else {
         set_state(f, ANSWERING);
     }
+    watch_for_end(f, head);
     f->down.is_open = true;
     f->down.has_ended = f->down.is_done = out->is_last && head->status != 101;
     pn_exchange_respond(f->exchange, out);
@@ -332,11 +447,12 @@ static void on_deadline(struct pn_timer *timer)
     struct pn_err err = { 0 };
 
     pn_fail(&err, PN_TIMEOUT, "the server did not answer in time");
-    pn_forward_end(f, &err);
+    pn_forward_end(f, &err, PN_NONE);
 }
 
 struct pn_forward *pn_forward_start(struct pn_exchange *exchange, struct pn_origin *origin,
-                                    const struct pn_http_head *head, int64_t deadline_ms,
+                                    const struct pn_http_head *head,
+                                    const struct pn_farewell_facts *what, int64_t deadline_ms,
                                     const struct pn_forward_events *events, void *owner)
 {
     struct pn_forward *f = pn_heap_new(sizeof(*f));
@@ -347,6 +463,8 @@ struct pn_forward *pn_forward_start(struct pn_exchange *exchange, struct pn_orig
     f->events = events;
     f->owner = owner;
     f->wants_upgrade = head->upgrade.ptr != NULL;
+    if (what != NULL)
+        f->what = *what;
     f->up.has_ended = f->up.is_done = head->is_last;
     f->deadline.run = on_deadline;
     f->soon.run = on_over;
@@ -365,11 +483,35 @@ void pn_forward_abort(struct pn_forward *forward, const struct pn_err *why)
     end(forward, why);
 }
 
-void pn_forward_end(struct pn_forward *forward, const struct pn_err *why)
+/* Says farewell here, or waits for the place. False: there will be none. */
+static bool say_farewell(struct pn_forward *f, struct pn_str status)
+{
+    if (status.len == 0 || pn_farewell_is_lost(f->farewell))
+        return false;
+    f->reason = pn_heap_new(status.len + 1);
+    memcpy(f->reason, status.ptr, status.len);
+    f->deadline.run = on_too_late;
+    pn_timer_start(f->loop, &f->deadline, GAP_MS);
+    if (pn_farewell_is_possible(f->farewell))
+        leave(f);
+    if (f->state == LEAVING)
+        step_leaving(f);
+    else if (f->state != OVER)
+        update_wants(f);
+    return true;
+}
+
+void pn_forward_end(struct pn_forward *forward, const struct pn_err *why, struct pn_str status)
 {
     pn_on_loop(forward->loop);
-    if (forward->state == ASKING)
+    if (forward->state == ASKING) {
         refuse(forward, why);
-    else
+        return;
+    }
+    if (forward->state == OVER || forward->is_ending)
+        return;
+    forward->is_ending = true;
+    remember(forward, why);
+    if (forward->down.has_ended || !say_farewell(forward, status))
         end(forward, why);
 }

@@ -3,6 +3,7 @@
 #define PN_NET_FORWARD_H
 
 #include "net/exchange.h"
+#include "wire/farewell.h"
 
 /*
  * Forwards one exchange to an origin and the answer back: the road of the gateway and of the local
@@ -32,13 +33,21 @@ struct pn_forward_events {
     void (*done)(void *owner, const struct pn_forward_result *result);
 };
 
-/* Takes the exchange. `deadline_ms` until the response head, 0 = none (watches, logs, upgrades). */
+/*
+ * Takes the exchange. `what` says of the request what its end may need (verb, subresource, streams, in the
+ * exchange's arena); NULL: it ends without a word. `deadline_ms` until the response head, 0 = none (watches, logs, upgrades).
+ */
 struct pn_forward *pn_forward_start(struct pn_exchange *exchange, struct pn_origin *origin,
-                                    const struct pn_http_head *head, int64_t deadline_ms,
+                                    const struct pn_http_head *head,
+                                    const struct pn_farewell_facts *what, int64_t deadline_ms,
                                     const struct pn_forward_events *events, void *owner);
 /* Aborts both sides: upgrades and half-sent answers are reset, never closed politely; `done` follows. */
 void pn_forward_abort(struct pn_forward *forward, const struct pn_err *why);
-/* Before the response: answers the client through `refused`; later: as abort. */
-void pn_forward_end(struct pn_forward *forward, const struct pn_err *why);
+/*
+ * Before the response: answers the client through `refused`. Later: nothing more goes up; within a second
+ * the client gets `status` (a metav1.Status, Failure, as JSON) where it looks for one and a proper end, and
+ * has two seconds to read it; where there is no place for it, as abort.
+ */
+void pn_forward_end(struct pn_forward *forward, const struct pn_err *why, struct pn_str status);
 
 #endif

@@ -259,6 +259,17 @@ bool pn_farewell_is_lost(const struct pn_farewell *f)
     return f == NULL || f->is_lost;
 }
 
+size_t pn_farewell_down_to_gap(struct pn_farewell *f, struct pn_str bytes)
+{
+    size_t passed = 0;
+
+    while (passed < bytes.len && !pn_farewell_is_possible(f)) {
+        pn_farewell_down(f, pn_str_slice(bytes, passed, passed + 1));
+        passed++;
+    }
+    return passed;
+}
+
 static bool has_error_stream(const struct pn_farewell *f)
 {
     for (size_t i = 0; i < f->count; i++)

@@ -43,6 +43,9 @@ enum pn_farewell_kind pn_farewell_kind(const struct pn_farewell *farewell);
 void pn_farewell_up(struct pn_farewell *farewell, struct pn_str bytes);
 void pn_farewell_down(struct pn_farewell *farewell, struct pn_str bytes);
 
+/* Takes what goes down to the first place where a word of ours would be understood; returns how much. */
+size_t pn_farewell_down_to_gap(struct pn_farewell *farewell, struct pn_str bytes);
+
 /* Would a word of ours be understood now? */
 bool pn_farewell_is_possible(const struct pn_farewell *farewell);
 /* No hope that it will be: what passed is not what it should be. */

@@ -13,6 +13,7 @@ struct world {
     int listener;
     uint16_t port;
     bool client_is_h2, upstream_is_h2, is_unreachable, aborts_in_response;
+    struct pn_farewell_facts what;
     int64_t deadline_ms;
     int next_fd;
     int started, responses, refusals, done;
@@ -61,7 +62,7 @@ static void on_request(void *context PN_UNUSED, struct pn_exchange *x)
     head.fields = &field;
     head.count = 1;
     head.expects_continue = head.wants_close = false;
-    w.forward = pn_forward_start(x, w.origin, &head, w.deadline_ms, &events, &w);
+    w.forward = pn_forward_start(x, w.origin, &head, &w.what, w.deadline_ms, &events, &w);
     tell(&w.stage, &w.started);
 }
 
@@ -429,7 +430,7 @@ static void end_now(void *argument PN_UNUSED)
     struct pn_err err = { 0 };
 
     pn_fail(&err, PN_FORBIDDEN, "the session has ended");
-    pn_forward_end(w.forward, &err);
+    pn_forward_end(w.forward, &err, PN_LIT("{}"));
 }
 
 PN_TEST(an_owner_may_end_it_before_the_answer_and_after)
@@ -454,6 +455,94 @@ PN_TEST(an_owner_may_end_it_before_the_answer_and_after)
     CHECK(is_reset(upstream));
     AWAIT(&w.stage, w.done, 2);
     CHECK_EQ(w.result.err.code, PN_FORBIDDEN);
+    close(client);
+    close(upstream);
+}
+
+static void open_exec(int *client, int *upstream)
+{
+    w.what = (struct pn_farewell_facts){ .verb = PN_LIT("get"), .subresource = PN_LIT("exec") };
+    *client = client_new();
+    say(*client, "GET /x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    *upstream = upstream_new();
+    read_head(*upstream);
+    say(*upstream, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+                   "Upgrade: websocket\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n");
+    read_head(*client);
+}
+#define FAREWELL "\x82\x03\x03{}\x88\x02\x03\xe8"
+
+PN_TEST(a_farewell_waits_for_its_place_and_ends_properly)
+{
+    int client, upstream;
+
+    open_exec(&client, &upstream);
+    say(upstream, "\x82\x04\x01"
+                  "ab");
+    EXPECT(client, "\x82\x04\x01"
+                   "ab");
+    on_stage(&w.stage, end_now, NULL);
+    say(client, "typed after the end");
+    say(upstream, "c\x82\x02\x01"
+                  "d");
+    EXPECT(client, "c" FAREWELL);
+    EXPECT_END(client);
+    CHECK(is_reset(upstream));
+    CHECK_EQ(w.done, 0); /* the client still has to read it */
+    close(client);
+    AWAIT(&w.stage, w.done, 1);
+    CHECK_EQ(w.result.request_bytes, 0);
+    CHECK_EQ(w.result.err.code, PN_FORBIDDEN);
+    close(upstream);
+}
+
+PN_TEST(a_farewell_is_said_at_once_where_it_can_be)
+{
+    int client, upstream;
+
+    open_exec(&client, &upstream);
+    on_stage(&w.stage, end_now, NULL);
+    EXPECT(client, FAREWELL);
+    EXPECT_END(client);
+    on_stage(&w.stage, end_now, NULL); /* twice is once */
+    close(client);
+    AWAIT(&w.stage, w.done, 1);
+    close(upstream);
+}
+
+PN_TEST(without_a_place_for_a_farewell_it_is_a_reset)
+{
+    int client, upstream;
+
+    open_exec(&client, &upstream);
+    say(upstream, "\x82\x04\x01"
+                  "ab");
+    EXPECT(client, "\x82\x04\x01"
+                   "ab");
+    on_stage(&w.stage, end_now, NULL);
+    CHECK(is_reset(client));
+    AWAIT(&w.stage, w.done, 1);
+    CHECK_EQ(w.result.err.code, PN_FORBIDDEN);
+    close(client);
+    close(upstream);
+}
+
+PN_TEST(a_farewell_ends_a_watch_with_its_last_chunk)
+{
+    int client = client_new(), upstream;
+
+    w.what.verb = PN_LIT("watch");
+    say(client, GET);
+    upstream = upstream_new();
+    read_head(upstream);
+    say(upstream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                  "Transfer-Encoding: chunked\r\n\r\n2\r\na\n\r\n");
+    read_head(client);
+    EXPECT(client, "2\r\na\n\r\n");
+    on_stage(&w.stage, end_now, NULL);
+    EXPECT(client, "1d\r\n{\"type\":\"ERROR\",\"object\":{}}\n\r\n0\r\n\r\n");
+    AWAIT(&w.stage, w.done, 1);
+    CHECK(is_reset(upstream));
     close(client);
     close(upstream);
 }
@@ -578,14 +667,15 @@ PN_TEST(h1_client_h2_upstream)
 
 #undef T
 #define T(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
-PN_TEST_MAIN(T(a_request_and_its_answer), T(bodies_stream_both_ways),
-             T(continue_waits_for_the_upstream), T(an_upgrade_joins_the_two), T(only_101_upgrades),
-             T(a_101_must_name_what_was_asked_for), T(an_upgrade_loses_no_byte_of_a_body),
-             T(a_denied_upgrade_is_passed_on_as_an_answer),
-             T(an_abort_upstream_is_an_abort_for_the_client),
-             T(a_client_that_leaves_is_an_abort_upstream), T(no_upstream_is_refused),
-             T(a_slow_upstream_is_refused), T(an_owner_may_end_it_before_the_answer_and_after),
-             T(an_owner_may_abort_from_the_response),
-             T(an_answer_before_the_end_of_the_request_is_passed_on),
-             T(a_stalled_client_stops_the_upstream), T(h2_client_h1_upstream),
-             T(h1_client_h2_upstream))
+PN_TEST_MAIN(
+    T(a_request_and_its_answer), T(bodies_stream_both_ways), T(continue_waits_for_the_upstream),
+    T(an_upgrade_joins_the_two), T(only_101_upgrades), T(a_101_must_name_what_was_asked_for),
+    T(an_upgrade_loses_no_byte_of_a_body), T(a_denied_upgrade_is_passed_on_as_an_answer),
+    T(an_abort_upstream_is_an_abort_for_the_client), T(a_client_that_leaves_is_an_abort_upstream),
+    T(no_upstream_is_refused), T(a_slow_upstream_is_refused),
+    T(an_owner_may_end_it_before_the_answer_and_after),
+    T(a_farewell_waits_for_its_place_and_ends_properly),
+    T(a_farewell_is_said_at_once_where_it_can_be), T(without_a_place_for_a_farewell_it_is_a_reset),
+    T(a_farewell_ends_a_watch_with_its_last_chunk), T(an_owner_may_abort_from_the_response),
+    T(an_answer_before_the_end_of_the_request_is_passed_on), T(a_stalled_client_stops_the_upstream),
+    T(h2_client_h1_upstream), T(h1_client_h2_upstream))
