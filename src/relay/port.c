@@ -597,6 +597,40 @@ void pn_port_identify(struct pn_port *port, struct pn_relay_identity *identity)
     pn_loop_post(port->loop, &fresh->task);
 }
 
+struct expulsion {
+    struct pn_task task;
+    struct pn_port *port;
+    struct pn_uuid gateway;
+};
+
+/* The server does not know the gateway any more: its certificate is worth nothing before it runs out. */
+static void on_expulsion(struct pn_task *task)
+{
+    struct expulsion *expulsion = pn_container_of(task, struct expulsion, task);
+
+    for (struct link *link = expulsion->port->links, *next; link != NULL; link = next) {
+        next = link->next;
+        if (link->entry.id == 0 || !pn_uuid_eq(link->entry.gateway, expulsion->gateway))
+            continue;
+        pn_log(PN_INFO, "tunnel-expelled",
+               PN_F_TEXT("gateway", pn_uuid_format(link->entry.gateway).text),
+               PN_F_TEXT("ip", link->ip));
+        pn_tunnel_free(link->tunnel);
+        link_free(link);
+    }
+    pn_heap_free(expulsion);
+}
+
+void pn_port_expel(struct pn_port *port, struct pn_uuid gateway)
+{
+    struct expulsion *expulsion = pn_heap_new(sizeof(*expulsion));
+
+    expulsion->task.run = on_expulsion;
+    expulsion->port = port;
+    expulsion->gateway = gateway;
+    pn_loop_post(port->loop, &expulsion->task);
+}
+
 /* ---- life ---- */
 
 static void abort_all(struct pn_port *port)

@@ -38,6 +38,8 @@ uint16_t pn_port_number(const struct pn_port *port);
 
 /* Any thread: certificates for tunnels from now on. */
 void pn_port_identify(struct pn_port *port, struct pn_relay_identity *identity);
+/* Any thread: closes the gateway's tunnels, with what runs in them. */
+void pn_port_expel(struct pn_port *port, struct pn_uuid gateway);
 /* Any thread: takes no more clients, drains tunnels, and stops the loop when all is over or after `grace_ms`. */
 void pn_port_stop(struct pn_port *port, int64_t grace_ms);
 

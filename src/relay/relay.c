@@ -108,8 +108,11 @@ static bool heartbeat(struct pn_relay *relay, struct pn_err *err)
 {
     struct pn_uuid *gateways = pn_heap_new(MAX_REPORTED * sizeof(*gateways));
     size_t count = pn_registry_gateways(relay->shared.registry, gateways, MAX_REPORTED);
-    bool is_heard = pn_relay_home_heartbeat(relay->home, gateways, count, err);
+    bool is_heard = pn_relay_home_heartbeat(relay->home, gateways, &count, err);
 
+    for (size_t i = 0; is_heard && i < count; i++)
+        for (unsigned j = 0; j < relay->loop_count; j++)
+            pn_port_expel(relay->ports[j], gateways[i]);
     pn_heap_free(gateways);
     relay->heartbeat_due_ms = pn_clock_mono_ms() + HEARTBEAT_MS;
     set_connected(relay, is_heard ? NULL : err);

@@ -314,20 +314,48 @@ bool pn_relay_home_connect(struct pn_relay_home *home, struct pn_relay_identity 
     return true;
 }
 
-bool pn_relay_home_heartbeat(struct pn_relay_home *home, const struct pn_uuid *gateways,
-                             size_t count, struct pn_err *err)
+struct heard {
+    struct pn_strs refused;
+};
+static const struct pn_field heard_fields[] = {
+    PN_FIELD(heard, refused, STRINGS, .is_nullable = true, .item_max = 36),
+};
+
+/* Only what was asked about can be refused. */
+static void keep_refused(const struct pn_strs *refused, struct pn_uuid *gateways, size_t *count)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < *count; i++)
+        for (size_t j = 0; j < refused->count; j++) {
+            struct pn_uuid id;
+
+            if (pn_uuid_parse(refused->items[j], &id) && pn_uuid_eq(id, gateways[i])) {
+                gateways[kept++] = id;
+                break;
+            }
+        }
+    *count = kept;
+}
+
+bool pn_relay_home_heartbeat(struct pn_relay_home *home, struct pn_uuid *gateways, size_t *count,
+                             struct pn_err *err)
 {
     pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(ARENA_BYTES);
     pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(MAX_HEARTBEAT_BYTES);
     struct pn_writer w = pn_writer_of(&json);
+    struct heard heard;
     struct pn_str body;
 
     pn_write_object(&w, NULL);
     pn_write_array(&w, "tunnels");
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < *count; i++)
         pn_write_uuid(&w, NULL, gateways[i]);
     pn_write_end(&w);
     pn_write_end(&w);
-    return call(home, "/api/v2/relays/heartbeat", pn_buf_str(&json), arena, &body, err) ||
-           pn_within(err, "relay heartbeat");
+    if (!call(home, "/api/v2/relays/heartbeat", pn_buf_str(&json), arena, &body, err) ||
+        !pn_shape_parse(PN_SHAPE(heard), arena, body, &heard, err))
+        return pn_within(err, "relay heartbeat");
+    keep_refused(&heard.refused, gateways, count);
+    return true;
 }

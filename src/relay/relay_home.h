@@ -48,8 +48,8 @@ void pn_relay_identity_free(struct pn_relay_identity *identity);
 /* L2 */
 bool pn_relay_home_connect(struct pn_relay_home *home, struct pn_relay_identity **out,
                            struct pn_err *err) PN_CHECKED;
-/* L3 */
-bool pn_relay_home_heartbeat(struct pn_relay_home *home, const struct pn_uuid *gateways,
-                             size_t count, struct pn_err *err) PN_CHECKED;
+/* L3. `gateways` become those that the server refuses, *count their number. */
+bool pn_relay_home_heartbeat(struct pn_relay_home *home, struct pn_uuid *gateways, size_t *count,
+                             struct pn_err *err) PN_CHECKED;
 
 #endif

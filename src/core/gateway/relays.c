@@ -57,6 +57,8 @@ struct change {
     const struct pn_enrol *enrol;
     const struct pn_uuid *gateways;
     size_t gateway_count;
+    struct pn_uuid *refused;
+    size_t refused_count;
 };
 
 static bool note(struct pn_db_conn *tx, const struct change *c, const char *type,
@@ -376,15 +378,24 @@ static bool write_heartbeat(struct pn_db_conn *tx, void *context, struct pn_err 
     pn_bind_int(q, "$now", c->call->now_ms);
     pn_bind_uuid(q, "$id", c->id);
     return pn_query_run(q, NULL, err) &&
-           pn_tunnels_report(tx, c->call, c->gateways, c->gateway_count, err);
+           pn_tunnels_report(tx, c->call, c->gateways, c->gateway_count, c->refused,
+                             &c->refused_count, err);
 }
 
 bool pn_relays_heartbeat(struct pn_call *call, const struct pn_uuid *gateways, size_t count,
-                         struct pn_err *err)
+                         struct pn_strs *refused, struct pn_err *err)
 {
-    struct change c = {
-        .call = call, .id = call->actor.id, .gateways = gateways, .gateway_count = count
-    };
+    struct change c = { .call = call,
+                        .id = call->actor.id,
+                        .gateways = gateways,
+                        .gateway_count = count,
+                        .refused = pn_new(call->arena, struct pn_uuid, count) };
 
-    return pn_db_write(call->db, write_heartbeat, &c, err);
+    if (!pn_db_write(call->db, write_heartbeat, &c, err))
+        return false;
+    *refused = (struct pn_strs){ .items = pn_new(call->arena, struct pn_str, c.refused_count),
+                                 .count = c.refused_count };
+    for (size_t i = 0; i < c.refused_count; i++)
+        refused->items[i] = pn_uuid_str(call->arena, c.refused[i]);
+    return true;
 }

@@ -55,7 +55,8 @@ struct pn_relays_connection {
 /* As the relay itself (call->actor). */
 bool pn_relays_connect(struct pn_call *call, struct pn_relays_connection *out, struct pn_err *err)
     PN_CHECKED;
+/* `refused`: ids, of those gateways whose tunnels the relay is to close (core/gateway/tunnels.h). */
 bool pn_relays_heartbeat(struct pn_call *call, const struct pn_uuid *gateways, size_t count,
-                         struct pn_err *err) PN_CHECKED;
+                         struct pn_strs *refused, struct pn_err *err) PN_CHECKED;
 
 #endif

@@ -6,31 +6,42 @@
 #define MAX_RELAYS 64 /* of one gateway, in an answer */
 
 static bool add_one(struct pn_db_conn *tx, const struct pn_call *call, struct pn_uuid gateway,
-                    struct pn_err *err)
+                    bool *is_known, struct pn_err *err)
 {
+    int64_t changed;
     struct pn_query *q =
         pn_query(tx, "INSERT INTO tunnels (relay_id, gateway_id, seen_ms) SELECT $relay, id, $now"
                      " FROM gateways WHERE id = $gateway AND org_id = $org AND is_enrolled = 1"
-                     " ON CONFLICT (relay_id, gateway_id) DO NOTHING");
+                     " ON CONFLICT (relay_id, gateway_id) DO UPDATE SET seen_ms = $now");
 
     pn_bind_uuid(q, "$relay", call->actor.id);
     pn_bind_int(q, "$now", call->now_ms);
     pn_bind_uuid(q, "$gateway", gateway);
     pn_bind_uuid(q, "$org", call->actor.org_id);
-    return pn_query_run(q, NULL, err);
+    if (!pn_query_run(q, &changed, err))
+        return false;
+    *is_known = changed > 0;
+    return true;
 }
 
 bool pn_tunnels_report(struct pn_db_conn *tx, const struct pn_call *call,
-                       const struct pn_uuid *gateways, size_t count, struct pn_err *err)
+                       const struct pn_uuid *gateways, size_t count, struct pn_uuid *refused,
+                       size_t *refused_count, struct pn_err *err)
 {
     struct pn_query *q = pn_query(tx, "DELETE FROM tunnels WHERE relay_id = $relay");
 
     pn_bind_uuid(q, "$relay", call->actor.id);
     if (!pn_query_run(q, NULL, err))
         return false;
-    for (size_t i = 0; i < count; i++)
-        if (!add_one(tx, call, gateways[i], err))
+    *refused_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool is_known;
+
+        if (!add_one(tx, call, gateways[i], &is_known, err))
             return false;
+        if (!is_known)
+            refused[(*refused_count)++] = gateways[i];
+    }
     return true;
 }
 

@@ -12,9 +12,14 @@
 #define PN_TUNNELS_FRESH_MS (INT64_C(30) * 1000)
 #define PN_TUNNELS_MAX 1000 /* in one report */
 
-/* Replaces what this relay (the actor) said before. Gateways of other organisations are ignored. */
+/*
+ * Replaces what this relay (the actor) said before. Gateways that are not enrolled in the relay's
+ * organisation (deleted, revoked, somebody else's) do not count: they go to `refused`, which has room
+ * for `count`.
+ */
 bool pn_tunnels_report(struct pn_db_conn *tx, const struct pn_call *call,
-                       const struct pn_uuid *gateways, size_t count, struct pn_err *err) PN_CHECKED;
+                       const struct pn_uuid *gateways, size_t count, struct pn_uuid *refused,
+                       size_t *refused_count, struct pn_err *err) PN_CHECKED;
 
 struct pn_tunnels_road {
     struct pn_strs relays;        /* host:port, by name */

@@ -257,17 +257,19 @@ static const struct pn_field heartbeat_in_fields[] = {
     PN_FIELD(heartbeat_in, tunnels, STRINGS, .is_nullable = true, .max = PN_TUNNELS_MAX,
              .item_max = 36),
 };
-struct message_out {
+struct heartbeat_out {
     struct pn_str message;
+    struct pn_strs refused;
 };
-static const struct pn_field message_out_fields[] = {
-    PN_FIELD(message_out, message, STRING),
+static const struct pn_field heartbeat_out_fields[] = {
+    PN_FIELD(heartbeat_out, message, STRING),
+    PN_FIELD(heartbeat_out, refused, STRINGS, .doc = "Gateways whose tunnels are to be closed"),
 };
 
 static bool heartbeat(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
     const struct heartbeat_in *in = in_;
-    struct message_out *out = out_;
+    struct heartbeat_out *out = out_;
     struct pn_uuid *ids = pn_new(call->arena, struct pn_uuid, in->tunnels.count);
 
     for (size_t i = 0; i < in->tunnels.count; i++)
@@ -275,7 +277,7 @@ static bool heartbeat(struct pn_call *call, const void *in_, void *out_, struct 
             return pn_pam_invalid(call->arena, "tunnels", "Every item must be the id of a gateway",
                                   err);
     out->message = PN_LIT("Successfully triggered heartbeat");
-    return pn_relays_heartbeat(call, ids, in->tunnels.count, err);
+    return pn_relays_heartbeat(call, ids, in->tunnels.count, &out->refused, err);
 }
 
 const struct pn_route pn_relays_routes[] = {
@@ -318,7 +320,7 @@ const struct pn_route pn_relays_routes[] = {
       .lane = PN_LANE_FAST, .audit = "relay-connect", .out = PN_SHAPE(connect_out),
       .handle = connect, .doc = "Certificates for 24 hours." },
     { PN_POST, "/api/v2/relays/heartbeat", .access = PN_BY_RELAY, .rate = PN_RATE_NONE,
-      .lane = PN_LANE_FAST, .in = PN_SHAPE(heartbeat_in), .out = PN_SHAPE(message_out),
+      .lane = PN_LANE_FAST, .in = PN_SHAPE(heartbeat_in), .out = PN_SHAPE(heartbeat_out),
       .handle = heartbeat, .doc = "The relay is alive, and has tunnels of these gateways." },
     { 0 },
 };

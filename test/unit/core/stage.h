@@ -313,7 +313,7 @@ static inline void stage_tunnel(struct stage *s, struct pn_uuid relay, struct pn
     struct pn_call call = stage_call(s, stage_relay_actor(s, relay));
     struct pn_err err = { 0 };
 
-    CHECK_OK(pn_relays_heartbeat(&call, &gateway, 1, &err), err);
+    CHECK_OK(pn_relays_heartbeat(&call, &gateway, 1, &(struct pn_strs){ 0 }, &err), err);
 }
 
 static inline struct pn_uuid stage_resource(struct stage *s, struct pn_uuid project,

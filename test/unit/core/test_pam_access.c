@@ -169,7 +169,7 @@ STAGE_TEST(c79_without_a_gateway_or_a_tunnel)
     CHECK(!open_path(s, s->member, "alone/ro", &got, &err));
     CHECK_STR(pn_str_from(err.message), "Gateway not configured for this account");
     CHECK_FAILS(false, err, BAD_REQUEST);
-    CHECK_OK(pn_relays_heartbeat(&relay, NULL, 0, &err), err);
+    CHECK_OK(pn_relays_heartbeat(&relay, NULL, 0, &(struct pn_strs){ 0 }, &err), err);
     CHECK(!open_path(s, s->member, "prod/ro", &got, &err));
     CHECK(pn_str_search(pn_str_from(err.message), PN_LIT("gateway 'edge' has no live tunnel")) > 0);
     CHECK_FAILS(false, err, BAD_REQUEST);

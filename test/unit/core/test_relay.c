@@ -90,9 +90,12 @@ STAGE_TEST(a_report_replaces_the_one_before)
     const struct pn_uuid both[] = { a, b, a, pn_random_uuid() };
     struct pn_tunnels_road road;
     struct pn_list list;
+    struct pn_strs refused;
     struct pn_err err = { 0 };
 
-    CHECK_OK(pn_relays_heartbeat(&call, both, PN_COUNT(both), &err), err);
+    CHECK_OK(pn_relays_heartbeat(&call, both, PN_COUNT(both), &refused, &err), err);
+    CHECK_EQ(refused.count, 1);
+    CHECK_STR(refused.items[0], pn_uuid_format(both[3]).text);
     stage_tunnel(s, second, a);
     CHECK_OK(pn_tunnels_find(&people, a, &road, &err), err);
     CHECK_EQ(road.relays.count, 2);
@@ -100,10 +103,10 @@ STAGE_TEST(a_report_replaces_the_one_before)
     CHECK_STR(road.relays.items[1], "us.test:1");
     CHECK_OK(pn_relays_gateways(&people, relay, &list, &err), err);
     CHECK_EQ(list.count, 2);
-    CHECK_OK(pn_relays_heartbeat(&call, &b, 1, &err), err);
+    CHECK_OK(pn_relays_heartbeat(&call, &b, 1, &(struct pn_strs){ 0 }, &err), err);
     CHECK_OK(pn_tunnels_find(&people, a, &road, &err), err);
     CHECK_EQ(road.relays.count, 1);
-    CHECK_OK(pn_relays_heartbeat(&call, NULL, 0, &err), err);
+    CHECK_OK(pn_relays_heartbeat(&call, NULL, 0, &(struct pn_strs){ 0 }, &err), err);
     CHECK_OK(pn_tunnels_find(&people, b, &road, &err), err);
     CHECK(!road.is_open);
 }
@@ -134,7 +137,7 @@ STAGE_TEST(a_relay_speaks_for_its_own_organisation_and_enrolled_gateways)
     bool had;
 
     call.actor.org_id = s->other_org;
-    CHECK_OK(pn_relays_heartbeat(&call, &gateway, 1, &err), err);
+    CHECK_OK(pn_relays_heartbeat(&call, &gateway, 1, &(struct pn_strs){ 0 }, &err), err);
     CHECK_OK(pn_tunnels_find(&people, gateway, &road, &err), err);
     CHECK(!road.is_open);
     stage_tunnel(s, relay, gateway);

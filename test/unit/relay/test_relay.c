@@ -30,6 +30,7 @@ struct home {
     pthread_mutex_t mutex;
     int logins, connects, heartbeats;
     bool refuses_login, is_stopping;
+    struct pn_str refused; /* gateway that heartbeats are told to drop */
     char last_heartbeat[2048];
 };
 
@@ -70,7 +71,7 @@ struct world {
 
 static void answer(struct home *h, int fd, const char *request, const char *body)
 {
-    char head[200];
+    char head[200], refused[200];
     struct pn_str reply = PN_LIT("{\"message\":\"ok\"}");
     int status = 200;
 
@@ -92,6 +93,9 @@ static void answer(struct home *h, int fd, const char *request, const char *body
     } else if (strncmp(request, "POST /api/v2/relays/heartbeat ", 30) == 0) {
         h->heartbeats++;
         (void)snprintf(h->last_heartbeat, sizeof(h->last_heartbeat), "%s", body);
+        (void)snprintf(refused, sizeof(refused), "{\"message\":\"ok\",\"refused\":[\"%.*s\"]}",
+                       PN_ARG(h->refused));
+        reply = h->refused.len > 0 ? pn_str_from(refused) : reply;
     } else {
         status = 404;
     }
@@ -576,6 +580,28 @@ PN_TEST(heartbeats_name_the_gateways_at_once_and_a_restart_does_not_enrol_again)
     world_free(w);
 }
 
+PN_TEST(the_tunnel_of_a_gateway_that_the_server_refuses_is_closed)
+{
+    struct world *w = world_with_relay();
+    struct pn_uuid_text id = pn_uuid_format(w->gateway);
+    struct tunnel_end *t;
+    bool is_heard;
+
+    pthread_mutex_lock(&w->home.mutex);
+    w->home.refused = PN_LIT("0198f0c0-0000-7000-8000-0000000000ff"); /* not one of the relay's */
+    pthread_mutex_unlock(&w->home.mutex);
+    t = open_tunnel(w, 0);
+    WAIT_UNTIL(w, HEARD(id.text));
+    CHECK(!t->is_lost);
+    pthread_mutex_lock(&w->home.mutex);
+    w->home.refused = pn_str_from(id.text);
+    pthread_mutex_unlock(&w->home.mutex);
+    (void)open_tunnel(w, 1); /* a change: the server is asked */
+    WAIT_UNTIL(w, t->is_lost && w->tunnels[1].is_lost);
+    WAIT_UNTIL(w, pn_relay_status(w->relay).tunnels == 0);
+    world_free(w);
+}
+
 PN_TEST(a_refused_token_is_said_so)
 {
     struct world *w = world_new();
@@ -628,5 +654,6 @@ PN_TEST_MAIN(T(clients_reach_the_gateway_and_both_ends_see_half_close),
              T(a_users_certificate_opens_no_tunnel),
              T(the_newest_tunnel_of_a_key_replaces_the_old_one),
              T(heartbeats_name_the_gateways_at_once_and_a_restart_does_not_enrol_again),
+             T(the_tunnel_of_a_gateway_that_the_server_refuses_is_closed),
              T(a_refused_token_is_said_so), T(one_address_holds_only_so_many),
              T(stop_waits_for_clients_that_finish))
