@@ -184,6 +184,29 @@ bool pn_login_select_org(struct pn_call *call, struct pn_uuid org_id, struct pn_
                              s.expires_ms, token, err);
 }
 
+bool pn_login_leave_org(struct pn_call *call, struct pn_str *token, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        call->conn, "SELECT version, expires_ms FROM login_sessions WHERE id = $id AND user_id = "
+                    "$user AND is_revoked = 0");
+    int64_t version = 0, expires_ms = 0;
+    bool is_found;
+
+    pn_bind_uuid(q, "$id", call->actor.token_id);
+    pn_bind_uuid(q, "$user", call->actor.id);
+    is_found = pn_query_next(q);
+    if (is_found) {
+        version = pn_column_int(q, 0);
+        expires_ms = pn_column_int(q, 1);
+    }
+    if (!pn_query_end(q, err))
+        return false;
+    if (!is_found)
+        return pn_fail(err, PN_UNAUTHENTICATED, "This session is over. Please log in again.");
+    return pn_token_for_user(call, call->actor.id, call->actor.token_id, version,
+                             (struct pn_uuid){ 0 }, expires_ms, token, err);
+}
+
 static bool revoke_session(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct pn_call *call = context;

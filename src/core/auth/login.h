@@ -32,6 +32,8 @@ bool pn_login_check(struct pn_call *call, struct pn_str email, const struct pn_s
 /* PN_FORBIDDEN when the actor is no member. */
 bool pn_login_select_org(struct pn_call *call, struct pn_uuid org_id, struct pn_str *token,
                          struct pn_err *err) PN_CHECKED;
+/* A token of the actor's session without an organisation. */
+bool pn_login_leave_org(struct pn_call *call, struct pn_str *token, struct pn_err *err) PN_CHECKED;
 /* Ends the actor's session: every token of it fails from the next request on. */
 bool pn_login_end(struct pn_call *call, struct pn_err *err) PN_CHECKED;
 /* Deletes sessions, tokens and counters that are over. For the jobs thread. */

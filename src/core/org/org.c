@@ -2,8 +2,10 @@
 #include "core/org/org.h"
 
 #include "core/audit/audit.h"
+#include "core/auth/login.h"
 #include "core/org/names.h"
 #include "core/org/permission.h"
+#include "core/pam/session.h"
 #include "core/scope.h"
 #include "core/rows.h"
 #include "crypto/random.h"
@@ -175,4 +177,49 @@ bool pn_org_change(struct pn_call *call, struct pn_uuid id, struct pn_str name, 
     if (pn_db_is_duplicate(err))
         return pn_recast(err, PN_BAD_REQUEST, "The slug %.*s is taken", PN_ARG(slug));
     return false;
+}
+
+/* What belongs to an organisation without a reference that the database follows comes first. */
+static const char *const erase_sql[] = {
+    "DELETE FROM scope_keys WHERE scope_id = $org OR scope_id IN (SELECT id FROM projects WHERE "
+    "org_id = $org)",
+    "DELETE FROM projects WHERE org_id = $org",
+    "DELETE FROM orgs WHERE id = $org",
+};
+
+bool pn_org_erase(struct pn_db_conn *tx, const struct pn_call *call, const struct pn_org *org,
+                  struct pn_err *err)
+{
+    struct pn_org gone = *org;
+
+    if (!pn_pam_session_close_org(tx, call, org->id, PN_LIT("The organization was deleted"), err))
+        return false;
+    for (size_t i = 0; i < PN_COUNT(erase_sql); i++) {
+        struct pn_query *q = pn_query(tx, erase_sql[i]);
+
+        pn_bind_uuid(q, "$org", org->id);
+        if (!pn_query_run(q, NULL, err))
+            return false;
+    }
+    return record(tx, &(struct change){ .call = call, .event = "delete-org", .org = &gone }, err);
+}
+
+static bool delete_org(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct change *c = context;
+
+    return pn_org_erase(tx, c->call, c->org, err);
+}
+
+bool pn_org_delete(struct pn_call *call, struct pn_uuid id, struct pn_org *out,
+                   struct pn_str *token, struct pn_err *err)
+{
+    struct change c = { .call = call, .org = out };
+
+    if (!pn_org_get(call, id, out, err))
+        return false;
+    if (!pn_str_is(call->actor.org_role, "admin"))
+        return pn_fail(err, PN_FORBIDDEN,
+                       "Only an administrator of the organization may delete it");
+    return pn_db_write(call->db, delete_org, &c, err) && pn_login_leave_org(call, token, err);
 }

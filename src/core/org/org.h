@@ -29,6 +29,16 @@ bool pn_org_create(struct pn_call *call, struct pn_str name, struct pn_org *out,
 /* Name or slug with ptr NULL stay as they are. Permission settings:edit. */
 bool pn_org_change(struct pn_call *call, struct pn_uuid id, struct pn_str name, struct pn_str slug,
                    struct pn_org *out, struct pn_err *err) PN_CHECKED;
+/*
+ * The actor's own, by its administrator (a person); protected projects do not hold it up. Live sessions
+ * end first, then everything in it goes: projects, members, machine identities, gateways, relays, keys.
+ * `token` is one of the actor's login without an organisation. Errors: PN_FORBIDDEN.
+ */
+bool pn_org_delete(struct pn_call *call, struct pn_uuid id, struct pn_org *out,
+                   struct pn_str *token, struct pn_err *err) PN_CHECKED;
+/* Deletes its rows and ends its sessions. For write functions. */
+bool pn_org_erase(struct pn_db_conn *tx, const struct pn_call *call, const struct pn_org *org,
+                  struct pn_err *err) PN_CHECKED;
 /* Inserts the rows of an organisation: itself and its key. For write functions. */
 bool pn_org_insert(struct pn_db_conn *tx, const struct pn_call *call, const struct pn_org *org,
                    struct pn_err *err) PN_CHECKED;

@@ -129,6 +129,32 @@ bool pn_project_member_get(struct pn_call *call, struct pn_uuid project, enum pn
            find_member(call, project, kind, id, out, err);
 }
 
+static bool find_user(struct pn_call *call, struct pn_uuid project, struct pn_str email,
+                      struct pn_project_member *out, bool *is_found, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(call->conn, COLUMNS_USER " AND u.email = $email");
+
+    pn_bind_uuid(q, "$project", project);
+    pn_bind_str(q, "$email", email);
+    *is_found = pn_query_next(q);
+    if (*is_found)
+        *out = read_member(q, call->arena);
+    return pn_query_end(q, err) && (!*is_found || read_roles(call, out, err));
+}
+
+bool pn_project_member_get_by_email(struct pn_call *call, struct pn_uuid project,
+                                    struct pn_str email, struct pn_project_member *out,
+                                    struct pn_err *err)
+{
+    bool is_found;
+
+    if (!pn_permit_project(call, project, "member", "read", err) ||
+        !find_user(call, project, email, out, &is_found, err))
+        return false;
+    return is_found || pn_fail(err, PN_NOT_FOUND, "%.*s is not a member of this project",
+                               PN_ARG(pn_str_slice(email, 0, 100)));
+}
+
 /* ---- writing ---- */
 
 static bool insert_role(struct pn_db_conn *tx, struct pn_uuid member, size_t position,
@@ -462,18 +488,23 @@ bool pn_project_member_set_roles(struct pn_call *call, struct pn_uuid project,
            pn_db_write(call->db, replace_roles, &c, err);
 }
 
-static bool delete_member(struct pn_db_conn *tx, void *context, struct pn_err *err)
+static bool delete_members(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct change *c = context;
-    struct pn_query *q = pn_query(tx, "DELETE FROM project_members WHERE id = $id");
 
-    pn_bind_uuid(q, "$id", c->members->id);
-    return pn_query_run(q, NULL, err) && check_admin_is_left(tx, c->members->projectId, err) &&
-           pn_pam_session_close_owner(tx, c->call,
-                                      c->kind == PN_MEMBER_USERS ? c->members->userId
-                                                                 : c->members->identityId,
-                                      PN_LIT("No longer a member of the project"), err) &&
-           record(tx, c, c->members, err);
+    for (size_t i = 0; i < c->count; i++) {
+        const struct pn_project_member *m = &c->members[i];
+        struct pn_query *q = pn_query(tx, "DELETE FROM project_members WHERE id = $id");
+
+        pn_bind_uuid(q, "$id", m->id);
+        if (!pn_query_run(q, NULL, err) ||
+            !pn_pam_session_close_owner(tx, c->call,
+                                        c->kind == PN_MEMBER_USERS ? m->userId : m->identityId,
+                                        PN_LIT("No longer a member of the project"), err) ||
+            !record(tx, c, m, err))
+            return false;
+    }
+    return c->count == 0 || check_admin_is_left(tx, c->members->projectId, err);
 }
 
 bool pn_project_member_remove(struct pn_call *call, struct pn_uuid project,
@@ -486,5 +517,31 @@ bool pn_project_member_remove(struct pn_call *call, struct pn_uuid project,
 
     return pn_permit_project(call, project, kinds[kind].subject, "delete", err) &&
            find_member(call, project, kind, id, out, err) && check_held_roles(call, out, err) &&
-           pn_db_write(call->db, delete_member, &c, err);
+           pn_db_write(call->db, delete_members, &c, err);
+}
+
+bool pn_project_member_remove_users(struct pn_call *call, struct pn_uuid project,
+                                    struct pn_strs emails, struct pn_list *out, struct pn_err *err)
+{
+    struct change c = { .call = call,
+                        .kind = PN_MEMBER_USERS,
+                        .event = kinds[PN_MEMBER_USERS].removed,
+                        .members = pn_new(call->arena, struct pn_project_member, emails.count),
+                        .count = emails.count };
+
+    if (!pn_permit_project(call, project, "member", "delete", err))
+        return false;
+    for (size_t i = 0; i < emails.count; i++) {
+        bool is_found;
+
+        if (!find_user(call, project, emails.items[i], &c.members[i], &is_found, err))
+            return false;
+        if (!is_found)
+            return pn_fail(err, PN_BAD_REQUEST, "%.*s is not a member of this project",
+                           PN_ARG(pn_str_slice(emails.items[i], 0, 100)));
+        if (!check_held_roles(call, &c.members[i], err))
+            return false;
+    }
+    *out = (struct pn_list){ .items = c.members, .count = c.count };
+    return pn_db_write(call->db, delete_members, &c, err);
 }

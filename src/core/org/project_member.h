@@ -41,6 +41,14 @@ bool pn_project_member_list(struct pn_call *call, struct pn_uuid project, enum p
 bool pn_project_member_get(struct pn_call *call, struct pn_uuid project, enum pn_member_kind kind,
                            struct pn_uuid id, struct pn_project_member *out, struct pn_err *err)
     PN_CHECKED;
+/* The one of that address. Permission member:read. PN_NOT_FOUND. */
+bool pn_project_member_get_by_email(struct pn_call *call, struct pn_uuid project,
+                                    struct pn_str email, struct pn_project_member *out,
+                                    struct pn_err *err) PN_CHECKED;
+/* All of them or none; PN_BAD_REQUEST names who is no member. Permission member:delete. */
+bool pn_project_member_remove_users(struct pn_call *call, struct pn_uuid project,
+                                    struct pn_strs emails, struct pn_list *out, struct pn_err *err)
+    PN_CHECKED;
 /* Who is a member of the organisation and has one of the addresses; PN_BAD_REQUEST names who has none. */
 bool pn_project_member_add_users(struct pn_call *call, struct pn_uuid project,
                                  struct pn_strs emails, struct pn_strs roles, struct pn_list *out,

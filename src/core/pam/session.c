@@ -553,6 +553,19 @@ bool pn_pam_session_close_account(struct pn_db_conn *tx, const struct pn_call *c
                      err);
 }
 
+bool pn_pam_session_close_project(struct pn_db_conn *tx, const struct pn_call *call,
+                                  struct pn_uuid project, struct pn_str reason, struct pn_err *err)
+{
+    return close_all(tx, call, CLOSE_SELECT "s.project_id = $id LIMIT $limit", project, reason,
+                     err);
+}
+
+bool pn_pam_session_close_org(struct pn_db_conn *tx, const struct pn_call *call, struct pn_uuid org,
+                              struct pn_str reason, struct pn_err *err)
+{
+    return close_all(tx, call, CLOSE_SELECT "s.org_id = $id LIMIT $limit", org, reason, err);
+}
+
 #define CARRIED                                                                         \
     "EXISTS (SELECT 1 FROM project_members m WHERE m.project_id = s.project_id AND "    \
     "(m.identity_id = $id OR (m.user_id = $id AND EXISTS (SELECT 1 FROM org_members o " \

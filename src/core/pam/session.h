@@ -100,6 +100,12 @@ bool pn_pam_session_close_resource(struct pn_db_conn *tx, const struct pn_call *
 bool pn_pam_session_close_account(struct pn_db_conn *tx, const struct pn_call *call,
                                   struct pn_uuid account, struct pn_str reason, struct pn_err *err)
     PN_CHECKED;
+/* Of a project, or of all projects of an organisation: call it before they are deleted. */
+bool pn_pam_session_close_project(struct pn_db_conn *tx, const struct pn_call *call,
+                                  struct pn_uuid project, struct pn_str reason, struct pn_err *err)
+    PN_CHECKED;
+bool pn_pam_session_close_org(struct pn_db_conn *tx, const struct pn_call *call, struct pn_uuid org,
+                              struct pn_str reason, struct pn_err *err) PN_CHECKED;
 /*
  * Terminates the live sessions of a person or machine identity that no membership carries any more:
  * of the project, and for people an active one of the organisation. Call it after the change.

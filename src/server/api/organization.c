@@ -142,6 +142,23 @@ static bool create(struct pn_call *call, const void *in_, void *out_, struct pn_
     return pn_org_create(call, in->name, &out->organization, err);
 }
 
+struct delete_out {
+    struct pn_org organization;
+    struct pn_str accessToken;
+};
+static const struct pn_field delete_out_fields[] = {
+    PN_FIELD(delete_out, organization, OBJECT, .shape = &pn_org_view),
+    PN_FIELD(delete_out, accessToken, STRING, .doc = "Of the same login, without an organization"),
+};
+
+static bool delete_one(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct one_in *in = in_;
+    struct delete_out *out = out_;
+
+    return pn_org_delete(call, in->organizationId, &out->organization, &out->accessToken, err);
+}
+
 struct workspaces_out {
     struct pn_list workspaces;
 };
@@ -180,6 +197,10 @@ const struct pn_route pn_organization_routes[] = {
     { PN_POST, "/api/v2/organizations", .access = BY_USER_ANYWHERE, .rate = PN_RATE_WRITE,
       .audit = "create-org", .in = PN_SHAPE(create_in), .out = PN_SHAPE(one_out), .handle = create,
       .doc = "Makes an organization; its maker administers it" },
+    { PN_DELETE, "/api/v2/organizations/:organizationId", .access = PN_BY_USER,
+      .permission = "org admin", .rate = PN_RATE_WRITE, .audit = "delete-org",
+      .in = PN_SHAPE(one_in), .out = PN_SHAPE(delete_out), .handle = delete_one,
+      .doc = "Deletes an organization with everything in it; live sessions end first" },
     { PN_GET, "/api/v2/organizations/:organizationId/workspaces", .access = PN_BY_PEOPLE,
       .permission = "member", .rate = PN_RATE_READ, .in = PN_SHAPE(one_in),
       .out = PN_SHAPE(workspaces_out), .handle = list_workspaces,

@@ -214,6 +214,68 @@ static bool remove_user(struct pn_call *call, const void *in_, void *out_, struc
     return true;
 }
 
+struct remove_in {
+    struct pn_uuid projectId;
+    struct pn_strs emails, usernames;
+};
+static const struct pn_field remove_in_fields[] = {
+    PN_FIELD(remove_in, projectId, UUID, .required = true),
+    PN_FIELD(remove_in, emails, STRINGS, .max = 100, .item_max = 254),
+    PN_FIELD(remove_in, usernames, STRINGS, .max = 100, .item_max = 254),
+};
+
+static bool remove_users(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct remove_in *in = in_;
+    struct members_out *out = out_;
+    struct pn_strs emails = fold(call->arena, &in->emails, &in->usernames);
+    struct pn_list members;
+
+    if (emails.count == 0)
+        return pn_fail(err, PN_BAD_REQUEST, "Name at least one e-mail address");
+    if (!pn_project_member_remove_users(call, in->projectId, emails, &members, err))
+        return false;
+    out->memberships = pn_project_members_show(call->arena, members);
+    return true;
+}
+
+struct details_in {
+    struct pn_uuid projectId;
+    struct pn_str username;
+};
+static const struct pn_field details_in_fields[] = {
+    PN_FIELD(details_in, projectId, UUID, .required = true),
+    PN_FIELD(details_in, username, STRING, .required = true, .min = 1, .max = 254, .lower = true,
+             .trim = true),
+};
+
+static bool get_by_email(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct details_in *in = in_;
+    struct member_out *out = out_;
+    struct pn_project_member member;
+
+    if (!pn_project_member_get_by_email(call, in->projectId, in->username, &member, err))
+        return false;
+    out->membership = pn_project_member_show(&member);
+    return true;
+}
+
+struct by_user_in {
+    struct pn_uuid projectId, userId;
+};
+static const struct pn_field by_user_in_fields[] = {
+    PN_FIELD(by_user_in, projectId, UUID, .required = true),
+    PN_FIELD(by_user_in, userId, UUID, .required = true),
+};
+
+static bool get_by_user(struct pn_call *call, const void *in_, void *out, struct pn_err *err)
+{
+    const struct by_user_in *in = in_;
+
+    return get_user(call, &(struct member_in){ in->projectId, in->userId }, out, err);
+}
+
 /* ---- machine identities ---- */
 
 struct identity_in {
@@ -370,6 +432,25 @@ static bool remove_identity(struct pn_call *call, const void *in_, void *out_, s
           .out = PN_SHAPE(roles_out),                                                             \
           .handle = set_user_roles,                                                               \
           .doc = "Replaces a person's roles" },                                                   \
+        { PN_POST,                                                                                \
+          base "/details",                                                                        \
+          .access = PN_BY_PEOPLE,                                                                 \
+          .permission = "project member:read",                                                    \
+          .rate = PN_RATE_READ,                                                                   \
+          .in = PN_SHAPE(details_in),                                                             \
+          .out = PN_SHAPE(member_out),                                                            \
+          .handle = get_by_email,                                                                 \
+          .doc = "One person's membership, by address" },                                         \
+        { PN_DELETE,                                                                              \
+          base,                                                                                   \
+          .access = PN_BY_PEOPLE,                                                                 \
+          .permission = "project member:delete",                                                  \
+          .rate = PN_RATE_WRITE,                                                                  \
+          .audit = "remove-project-member",                                                       \
+          .in = PN_SHAPE(remove_in),                                                              \
+          .out = PN_SHAPE(members_out),                                                           \
+          .handle = remove_users,                                                                 \
+          .doc = "Removes people from a project, by address: all or none" },                      \
     {                                                                                             \
         PN_DELETE, base "/:membershipId",                                                         \
             .access = PN_BY_PEOPLE, .permission = "project member:delete", .rate = PN_RATE_WRITE, \
@@ -432,6 +513,10 @@ const struct pn_route pn_project_member_routes[] = {
     { PN_GET, "/api/v1/projects/:projectId/users", .access = PN_BY_PEOPLE,
       .permission = "project member:read", .rate = PN_RATE_READ, .in = PN_SHAPE(project_in),
       .out = &users_out, .handle = list_users, .doc = "People of a project" },
+    { PN_GET, "/api/v1/projects/:projectId/user/:userId/membership", .access = PN_BY_PEOPLE,
+      .permission = "project member:read", .rate = PN_RATE_READ, .in = PN_SHAPE(by_user_in),
+      .out = PN_SHAPE(member_out), .handle = get_by_user,
+      .doc = "One person's membership, by the person's ID" },
     IDENTITIES("/api/v1/projects/:projectId/memberships/identities"),
     IDENTITIES("/api/v2/workspace/:projectId/identity-memberships"),
     { 0 },
