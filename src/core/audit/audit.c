@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "core/audit/prune.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
 
@@ -19,12 +20,13 @@ struct row {
     struct pn_uuid org_id, project_id, actor_id;
     struct pn_str event_type, metadata, actor_type, actor_name, ip, user_agent, request_id;
     int64_t created_ms;
+    bool is_pruned; /* emptied: its hash cannot be made again */
 };
 
 #define ROW_COLUMNS                                                                       \
     "id, node, sequence, previous_hash, hash, org_id, project_id, actor_id, event_type, " \
     "metadata, "                                                                          \
-    "actor_type, actor_name, ip, user_agent, request_id, created_ms"
+    "actor_type, actor_name, ip, user_agent, request_id, created_ms, pruned_by"
 
 static struct row read_row(struct pn_query *q, struct pn_arena *arena)
 {
@@ -45,6 +47,7 @@ static struct row read_row(struct pn_query *q, struct pn_arena *arena)
         .user_agent = pn_column_str(q, 13, arena),
         .request_id = pn_column_str(q, 14, arena),
         .created_ms = pn_column_int(q, 15),
+        .is_pruned = !pn_column_is_null(q, 16),
     };
 }
 
@@ -216,7 +219,10 @@ static bool check_row(const struct row *row, int64_t *sequence, uint8_t previous
     struct pn_str expected = *sequence == 0 ? PN_NONE : pn_str_of(previous, PN_SHA256_BYTES);
     uint8_t hash[PN_SHA256_BYTES];
 
-    hash_row(row, hash);
+    if (row->is_pruned && row->hash.len == sizeof(hash))
+        memcpy(hash, row->hash.ptr, sizeof(hash));
+    else
+        hash_row(row, hash);
     if (row->sequence != *sequence + 1 || !pn_str_eq(row->previous_hash, expected) ||
         !pn_str_eq(row->hash, pn_str_of(hash, sizeof(hash))))
         return pn_fail(err, PN_INTERNAL, "The audit chain breaks at row %s, sequence %lld: %s",
@@ -228,12 +234,22 @@ static bool check_row(const struct row *row, int64_t *sequence, uint8_t previous
     return true;
 }
 
-bool pn_audit_verify(struct pn_db_conn *conn, int64_t *rows, struct pn_err *err)
+static bool count_pruned(struct pn_db_conn *conn, int64_t *count, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        conn, "SELECT count(*) FROM audit_log WHERE pruned_by IS NOT NULL AND node = $node");
+
+    pn_bind_str(q, "$node", PN_LIT(PN_AUDIT_NODE));
+    *count = pn_query_next(q) ? pn_column_int(q, 0) : 0;
+    return pn_query_end(q, err);
+}
+
+/* Walks the chain; counts the emptied rows that its records account for. */
+static bool walk(struct pn_db_conn *conn, int64_t *sequence, int64_t *accounted, struct pn_err *err)
 {
     pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(2 * MAX_ROW_BYTES);
     uint8_t previous[PN_SHA256_BYTES] = { 0 };
     struct pn_err found = { 0 };
-    int64_t sequence = 0;
     struct pn_query *q;
 
     q = pn_query(conn,
@@ -242,13 +258,27 @@ bool pn_audit_verify(struct pn_db_conn *conn, int64_t *rows, struct pn_err *err)
     while (found.code == PN_OK && pn_query_next(q)) {
         const struct row row = read_row(q, arena);
 
-        if (check_row(&row, &sequence, previous, &found))
+        if (check_row(&row, sequence, previous, &found) &&
+            (!pn_str_is(row.event_type, PN_AUDIT_PRUNED) ||
+             pn_audit_check_pruned(conn, arena, row.metadata, accounted, &found)))
             pn_arena_reset(arena);
     }
     if (!pn_query_end(q, err))
         return false;
-    *rows = sequence;
     if (found.code != PN_OK)
         *err = found;
     return found.code == PN_OK;
+}
+
+bool pn_audit_verify(struct pn_db_conn *conn, int64_t *rows, struct pn_err *err)
+{
+    int64_t sequence = 0, accounted = 0, pruned;
+    bool fits = walk(conn, &sequence, &accounted, err);
+
+    *rows = sequence;
+    if (!fits || !count_pruned(conn, &pruned, err))
+        return false;
+    return pruned == accounted ||
+           pn_fail(err, PN_INTERNAL, "%lld audit rows are emptied, but %lld are on record as such",
+                   (long long)pruned, (long long)accounted);
 }

@@ -21,7 +21,8 @@ struct pn_audit_event {
 bool pn_audit_write(struct pn_db_conn *tx, const struct pn_call *call,
                     const struct pn_audit_event *event, struct pn_err *err) PN_CHECKED;
 bool pn_audit_seal(struct pn_db_conn *tx, void *context, struct pn_err *err) PN_CHECKED;
-/* Recomputes the chain; PN_INTERNAL names the first row that does not fit. */
+/* Recomputes the chain; PN_INTERNAL names the first row that does not fit. Rows past their retention
+ * (core/audit/prune.h) count by the hash they kept, and must be those that the records of it name. */
 bool pn_audit_verify(struct pn_db_conn *conn, int64_t *rows, struct pn_err *err) PN_CHECKED;
 
 #endif

@@ -6,6 +6,7 @@
 #include "core/org/permission.h"
 #include "core/org/project_member.h"
 #include "core/scope.h"
+#include "core/pam/session.h"
 #include "core/rows.h"
 #include "crypto/random.h"
 #include "json/writer.h"
@@ -14,7 +15,7 @@
 #define MAX_ENVIRONMENTS 100
 #define COLUMNS                                                                        \
     "p.id, p.org_id, p.name, p.description, p.slug, p.type, p.has_delete_protection, " \
-    "p.created_ms, p.updated_ms"
+    "p.created_ms, p.updated_ms, p.audit_retention_days"
 
 static const struct {
     const char *name, *slug;
@@ -34,6 +35,8 @@ static struct pn_project read_project(struct pn_query *q, struct pn_arena *arena
         .hasDeleteProtection = pn_column_int(q, 6) != 0,
         .createdAt = pn_column_int(q, 7),
         .updatedAt = pn_column_int(q, 8),
+        .has_auditLogsRetentionDays = !pn_column_is_null(q, 9),
+        .auditLogsRetentionDays = pn_column_int(q, 9),
     };
 }
 
@@ -73,6 +76,8 @@ static bool record(struct pn_db_conn *tx, const struct change *c, struct pn_err 
     pn_write_str(&w, "name", c->project->name);
     pn_write_str(&w, "slug", c->project->slug);
     pn_write_str(&w, "type", c->project->type);
+    if (c->project->has_auditLogsRetentionDays)
+        pn_write_int(&w, "auditLogsRetentionDays", c->project->auditLogsRetentionDays);
     pn_write_end(&w);
     return pn_audit_write(tx, c->call,
                           &(struct pn_audit_event){ .type = c->event,
@@ -305,13 +310,44 @@ bool pn_project_change(struct pn_call *call, struct pn_uuid id, const struct pn_
     return pn_db_write(call->db, update_project, &c, err);
 }
 
+static bool update_retention(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct change *c = context;
+    struct pn_query *q = pn_query(
+        tx, "UPDATE projects SET audit_retention_days = $days, updated_ms = $now WHERE id = $id");
+
+    if (c->project->has_auditLogsRetentionDays)
+        pn_bind_int(q, "$days", c->project->auditLogsRetentionDays);
+    else
+        pn_bind_null(q, "$days");
+    pn_bind_int(q, "$now", c->project->updatedAt);
+    pn_bind_uuid(q, "$id", c->project->id);
+    return pn_query_run(q, NULL, err) && record(tx, c, err);
+}
+
+bool pn_project_set_retention(struct pn_call *call, struct pn_uuid id, int64_t days,
+                              struct pn_project *out, struct pn_err *err)
+{
+    struct change c = { .call = call, .event = "update-project", .project = out };
+
+    if (!pn_permit_project(call, id, "workspace", "edit", err) || !find_project(call, id, out, err))
+        return false;
+    out->has_auditLogsRetentionDays = days > 0;
+    out->auditLogsRetentionDays = days;
+    out->updatedAt = call->now_ms;
+    return pn_db_write(call->db, update_retention, &c, err);
+}
+
 static bool delete_project(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct change *c = context;
-    struct pn_query *q =
-        pn_query(tx, "DELETE FROM projects WHERE id = $id AND has_delete_protection = 0");
+    struct pn_query *q;
     int64_t changed;
 
+    if (!pn_pam_session_close_project(tx, c->call, c->project->id,
+                                      PN_LIT("The project was deleted"), err))
+        return false;
+    q = pn_query(tx, "DELETE FROM projects WHERE id = $id AND has_delete_protection = 0");
     pn_bind_uuid(q, "$id", c->project->id);
     if (!pn_query_run(q, &changed, err))
         return false;

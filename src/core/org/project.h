@@ -14,6 +14,8 @@ struct pn_project {
     struct pn_uuid id, orgId;
     struct pn_str name, description, slug, type;
     bool hasDeleteProtection;
+    bool has_auditLogsRetentionDays; /* otherwise audit rows are kept for good */
+    int64_t auditLogsRetentionDays;
     int64_t createdAt, updatedAt;
     struct pn_list environments; /* of pn_environment */
 };
@@ -40,7 +42,14 @@ struct pn_project_change {
 };
 bool pn_project_change(struct pn_call *call, struct pn_uuid id, const struct pn_project_change *in,
                        struct pn_project *out, struct pn_err *err) PN_CHECKED;
-/* PN_FORBIDDEN while it is protected. Everything in it goes. */
+/*
+ * For how many days the project's audit rows are kept; 0: for good. What is older is emptied by a job
+ * (core/audit/prune.h) and cannot be brought back. Permission workspace:edit.
+ */
+#define PN_PROJECT_MAX_RETENTION_DAYS 36500
+bool pn_project_set_retention(struct pn_call *call, struct pn_uuid id, int64_t days,
+                              struct pn_project *out, struct pn_err *err) PN_CHECKED;
+/* PN_FORBIDDEN while it is protected. Live sessions end first; everything in it goes. */
 bool pn_project_delete(struct pn_call *call, struct pn_uuid id, struct pn_project *out,
                        struct pn_err *err) PN_CHECKED;
 

@@ -186,6 +186,26 @@ static bool delete_by_slug(struct pn_call *call, const void *in_, void *out, str
            pn_project_delete(call, found.id, out, err);
 }
 
+struct retention_in {
+    struct pn_str slug;
+    int64_t auditLogsRetentionDays;
+};
+static const struct pn_field retention_in_fields[] = {
+    PN_FIELD(retention_in, slug, STRING, .required = true, .min = 1, .max = 64),
+    PN_FIELD(retention_in, auditLogsRetentionDays, INT, .required = true, .min = 0,
+             .max = PN_PROJECT_MAX_RETENTION_DAYS, .doc = "0: for good"),
+};
+
+static bool set_retention(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct retention_in *in = in_;
+    struct project_out *out = out_;
+    struct pn_project found;
+
+    return pn_project_get_by_slug(call, in->slug, &found, err) &&
+           pn_project_set_retention(call, found.id, in->auditLogsRetentionDays, &out->project, err);
+}
+
 /* The same service under its paths: method, path, and the shape of its answer. */
 #define CREATE(at)                                                                                \
     {                                                                                             \
@@ -244,6 +264,11 @@ const struct pn_route pn_project_routes[] = {
       .permission = "project workspace:delete", .rate = PN_RATE_WRITE, .audit = "delete-project",
       .in = PN_SHAPE(by_slug), .out = &pn_project_view, .handle = delete_by_slug,
       .doc = "Deletes a project by its slug" },
+
+    { PN_PUT, "/api/v1/workspace/:slug/audit-logs-retention", .access = PN_BY_PEOPLE,
+      .permission = "project workspace:edit", .rate = PN_RATE_WRITE, .audit = "update-project",
+      .in = PN_SHAPE(retention_in), .out = &workspace_out, .handle = set_retention,
+      .doc = "For how many days the project's audit rows are kept" },
 
     { PN_GET, "/api/v1/org-admin/projects", .access = PN_BY_PEOPLE,
       .permission = "org organization-admin-console:access-all-projects", .rate = PN_RATE_READ,

@@ -45,6 +45,8 @@ static const struct pn_field pn_project_fields[] = {
     PN_FIELD(pn_project, orgId, UUID),
     AS(pn_project, orgId, UUID, "organization"), /* lists of an organization call it so */
     PN_FIELD(pn_project, hasDeleteProtection, BOOL),
+    PN_FIELD(pn_project, auditLogsRetentionDays, INT,
+             .has_offset = offsetof(struct pn_project, has_auditLogsRetentionDays)),
     PN_FIELD(pn_project, createdAt, TIME),
     PN_FIELD(pn_project, updatedAt, TIME),
     PN_FIELD(pn_project, environments, OBJECTS, .shape = &environment_view),

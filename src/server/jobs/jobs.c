@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/audit/prune.h"
 #include "core/auth/login.h"
 #include "core/pam/session.h"
 #include "db/db.h"
@@ -27,6 +28,7 @@ static const struct job {
 } jobs_table[] = {
     { "expire-sessions", 1000, expire_sessions },
     { "sweep-logins", 60000, pn_login_sweep },
+    { "prune-audit-log", 600000, pn_audit_prune },
 };
 
 struct pn_jobs {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "home.h"
 
+#include "core/audit/prune.h"
+
 static bool run_sql(struct pn_db_conn *tx, void *sql, struct pn_err *err)
 {
     return pn_query_run(pn_query(tx, sql), NULL, err);
@@ -119,7 +121,110 @@ HOME_TEST(what_did_not_happen_is_not_recorded)
     CHECK_OK(verify(h, &rows, &err), err);
 }
 
-PN_TEST_MAIN(T(every_change_is_in_an_unbroken_chain), T(a_row_tells_who_from_where),
+/* Two projects, one of which keeps its rows for ten days; eleven days later. */
+static struct pn_project forget(struct home *h)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_project kept = home_project(h, &admin, "kept"),
+                      brief = home_project(h, &admin, "brief");
+    struct pn_err err = { 0 };
+
+    (void)kept;
+    CHECK_OK(pn_project_set_retention(&admin, brief.id, 10, &brief, &err), err);
+    admin.now_ms += INT64_C(11) * 24 * 3600 * 1000;
+    admin.actor = (struct pn_actor){ .kind = PN_ACTOR_PLATFORM };
+    CHECK_OK(pn_audit_prune(&admin, &err), err);
+    return brief;
+}
+
+HOME_TEST(a_row_past_its_retention_is_emptied_and_the_chain_holds)
+{
+    struct pn_err err = { 0 };
+    int64_t rows;
+
+    (void)forget(h);
+    CHECK_EQ(home_count(h,
+                        "SELECT count(*) FROM audit_log WHERE pruned_by IS NOT NULL AND "
+                        "metadata = '' AND event_type = '' AND actor_name IS NULL AND ip IS NULL"),
+             2);                                   /* made, and the retention set */
+    CHECK_EQ(home_events(h, "create-project"), 1); /* the other project's */
+    CHECK_EQ(home_events(h, PN_AUDIT_PRUNED), 1);
+    CHECK_OK(verify(h, &rows, &err), err);
+    CHECK_EQ(rows, home_count(h, "SELECT count(*) FROM audit_log"));
+}
+
+HOME_TEST(nothing_due_is_nothing_written)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_project project = home_project(h, &admin, "brief");
+    struct pn_err err = { 0 };
+    int64_t before;
+
+    CHECK_OK(pn_project_set_retention(&admin, project.id, 10, &project, &err), err);
+    before = home_count(h, "SELECT count(*) FROM audit_log");
+    admin.now_ms += INT64_C(10) * 24 * 3600 * 1000 - 1;
+    CHECK_OK(pn_audit_prune(&admin, &err), err);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM audit_log"), before);
+    CHECK_OK(pn_project_set_retention(&admin, project.id, 0, &project, &err), err);
+    admin.now_ms *= 2;
+    CHECK_OK(pn_audit_prune(&admin, &err), err);
+    CHECK_EQ(home_events(h, PN_AUDIT_PRUNED), 0);
+}
+
+static void check_forgery(struct home *h, const char *sql)
+{
+    struct pn_err err = { 0 };
+    int64_t rows;
+
+    (void)forget(h);
+    CHECK_OK(verify(h, &rows, &err), err);
+    tamper(h, sql);
+    CHECK_FAILS(verify(h, &rows, &err), err, INTERNAL);
+}
+
+HOME_TEST(a_row_emptied_without_record_is_noticed)
+{
+    check_forgery(h, "UPDATE audit_log SET metadata = '', pruned_by = id WHERE sequence = 2");
+}
+
+HOME_TEST(a_row_added_to_those_on_record_is_noticed)
+{
+    check_forgery(h, "UPDATE audit_log SET metadata = '', pruned_by = (SELECT pruned_by FROM "
+                     "audit_log WHERE pruned_by IS NOT NULL LIMIT 1) WHERE sequence = 2");
+}
+
+HOME_TEST(an_emptied_row_with_another_hash_is_noticed)
+{
+    check_forgery(h, "UPDATE audit_log SET hash = zeroblob(32) WHERE pruned_by IS NOT NULL");
+}
+
+HOME_TEST(an_emptied_row_that_is_gone_is_noticed)
+{
+    check_forgery(h, "DELETE FROM audit_log WHERE pruned_by IS NOT NULL");
+}
+
+HOME_TEST(only_who_administers_the_project_sets_its_retention)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_call other = home_new_person(h, "member@acme.test", "member");
+    struct pn_project project = home_project(h, &admin, "brief");
+    struct pn_err err = { 0 };
+    struct pn_list added;
+    struct pn_str email = PN_LIT("member@acme.test"), role = PN_LIT("member");
+
+    CHECK_OK(pn_project_member_add_users(&admin, project.id, (struct pn_strs){ &email, 1 },
+                                         (struct pn_strs){ &role, 1 }, &added, &err),
+             err);
+    CHECK_FAILS(pn_project_set_retention(&other, project.id, 1, &project, &err), err, PERMISSION);
+}
+
+PN_TEST_MAIN(T(a_row_past_its_retention_is_emptied_and_the_chain_holds),
+             T(nothing_due_is_nothing_written), T(a_row_emptied_without_record_is_noticed),
+             T(a_row_added_to_those_on_record_is_noticed),
+             T(an_emptied_row_with_another_hash_is_noticed),
+             T(an_emptied_row_that_is_gone_is_noticed),
+             T(only_who_administers_the_project_sets_its_retention),
+             T(every_change_is_in_an_unbroken_chain), T(a_row_tells_who_from_where),
              T(an_empty_log_verifies), T(an_edited_row_is_noticed), T(another_actor_is_noticed),
              T(a_removed_row_is_noticed), T(a_removed_beginning_is_noticed),
              T(an_invented_hash_is_noticed), T(what_did_not_happen_is_not_recorded))
