@@ -242,23 +242,21 @@ static int wait_connected(int fd, int64_t until_ms)
     }
 }
 
-int pn_dial_blocking(const struct pn_endpoint *to, int64_t deadline_ms, struct pn_err *err)
+int pn_dial_addresses(const struct pn_endpoint *to, const struct pn_addresses *addresses,
+                      int64_t deadline_ms, struct pn_err *err)
 {
-    struct pn_addresses addresses;
     int cause = ETIMEDOUT, fd = -1;
 
     pn_on_worker();
-    if (!pn_resolve_blocking(to, deadline_ms, &addresses, err))
-        return -1;
-    for (size_t at = 0; at < addresses.count; at++) {
+    for (size_t at = 0; at < addresses->count; at++) {
         int64_t now_ms = pn_clock_mono_ms();
 
         if (now_ms >= deadline_ms)
             break;
-        cause = connect_to(&addresses, at, &fd);
+        cause = connect_to(addresses, at, &fd);
         if (cause == EINPROGRESS)
             cause =
-                wait_connected(fd, now_ms + share_ms(deadline_ms - now_ms, addresses.count - at));
+                wait_connected(fd, now_ms + share_ms(deadline_ms - now_ms, addresses->count - at));
         if (cause == 0)
             return fd;
         if (fd >= 0)
@@ -267,4 +265,13 @@ int pn_dial_blocking(const struct pn_endpoint *to, int64_t deadline_ms, struct p
     }
     (void)fail_connect(to, cause, err);
     return -1;
+}
+
+int pn_dial_blocking(const struct pn_endpoint *to, int64_t deadline_ms, struct pn_err *err)
+{
+    struct pn_addresses addresses;
+
+    if (!pn_resolve_blocking(to, deadline_ms, &addresses, err))
+        return -1;
+    return pn_dial_addresses(to, &addresses, deadline_ms, err);
 }

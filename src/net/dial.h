@@ -37,6 +37,15 @@ void pn_dial_cancel(struct pn_dial *dial); /* `done` will not be called */
 
 /* Blocking: a connected, non-blocking descriptor, or -1. `deadline_ms` is monotonic. Threads: worker. */
 int pn_dial_blocking(const struct pn_endpoint *to, int64_t deadline_ms, struct pn_err *err);
+/*
+ * The same in two steps, for who must see the addresses before anything is sent to them: what was
+ * resolved and checked is what is connected to. Refuses with `err`; one bad address refuses all.
+ */
+struct pn_addresses;
+typedef bool pn_dial_check_fn(void *context, const struct pn_addresses *addresses,
+                              struct pn_err *err);
+int pn_dial_addresses(const struct pn_endpoint *to, const struct pn_addresses *addresses,
+                      int64_t deadline_ms, struct pn_err *err);
 
 /*
  * A listening socket on a loop. Accepts until descriptors run out, then pauses for 100 ms: clean

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "http/h1.h"
+#include "net/resolve.h"
 #include "net/tls_context.h"
 
 #define MAX_BODY_BYTES ((size_t)16 << 20)
@@ -36,7 +37,10 @@ struct pn_fetcher {
     char *user_agent;
     struct pn_tls_context *tls; /* NULL for http:// */
     BIO_METHOD *bio_method;
+    pn_dial_check_fn *check;
+    void *check_context;
     struct connection connection;
+    struct pn_fetch_fault fault;
 };
 
 /* ---- OpenSSL on a descriptor, without SIGPIPE ---- */
@@ -157,6 +161,23 @@ static bool fail_broken(const struct connection *c, struct pn_err *err)
     return pn_fail_cause(err, PN_UNREACHABLE, errno, "the connection to the server broke");
 }
 
+/* What was wrong with the certificate, in the classes that help a person to mend it. */
+static int certificate_fault(SSL *ssl)
+{
+    long verdict = SSL_get_verify_result(ssl);
+
+    switch (verdict) {
+    case X509_V_OK: return PN_CERT_NO_FAULT;
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: return PN_CERT_SELF_SIGNED;
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_CERT_HAS_EXPIRED: return PN_CERT_UNVERIFIED;
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+        return sk_X509_num(SSL_get_peer_cert_chain(ssl)) == 1 ? PN_CERT_UNVERIFIED : PN_CERT_OTHER;
+    default: return PN_CERT_OTHER;
+    }
+}
+
 static bool shake_hands(struct pn_fetcher *fetcher, int64_t deadline_ms, struct pn_err *err)
 {
     struct connection *c = &fetcher->connection;
@@ -178,8 +199,10 @@ static bool shake_hands(struct pn_fetcher *fetcher, int64_t deadline_ms, struct 
         if (done == 1)
             return true;
         outcome = outcome_of_ssl(c, done);
-        if (outcome != WAITS_READ && outcome != WAITS_WRITE)
+        if (outcome != WAITS_READ && outcome != WAITS_WRITE) {
+            fetcher->fault.certificate = certificate_fault(c->ssl);
             return pn_tls_context_fail(c->ssl, fetcher->url.endpoint.host, err);
+        }
         if (!wait_for(c, outcome, deadline_ms, err))
             return false;
     }
@@ -188,14 +211,23 @@ static bool shake_hands(struct pn_fetcher *fetcher, int64_t deadline_ms, struct 
 static bool open_connection(struct pn_fetcher *fetcher, int64_t deadline_ms, struct pn_err *err)
 {
     struct connection *c = &fetcher->connection;
+    struct pn_addresses addresses;
 
-    c->fd = pn_dial_blocking(&fetcher->url.endpoint, deadline_ms, err);
+    fetcher->fault = (struct pn_fetch_fault){ .phase = PN_FETCH_RESOLVE };
+    if (!pn_resolve_blocking(&fetcher->url.endpoint, deadline_ms, &addresses, err) ||
+        (fetcher->check != NULL && !fetcher->check(fetcher->check_context, &addresses, err)))
+        return false;
+    fetcher->fault.phase = PN_FETCH_CONNECT;
+    c->fd = pn_dial_addresses(&fetcher->url.endpoint, &addresses, deadline_ms, err);
     if (c->fd < 0)
         return false;
-    if (fetcher->tls == NULL || shake_hands(fetcher, deadline_ms, err))
-        return true;
-    disconnect(c);
-    return false;
+    fetcher->fault.phase = PN_FETCH_TLS;
+    if (fetcher->tls != NULL && !shake_hands(fetcher, deadline_ms, err)) {
+        disconnect(c);
+        return false;
+    }
+    fetcher->fault.phase = PN_FETCH_HTTP;
+    return true;
 }
 
 /* A kept-alive connection on which something waits has been ended by the server (or talks nonsense). */
@@ -411,7 +443,7 @@ static bool is_repeatable(const struct attempt *a)
 {
     static const char *const methods[] = { "GET", "HEAD", "PUT", "DELETE", "OPTIONS" };
 
-    if (a->sent == 0)
+    if (a->sent == 0 || a->request->is_repeatable)
         return true;
     for (size_t i = 0; i < PN_COUNT(methods); i++)
         if (strcmp(a->request->method, methods[i]) == 0)
@@ -491,6 +523,8 @@ bool pn_fetcher_new(const struct pn_fetcher_config *config, struct pn_fetcher **
     if (!is_default)
         snprintf(fetcher->authority + strlen(fetcher->authority), 8, ":%u", at->port);
     fetcher->user_agent = config->user_agent != NULL ? pn_heap_copy(config->user_agent) : NULL;
+    fetcher->check = config->check;
+    fetcher->check_context = config->check_context;
     fetcher->connection.fd = -1;
     fetcher->connection.in = pn_buf_init_wiped(PN_HTTP_MAX_HEAD_BYTES + READ_BYTES);
     if (config->url.is_tls) {
@@ -505,6 +539,11 @@ bool pn_fetcher_new(const struct pn_fetcher_config *config, struct pn_fetcher **
     }
     *out = fetcher;
     return true;
+}
+
+struct pn_fetch_fault pn_fetcher_fault(const struct pn_fetcher *fetcher)
+{
+    return fetcher->fault;
 }
 
 void pn_fetcher_free(struct pn_fetcher *fetcher)

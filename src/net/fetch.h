@@ -19,6 +19,8 @@ struct pn_fetcher_config {
     struct pn_str trust_pem; /* absent: the system's CAs */
     bool is_insecure;
     const char *user_agent;
+    pn_dial_check_fn *check; /* of the addresses that are dialled; NULL: all are fine */
+    void *check_context;
 };
 bool pn_fetcher_new(const struct pn_fetcher_config *config, struct pn_fetcher **out,
                     struct pn_err *err) PN_CHECKED;
@@ -34,6 +36,7 @@ struct pn_fetch {
     const char *content_type;       /* NULL = application/json */
     int64_t deadline_ms;            /* monotonic */
     size_t max_body_bytes;          /* of the answer; 0 = 16 MiB */
+    bool is_repeatable;             /* although its method does not say so */
 };
 struct pn_fetched {
     int status;
@@ -42,12 +45,20 @@ struct pn_fetched {
 };
 /*
  * One request. A dead kept-alive connection is replaced once, when the request can be repeated (GET,
- * HEAD, PUT, DELETE, or nothing was sent yet).
+ * HEAD, PUT, DELETE, is_repeatable, or nothing was sent yet).
  * Errors: PN_UNREACHABLE (no connection, TLS refused: trace says why), PN_TIMEOUT, PN_PROTOCOL
  * (not HTTP), PN_TOO_LARGE. A status ≥ 400 is not an error here.
  * Threads: worker.
  */
 bool pn_fetch(struct pn_fetcher *fetcher, const struct pn_fetch *request, struct pn_arena *arena,
               struct pn_fetched *out, struct pn_err *err) PN_CHECKED;
+
+/* How far the last request came that failed without an answer, for messages that tell causes apart. */
+struct pn_fetch_fault {
+    enum { PN_FETCH_RESOLVE, PN_FETCH_CONNECT, PN_FETCH_TLS, PN_FETCH_HTTP } phase;
+    /* TLS: was it the certificate? Unverified: expired, or a leaf that came alone from an unknown issuer. */
+    enum { PN_CERT_NO_FAULT, PN_CERT_SELF_SIGNED, PN_CERT_UNVERIFIED, PN_CERT_OTHER } certificate;
+};
+struct pn_fetch_fault pn_fetcher_fault(const struct pn_fetcher *fetcher);
 
 #endif
