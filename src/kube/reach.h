@@ -37,6 +37,7 @@ struct pn_reach_request {
         impersonate;    /* AS_GATEWAY: "system:serviceaccount:NS:NAME" the gateway impersonates */
     int64_t timeout_ms; /* 0 = 10,000; never beyond call->deadline_ms */
     size_t max_body_bytes; /* of the answer; 0 = 64 KiB */
+    bool is_repeatable;    /* although its method does not say so: TokenReviews */
 };
 
 struct pn_reach_answer {

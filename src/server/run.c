@@ -170,7 +170,8 @@ void pn_dispatch_run(const struct pn_dispatch_parts *parts, struct pn_db_conn *c
                   .db = parts->db,
                   .conn = conn,
                   .keyring = parts->keyring,
-                  .settings = parts->settings },
+                  .settings = parts->settings,
+                  .reach = parts->reach },
         .answer = out,
         .parts = parts,
     };

@@ -10,6 +10,7 @@
 #include "net/tls.h"
 #include "server/dispatch.h"
 #include "server/jobs/jobs.h"
+#include "server/reach.h"
 #include "server/routes.h"
 #include "server/trust.h"
 #include "sys/sys.h"
@@ -37,6 +38,7 @@ struct pn_server {
     struct pn_metrics metrics;
     struct pn_lane *fast, *slow;
     struct pn_jobs *jobs;
+    struct pn_reacher *reacher;
 
     struct pn_loop *loop; /* from here on: the loop's, once it runs */
     struct pn_trust trust;
@@ -224,6 +226,8 @@ static bool start_workers(struct pn_server *server, struct pn_err *err)
     if (!pn_router_new(pn_route_tables, &server->router, err))
         return false;
     server->limiter = make_limiter(settings);
+    server->reacher =
+        pn_reacher_new(&(struct pn_reacher_config){ .pod_directory = settings->pod_identity });
     return start_lane(server, "fast", settings->fast_threads, &server->fast, err) &&
            start_lane(server, "slow", settings->slow_threads, &server->slow, err);
 }
@@ -254,6 +258,7 @@ static void make_http(struct pn_server *server)
         .metrics = &server->metrics,
         .fast = server->fast,
         .slow = server->slow,
+        .reach = pn_reacher_port(server->reacher),
     };
     struct pn_http_server_config config = {
         .request = pn_dispatch,
@@ -280,6 +285,18 @@ static void make_url(struct pn_server *server, const char *host)
              strchr(shown, ':') != NULL ? "https://[%s]:%u" : "https://%s:%u", shown, server->port);
 }
 
+/* What we listen on is no cluster; the relay of --dev listens where the settings say. */
+static void own_listeners(struct pn_server *server)
+{
+    struct pn_err ignored = { 0 };
+    struct pn_endpoint relay;
+
+    pn_reacher_own(server->reacher, server->port);
+    if (server->settings->dev &&
+        pn_endpoint_parse(pn_str_from(server->settings->relay_listen), 0, &relay, &ignored))
+        pn_reacher_own(server->reacher, relay.port);
+}
+
 static bool start_serving(struct pn_server *server, struct pn_err *err)
 {
     struct pn_endpoint at;
@@ -292,6 +309,7 @@ static bool start_serving(struct pn_server *server, struct pn_err *err)
     if (!pn_listen(server->loop, &at, on_accepted, server, &server->listener, err))
         return false;
     make_url(server, at.host);
+    own_listeners(server);
     if (server->effective.public_url[0] == '\0')
         server->effective.public_url = server->url; /* links that are handed out lead here */
     server->drain.run = on_drain;
@@ -343,6 +361,7 @@ void pn_server_stop(struct pn_server *server)
         pn_stream_close(server->arrivals->tls);
         arrival_free(server->arrivals);
     }
+    pn_reacher_free(server->reacher);
     pn_dispatcher_free(server->dispatcher);
     pn_http_server_free(server->http);
     pn_tls_context_free(server->tls);
@@ -411,7 +430,8 @@ bool pn_server_call(struct pn_server *server,
                             .request_id = PN_LIT("platform"),
                             .db = server->db,
                             .keyring = server->keyring,
-                            .settings = server->settings };
+                            .settings = server->settings,
+                            .reach = pn_reacher_port(server->reacher) };
     bool done;
 
     if (!pn_db_connect(server->db, &call.conn, err))

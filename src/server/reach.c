@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/reach.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "crypto/hash.h"
+#include "kube/host.h"
+#include "net/fetch.h"
+#include "server/reach_guard.h"
+#include "sys/pod.h"
+
+#define TIMEOUT_MS 10000
+#define MAX_ANSWER_BYTES ((size_t)64 * 1024)
+#define MAX_IDLE 64
+#define MAX_IDLE_MS 60000
+#define POD_FRESH_MS 30000 /* contract §13: a renewed token counts within 60 s */
+
+/* A connection to one host under one CA, which waits for its next request. */
+struct idle {
+    struct idle *next;
+    uint8_t key[PN_SHA256_BYTES];
+    struct pn_fetcher *fetcher;
+    int64_t since_ms;
+};
+
+struct pn_reacher {
+    struct pn_reach_port port; /* first: what calls hold */
+    struct pn_reacher_config config;
+    struct pn_reach_guard guard;
+    pthread_mutex_t mutex; /* of all below */
+    struct idle *idle;     /* newest first */
+    size_t idle_count;
+    struct pn_pod pod;
+    int64_t pod_read_ms; /* 0: not read */
+};
+
+/* ---- connections that wait ---- */
+
+static void idle_free(struct idle *idle)
+{
+    pn_fetcher_free(idle->fetcher);
+    pn_heap_free(idle);
+}
+
+static struct idle *take_idle(struct pn_reacher *r, const uint8_t key[PN_SHA256_BYTES])
+{
+    struct idle *found = NULL;
+
+    pthread_mutex_lock(&r->mutex);
+    for (struct idle **at = &r->idle; *at != NULL; at = &(*at)->next) {
+        if (memcmp((*at)->key, key, PN_SHA256_BYTES) != 0)
+            continue;
+        found = *at;
+        *at = found->next;
+        r->idle_count--;
+        break;
+    }
+    pthread_mutex_unlock(&r->mutex);
+    return found;
+}
+
+/* Keeps the newest; the rest of the list, too old or too many, is returned to be closed unlocked. */
+static struct idle *cut_old(struct pn_reacher *r, int64_t now_ms)
+{
+    size_t kept = 0;
+    struct idle **at = &r->idle, *old;
+
+    while (*at != NULL && kept < MAX_IDLE && now_ms - (*at)->since_ms < MAX_IDLE_MS) {
+        at = &(*at)->next;
+        kept++;
+    }
+    old = *at;
+    *at = NULL;
+    r->idle_count = kept;
+    return old;
+}
+
+static void keep_idle(struct pn_reacher *r, struct idle *idle)
+{
+    struct idle *old;
+
+    idle->since_ms = pn_clock_mono_ms();
+    pthread_mutex_lock(&r->mutex);
+    idle->next = r->idle;
+    r->idle = idle;
+    r->idle_count++;
+    old = cut_old(r, idle->since_ms);
+    pthread_mutex_unlock(&r->mutex);
+    while (old != NULL) {
+        struct idle *next = old->next;
+
+        idle_free(old);
+        old = next;
+    }
+}
+
+/* ---- where to ---- */
+
+static void key_of(struct pn_call *call, const struct pn_reach_to *to, uint8_t key[PN_SHA256_BYTES])
+{
+    struct pn_str text = pn_arena_printf(call->arena, "%zu:%.*s|%d|%.*s", to->host.len,
+                                         PN_ARG(to->host), to->is_insecure, PN_ARG(to->ca_pem));
+
+    pn_hash_sha256(text, key);
+}
+
+static bool url_of(struct pn_str text, struct pn_url *out, struct pn_err *err)
+{
+    struct pn_kube_host host;
+
+    if (!pn_kube_host_parse(text, &host, err))
+        return false;
+    *out = (struct pn_url){ .is_tls = host.is_tls, .prefix = host.prefix };
+    out->endpoint.port = host.address.port;
+    snprintf(out->endpoint.host, sizeof(out->endpoint.host), "%.*s", PN_ARG(host.address.host));
+    return true;
+}
+
+static bool connect_idle(struct pn_reacher *r, const struct pn_reach_to *to, struct idle **out,
+                         struct pn_err *err)
+{
+    struct pn_fetcher_config config = { .trust_pem = to->ca_pem.len > 0 ? to->ca_pem : PN_NONE,
+                                        .is_insecure = to->is_insecure,
+                                        .user_agent = "postern/" PN_VERSION,
+                                        .check = pn_reach_guard_check,
+                                        .check_context = &r->guard };
+    struct pn_fetcher *fetcher;
+
+    if (!url_of(to->host, &config.url, err) || !pn_fetcher_new(&config, &fetcher, err))
+        return false;
+    *out = pn_heap_new(sizeof(**out));
+    (*out)->fetcher = fetcher;
+    return true;
+}
+
+/* ---- one request ---- */
+
+static enum pn_reach_fault fault_of(const struct pn_fetcher *fetcher, const struct pn_err *err)
+{
+    struct pn_fetch_fault fault = pn_fetcher_fault(fetcher);
+
+    if (err->code == PN_TIMEOUT)
+        return PN_REACH_TIMED_OUT;
+    switch (fault.phase) {
+    case PN_FETCH_RESOLVE:
+        return err->code == PN_BAD_REQUEST ? PN_REACH_BAD_HOST
+               : err->code == PN_BUSY      ? PN_REACH_OTHER
+                                           : PN_REACH_NO_NAME;
+    case PN_FETCH_CONNECT: return err->cause == ECONNREFUSED ? PN_REACH_REFUSED : PN_REACH_OTHER;
+    case PN_FETCH_TLS:
+        switch (fault.certificate) {
+        case PN_CERT_SELF_SIGNED: return PN_REACH_SELF_SIGNED;
+        case PN_CERT_UNVERIFIED: return PN_REACH_BAD_CHAIN;
+        case PN_CERT_NO_FAULT:
+        case PN_CERT_OTHER: return PN_REACH_OTHER;
+        }
+        return PN_REACH_OTHER;
+    case PN_FETCH_HTTP: return PN_REACH_OTHER;
+    }
+    return PN_REACH_OTHER;
+}
+
+static void read_answer(const struct pn_fetched *fetched, struct pn_reach_answer *out)
+{
+    int64_t retry_s;
+
+    *out = (struct pn_reach_answer){
+        .status = fetched->status,
+        .status_text = pn_str_from(pn_http_reason(fetched->status)),
+        .content_type = pn_http_field_get(&fetched->head, "content-type"),
+        .body = fetched->body,
+    };
+    if (pn_str_i64(pn_http_field_get(&fetched->head, "retry-after"), &retry_s) && retry_s > 0)
+        out->retry_after_s = retry_s;
+}
+
+static bool fetch(struct pn_call *call, struct pn_fetcher *fetcher,
+                  const struct pn_reach_request *request, struct pn_reach_answer *out,
+                  enum pn_reach_fault *fault, struct pn_err *err)
+{
+    int64_t until_ms =
+        pn_clock_mono_ms() + (request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS);
+    const struct pn_fetch what = {
+        .method = request->method,
+        .path = request->path,
+        .bearer = request->bearer,
+        .body = request->body,
+        .content_type = request->content_type,
+        .deadline_ms = until_ms < call->deadline_ms ? until_ms : call->deadline_ms,
+        .max_body_bytes = request->max_body_bytes > 0 ? request->max_body_bytes : MAX_ANSWER_BYTES,
+        .is_repeatable = request->is_repeatable,
+    };
+    struct pn_fetched fetched;
+
+    if (!pn_fetch(fetcher, &what, call->arena, &fetched, err)) {
+        *fault = fault_of(fetcher, err);
+        return false;
+    }
+    read_answer(&fetched, out);
+    *fault = PN_REACH_NO_FAULT;
+    return true;
+}
+
+static bool send_directly(struct pn_reacher *r, struct pn_call *call, const struct pn_reach_to *to,
+                          const struct pn_reach_request *request, struct pn_reach_answer *out,
+                          enum pn_reach_fault *fault, struct pn_err *err)
+{
+    uint8_t key[PN_SHA256_BYTES];
+    struct idle *connection;
+    bool done;
+
+    key_of(call, to, key);
+    connection = take_idle(r, key);
+    if (connection == NULL && !connect_idle(r, to, &connection, err)) {
+        *fault = PN_REACH_BAD_HOST;
+        return false;
+    }
+    memcpy(connection->key, key, sizeof(key));
+    done = fetch(call, connection->fetcher, request, out, fault, err);
+    keep_idle(r, connection);
+    return done;
+}
+
+/* ---- as this server's own pod ---- */
+
+static bool refresh_pod(struct pn_reacher *r, struct pn_err *err)
+{
+    int64_t now_ms = pn_clock_mono_ms();
+    const char *directory = r->config.pod_directory;
+    struct pn_pod fresh;
+
+    if (r->pod_read_ms != 0 && now_ms - r->pod_read_ms < POD_FRESH_MS)
+        return true;
+    if (!pn_pod_read(directory != NULL && directory[0] != '\0' ? directory : NULL, &fresh, err)) {
+        pn_pod_drop(&r->pod);
+        r->pod_read_ms = 0;
+        return false;
+    }
+    pn_pod_drop(&r->pod);
+    r->pod = fresh;
+    r->pod_read_ms = now_ms;
+    return true;
+}
+
+static bool copy_pod(struct pn_reacher *r, struct pn_call *call, struct pn_reach_to *to,
+                     struct pn_secret **token, struct pn_err *err)
+{
+    bool done;
+
+    pthread_mutex_lock(&r->mutex);
+    done = refresh_pod(r, err);
+    if (done) {
+        to->host = pn_arena_copy(call->arena, r->pod.url);
+        to->ca_pem = pn_arena_copy(call->arena, r->pod.ca_pem);
+        *token = pn_secret_copy(r->pod.token, err);
+        done = *token != NULL;
+    }
+    pthread_mutex_unlock(&r->mutex);
+    return done;
+}
+
+/* The cluster did not take our token: it may have been renewed since we read it. */
+static void doubt_pod(struct pn_reacher *r)
+{
+    pthread_mutex_lock(&r->mutex);
+    r->pod_read_ms = 0;
+    pthread_mutex_unlock(&r->mutex);
+}
+
+static bool send_as_server(struct pn_reacher *r, struct pn_call *call, const struct pn_reach_to *to,
+                           const struct pn_reach_request *request, struct pn_reach_answer *out,
+                           enum pn_reach_fault *fault, struct pn_err *err)
+{
+    pn_auto(pn_secret_freep) struct pn_secret *token = NULL;
+    struct pn_reach_request with_token = *request;
+    struct pn_reach_to own = *to;
+
+    if (!copy_pod(r, call, &own, &token, err)) {
+        *fault = PN_REACH_BAD_HOST;
+        return pn_recast(err, PN_UNREACHABLE, "the server's own pod identity cannot be used: %s",
+                         err->message);
+    }
+    with_token.bearer = token;
+    own.is_insecure = false;
+    if (!send_directly(r, call, &own, &with_token, out, fault, err))
+        return false;
+    if (out->status == 401)
+        doubt_pod(r);
+    return true;
+}
+
+/* ---- the port ---- */
+
+static bool reach(const struct pn_reach_port *port, struct pn_call *call,
+                  const struct pn_reach_to *to, const struct pn_reach_request *request,
+                  struct pn_reach_answer *out, enum pn_reach_fault *fault, struct pn_err *err)
+{
+    struct pn_reacher *r = pn_container_of(port, struct pn_reacher, port);
+    const struct pn_reach_port *gateways = r->config.gateways;
+
+    *fault = PN_REACH_OTHER;
+    if (to->as == PN_REACH_AS_GATEWAY || !pn_uuid_is_zero(to->gateway_id) ||
+        !pn_uuid_is_zero(to->pool_id)) {
+        *fault = PN_REACH_NO_GATEWAY;
+        if (gateways == NULL) /* never directly instead */
+            return pn_fail(err, PN_UNREACHABLE, "this server reaches no gateways");
+        return gateways->send(gateways, call, to, request, out, fault, err);
+    }
+    if (to->as == PN_REACH_AS_SERVER)
+        return send_as_server(r, call, to, request, out, fault, err);
+    return send_directly(r, call, to, request, out, fault, err);
+}
+
+struct pn_reacher *pn_reacher_new(const struct pn_reacher_config *config)
+{
+    struct pn_reacher *r = pn_heap_new(sizeof(*r));
+
+    r->port.send = reach;
+    r->config = *config;
+    pthread_mutex_init(&r->mutex, NULL);
+    return r;
+}
+
+void pn_reacher_free(struct pn_reacher *r)
+{
+    if (r == NULL)
+        return;
+    while (r->idle != NULL) {
+        struct idle *next = r->idle->next;
+
+        idle_free(r->idle);
+        r->idle = next;
+    }
+    pn_pod_drop(&r->pod);
+    pthread_mutex_destroy(&r->mutex);
+    pn_heap_free(r);
+}
+
+void pn_reacher_own(struct pn_reacher *r, uint16_t port)
+{
+    pn_assert(r->guard.count < PN_REACH_GUARD_PORTS);
+    if (port != 0)
+        r->guard.ports[r->guard.count++] = port;
+}
+
+const struct pn_reach_port *pn_reacher_port(struct pn_reacher *r)
+{
+    return &r->port;
+}
