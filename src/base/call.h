@@ -11,6 +11,7 @@ struct pn_db_conn;
 struct pn_keyring;
 struct pn_settings;
 struct pn_reach_port;
+struct pn_token_cache;
 
 enum pn_actor_kind {
     PN_ACTOR_NONE,
@@ -46,6 +47,7 @@ struct pn_call {
     struct pn_db *db;             /* writes go through its writer */
     struct pn_db_conn *conn;      /* this worker's read connection */
     struct pn_keyring *keyring;
+    struct pn_token_cache *tokens; /* NULL: every bearer is looked up */
     const struct pn_settings *settings;
     const struct pn_reach_port *reach; /* to clusters: kube/reach.h; NULL where nothing calls out */
 };

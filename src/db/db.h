@@ -41,9 +41,10 @@ struct pn_db_config {
      */
     bool (*before_commit)(struct pn_db_conn *tx, void *context, struct pn_err *err);
     void *before_commit_context;
-    bool run_twice;      /* debug builds: each write first runs in a savepoint rolled back */
-    int busy_timeout_ms; /* patience with other processes' locks; 0 = 5000 */
-    const char *vfs;     /* tests: SQLite's VFS of that name; NULL = the default */
+    const char *const *watched; /* tables whose changes caches hear of (below); NULL-terminated */
+    bool run_twice;             /* debug builds: each write first runs in a savepoint rolled back */
+    int busy_timeout_ms;        /* patience with other processes' locks; 0 = 5000 */
+    const char *vfs;            /* tests: SQLite's VFS of that name; NULL = the default */
 };
 
 /*
@@ -116,6 +117,22 @@ bool pn_column_is_null(struct pn_query *q, int column);
 
 /* True when err says that a UNIQUE or PRIMARY KEY constraint refused the row. */
 bool pn_db_is_duplicate(const struct pn_err *err);
+
+/*
+ * Whether what was read from watched tables still holds, without asking them: the version of an id rises
+ * after each commit, and before its answers, that changed or deleted such rows for that id. A write says
+ * whom it concerns with pn_db_touch; one that changes watched rows and does not say concerns
+ * everybody. New rows raise nothing: remember what rows say, never that there was none.
+ *
+ *     version = pn_db_version(db, id);       before reading
+ *     … read and remember with `version` …
+ *     if (pn_db_version(db, id) == version)  what is remembered holds now
+ *
+ * Ids share slots, so a version may rise for another's sake. Watched tables have a rowid, and no
+ * statement empties one whole (DELETE without WHERE): SQLite would not tell.
+ */
+void pn_db_touch(struct pn_db_conn *tx, struct pn_uuid id);        /* from a write function */
+uint64_t pn_db_version(const struct pn_db *db, struct pn_uuid id); /* any thread */
 
 /* Counters for /metrics. */
 struct pn_db_stats {

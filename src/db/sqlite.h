@@ -5,13 +5,24 @@
 #include "db/db.h"
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 /* What the files of db/ share. Nobody else includes this. */
 
 #define PN_STATEMENTS_MAX 96 /* cached per connection; the least recently used one goes */
 
+#define PN_VERSION_SLOTS 1024
+
 struct pn_writer;
 struct pn_checkpoint;
+
+/* What the writes of a batch have changed; the writer's connection has it (versions.c). */
+struct pn_touched {
+    const char *const *watched;
+    bool has_changed, has_said; /* of the write that runs: a watched row; whom it concerns */
+    bool is_everybody;
+    uint64_t slots[PN_VERSION_SLOTS / 64];
+};
 
 struct pn_query {
     struct pn_db_conn *conn;
@@ -30,6 +41,7 @@ struct pn_db_conn {
     struct pn_query *cache[PN_STATEMENTS_MAX];
     size_t cached, open_queries;
     uint64_t uses;
+    struct pn_touched *touched; /* NULL: a reader */
 };
 
 struct pn_db {
@@ -37,6 +49,7 @@ struct pn_db {
     int busy_timeout_ms;
     struct pn_writer *writer;
     int readers; /* atomic; 0 at the close */
+    _Atomic uint64_t everybody, versions[PN_VERSION_SLOTS];
 };
 
 /* conn.c */
@@ -61,6 +74,13 @@ bool pn_migrate_run(struct pn_db_conn *conn, const struct pn_migration *migratio
 bool pn_checkpoint_new(struct pn_db *db, struct pn_checkpoint **out, struct pn_err *err) PN_CHECKED;
 void pn_checkpoint_free(struct pn_checkpoint *checkpoint);
 void pn_checkpoint_wish(struct pn_checkpoint *checkpoint);
+
+/* versions.c: around each write, and after each batch. */
+void pn_touched_watch(struct pn_db_conn *conn, struct pn_touched *touched,
+                      const char *const *watched);
+void pn_touched_begin(struct pn_touched *touched);
+void pn_touched_end(struct pn_touched *touched);
+void pn_touched_publish(struct pn_touched *touched, struct pn_db *db);
 
 /* writer.c. Takes `conn`; the free drains the queue first. */
 bool pn_writer_new(const struct pn_db_config *config, struct pn_db *db, struct pn_db_conn *conn,

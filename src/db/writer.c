@@ -36,6 +36,7 @@ struct pn_writer {
     pthread_t thread;
     int wal_pages, wal_wished;    /* after the last commit; when last wished for */
     struct job *batch[BATCH_MAX]; /* the writer thread's */
+    struct pn_touched touched;    /* too */
 
     pthread_mutex_t lock; /* over what follows */
     pthread_cond_t changed;
@@ -66,8 +67,11 @@ static void roll_back(struct pn_writer *writer)
 
 static bool attempt(struct pn_writer *writer, const struct job *job, struct pn_err *err)
 {
-    bool done = job->write(writer->conn, job->context, err);
+    bool done;
 
+    pn_touched_begin(&writer->touched);
+    done = job->write(writer->conn, job->context, err);
+    pn_touched_end(&writer->touched);
     pn_assert(writer->conn->open_queries == 0); /* each pn_query has its end */
     if (done)
         pn_err_clear(err); /* one that it had foreseen */
@@ -263,6 +267,7 @@ static void *run(void *writer_)
 
     while ((count = take_batch(writer)) > 0) {
         run_batch(writer, writer->batch, count);
+        pn_touched_publish(&writer->touched, writer->db); /* before any answer */
         answer_waiting(writer, count);
         answer_later(writer, count);
         tend_wal(writer);
@@ -351,6 +356,7 @@ bool pn_writer_new(const struct pn_db_config *config, struct pn_db *db, struct p
     pthread_mutex_init(&writer->lock, NULL);
     pthread_cond_init(&writer->changed, NULL);
     sqlite3_wal_hook(conn->handle, note_wal_pages, writer);
+    pn_touched_watch(conn, &writer->touched, config->watched);
     *out = writer;    /* before the thread starts: it may call back */
     sigfillset(&all); /* signals are for main's threads */
     pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -170,6 +170,7 @@ void pn_dispatch_run(const struct pn_dispatch_parts *parts, struct pn_db_conn *c
                   .db = parts->db,
                   .conn = conn,
                   .keyring = parts->keyring,
+                  .tokens = parts->tokens,
                   .settings = parts->settings,
                   .reach = parts->reach },
         .answer = out,

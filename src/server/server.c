@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/audit/audit.h"
+#include "core/auth/token_cache.h"
 #include "core/org/instance.h"
 #include "core/scope.h"
 #include "net/dial.h"
@@ -32,6 +33,7 @@ struct pn_server {
     struct pn_arena *arena;             /* what lives as long as the server */
     int lock_fd;
     struct pn_keyring *keyring;
+    struct pn_token_cache *tokens;
     struct pn_db *db;
     struct pn_router *router;
     struct pn_limiter *limiter;
@@ -177,6 +179,7 @@ static bool open_state(struct pn_server *server, struct pn_err *err)
         .migrations = pn_core_migrations,
         .migration_count = pn_core_migration_count,
         .before_commit = pn_audit_seal,
+        .watched = pn_token_cache_tables,
     };
     struct pn_db_conn *conn;
     bool done;
@@ -190,6 +193,7 @@ static bool open_state(struct pn_server *server, struct pn_err *err)
     if (!pn_trust_keyring(server->arena, settings, &server->keyring, err) ||
         !pn_db_open(&config, &server->db, err) || !pn_db_connect(server->db, &conn, err))
         return false;
+    server->tokens = pn_token_cache_new(server->db, PN_TOKEN_CACHE_ENTRIES);
     done = pn_instance_ensure(server->db, conn, err);
     pn_db_disconnect(conn);
     return done;
@@ -254,6 +258,7 @@ static void make_http(struct pn_server *server)
         .settings = server->settings,
         .db = server->db,
         .keyring = server->keyring,
+        .tokens = server->tokens,
         .limiter = server->limiter,
         .metrics = &server->metrics,
         .fast = server->fast,
@@ -369,6 +374,7 @@ void pn_server_stop(struct pn_server *server)
     pn_loop_free(server->loop);
     pn_limiter_free(server->limiter);
     pn_router_free(server->router);
+    pn_token_cache_free(server->tokens);
     pn_db_close(server->db);
     pn_keyring_free(server->keyring);
     if (server->lock_fd >= 0)

@@ -391,6 +391,7 @@ static bool write_renewal(struct pn_db_conn *tx, void *context, struct pn_err *e
             " WHERE id = $id AND is_revoked = 0");
     int64_t changed;
 
+    pn_db_touch(tx, c->call->actor.id);
     pn_bind_int(q, "$now", c->call->now_ms);
     pn_bind_int(q, "$expires", c->expires_ms);
     pn_bind_uuid(q, "$id", c->call->actor.token_id);
@@ -443,6 +444,7 @@ bool pn_access_token_end(struct pn_db_conn *tx, struct pn_uuid identity, struct 
             " WHERE id = $id AND identity_id = $identity AND is_revoked = 0");
     int64_t changed;
 
+    pn_db_touch(tx, identity);
     pn_bind_int(q, "$now", now_ms);
     pn_bind_uuid(q, "$id", token);
     pn_bind_uuid(q, "$identity", identity);

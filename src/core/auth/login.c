@@ -213,6 +213,7 @@ static bool revoke_session(struct pn_db_conn *tx, void *context, struct pn_err *
     struct pn_query *q = pn_query(
         tx, "UPDATE login_sessions SET is_revoked = 1, version = version + 1 WHERE id = $id");
 
+    pn_db_touch(tx, call->actor.id);
     pn_bind_uuid(q, "$id", call->actor.token_id);
     if (!pn_query_run(q, NULL, err))
         return false;
@@ -241,6 +242,7 @@ static bool sweep(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct pn_call *call = context;
 
+    pn_db_touch(tx, (struct pn_uuid){ 0 }); /* nobody: what is swept has been over for a day */
     for (size_t i = 0; i < PN_COUNT(sweeps); i++) {
         struct pn_query *q = pn_query(tx, sweeps[i]);
 

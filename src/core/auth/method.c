@@ -83,6 +83,7 @@ bool pn_auth_method_update(struct pn_db_conn *tx, const struct pn_auth_method *r
     bind_terms(q, &row->terms);
     pn_bind_int(q, "$now", row->updatedAt);
     pn_bind_uuid(q, "$id", row->id);
+    pn_db_touch(tx, row->identityId);
     return pn_query_run(q, NULL, err);
 }
 
@@ -92,6 +93,7 @@ bool pn_auth_method_delete(struct pn_db_conn *tx, const struct pn_auth_method *r
     struct pn_query *q = pn_query(tx, "DELETE FROM identity_auths WHERE id = $id");
 
     pn_bind_uuid(q, "$id", row->id);
+    pn_db_touch(tx, row->identityId);
     return pn_query_run(q, NULL, err);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/encode.h"
 #include "core/auth/access_token.h"
+#include "core/auth/token_cache.h"
 #include "crypto/keyring.h"
 #include "json/shape.h"
 #include "json/writer.h"
@@ -43,12 +44,19 @@ static const struct pn_field claims_fields[] = {
     PN_FIELD(claims, exp, INT),
 };
 
-static bool find_user(struct pn_call *call, const struct pn_token_claims *c, struct pn_actor *out,
-                      struct pn_err *err)
+/* Of two ends, 0 being none. */
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+static bool find_user(struct pn_call *call, const struct pn_token_claims *c,
+                      struct pn_token_facts *out, struct pn_err *err)
 {
     struct pn_query *q = pn_query(
         call->conn,
-        "SELECT u.email, u.is_super_admin, m.role FROM login_sessions s JOIN users u ON u.id = "
+        "SELECT u.email, u.is_super_admin, m.role, s.expires_ms FROM login_sessions s JOIN users u "
+        "ON u.id = "
         "s.user_id"
         " LEFT JOIN org_members m ON m.user_id = u.id AND m.org_id = $org AND m.status = 'accepted'"
         " AND m.is_active = 1"
@@ -64,13 +72,14 @@ static bool find_user(struct pn_call *call, const struct pn_token_claims *c, str
     is_found = pn_query_next(q);
     if (is_found) {
         is_member = !pn_column_is_null(q, 2);
-        *out = (struct pn_actor){ .kind = PN_ACTOR_USER,
-                                  .id = c->id,
-                                  .org_id = c->org_id,
-                                  .token_id = c->token_id,
-                                  .name = pn_column_str(q, 0, call->arena),
-                                  .org_role = pn_column_str(q, 2, call->arena),
-                                  .is_super_admin = pn_column_int(q, 1) != 0 };
+        out->actor = (struct pn_actor){ .kind = PN_ACTOR_USER,
+                                        .id = c->id,
+                                        .org_id = c->org_id,
+                                        .token_id = c->token_id,
+                                        .name = pn_column_str(q, 0, call->arena),
+                                        .org_role = pn_column_str(q, 2, call->arena),
+                                        .is_super_admin = pn_column_int(q, 1) != 0 };
+        out->expires_ms = earlier(c->expires_ms, pn_column_int(q, 3));
     }
     if (!pn_query_end(q, err))
         return false;
@@ -81,26 +90,22 @@ static bool find_user(struct pn_call *call, const struct pn_token_claims *c, str
     return true;
 }
 
-/* In the order of §11.6: alive, uses, address. A request refused for its address has cost its use. */
 static bool find_identity(struct pn_call *call, const struct pn_token_claims *c,
-                          struct pn_actor *out, struct pn_err *err)
+                          struct pn_token_facts *out, struct pn_err *err)
 {
     struct pn_access_token token;
-    struct pn_nets nets;
 
-    if (!pn_access_token_find(call, c->id, c->token_id, "Failed to authorize", &token, err) ||
-        !pn_trusted_ips_read(call->arena, token.terms.accessTokenTrustedIps, &nets, err))
+    if (!pn_access_token_find(call, c->id, c->token_id, "Failed to authorize", &token, err))
         return false;
-    if (token.terms.accessTokenNumUsesLimit > 0 &&
-        !pn_access_token_use(call, token.id, token.terms.accessTokenNumUsesLimit, err))
-        return false;
-    *out = pn_access_token_actor(&token);
-    return pn_trusted_ips_check(&nets, call->ip, err);
+    out->actor = pn_access_token_actor(&token);
+    out->expires_ms = earlier(c->expires_ms, token.expires_ms);
+    out->uses_limit = token.terms.accessTokenNumUsesLimit;
+    return pn_trusted_ips_read(call->arena, token.terms.accessTokenTrustedIps, &out->nets, err);
 }
 
 /* Gateways and relays: the version in the claims must be the row's, so one UPDATE revokes all tokens. */
 static bool find_machine(struct pn_call *call, const char *sql, const struct pn_token_claims *c,
-                         struct pn_actor *out, struct pn_err *err)
+                         struct pn_token_facts *out, struct pn_err *err)
 {
     struct pn_query *q = pn_query(call->conn, sql);
     bool is_found;
@@ -110,10 +115,10 @@ static bool find_machine(struct pn_call *call, const char *sql, const struct pn_
     pn_bind_int(q, "$version", c->version);
     is_found = pn_query_next(q);
     if (is_found)
-        *out = (struct pn_actor){ .kind = c->kind,
-                                  .id = c->id,
-                                  .org_id = c->org_id,
-                                  .name = pn_column_str(q, 0, call->arena) };
+        out->actor = (struct pn_actor){ .kind = c->kind,
+                                        .id = c->id,
+                                        .org_id = c->org_id,
+                                        .name = pn_column_str(q, 0, call->arena) };
     if (!pn_query_end(q, err))
         return false;
     return is_found ||
@@ -121,7 +126,7 @@ static bool find_machine(struct pn_call *call, const char *sql, const struct pn_
 }
 
 static bool find_gateway(struct pn_call *call, const struct pn_token_claims *c,
-                         struct pn_actor *out, struct pn_err *err)
+                         struct pn_token_facts *out, struct pn_err *err)
 {
     return find_machine(
         call,
@@ -129,8 +134,8 @@ static bool find_gateway(struct pn_call *call, const struct pn_token_claims *c,
         c, out, err);
 }
 
-static bool find_relay(struct pn_call *call, const struct pn_token_claims *c, struct pn_actor *out,
-                       struct pn_err *err)
+static bool find_relay(struct pn_call *call, const struct pn_token_claims *c,
+                       struct pn_token_facts *out, struct pn_err *err)
 {
     return find_machine(
         call,
@@ -142,8 +147,8 @@ static const struct kind {
     const char *type;
     enum pn_actor_kind kind;
     size_t id, org, token; /* which of the claims */
-    bool (*find)(struct pn_call *call, const struct pn_token_claims *claims, struct pn_actor *out,
-                 struct pn_err *err);
+    bool (*find)(struct pn_call *call, const struct pn_token_claims *claims,
+                 struct pn_token_facts *out, struct pn_err *err);
 } kinds[] = {
 #define AT(member) offsetof(struct claims, member)
     { USER_TOKEN, PN_ACTOR_USER, AT(userId), AT(organizationId), AT(tokenVersionId), find_user },
@@ -235,18 +240,41 @@ bool pn_token_read(struct pn_call *call, struct pn_str bearer, struct pn_token_c
     return true;
 }
 
-bool pn_token_authenticate(struct pn_call *call, struct pn_str bearer, struct pn_actor *out,
-                           struct pn_err *err)
+static bool look_up(struct pn_call *call, struct pn_str bearer, struct pn_token_facts *out,
+                    struct pn_err *err)
 {
     struct pn_token_claims claims;
+    uint64_t version;
 
     if (!pn_token_read(call, bearer, &claims, err))
         return false;
+    version = pn_db_version(call->db, claims.id); /* before the rows are read */
+    *out = (struct pn_token_facts){ 0 };
     for (size_t i = 0; i < PN_COUNT(kinds); i++) {
-        if (kinds[i].kind == claims.kind)
-            return kinds[i].find(call, &claims, out, err);
+        if (kinds[i].kind == claims.kind && !kinds[i].find(call, &claims, out, err))
+            return false;
     }
-    return false;
+    if (call->tokens != NULL)
+        pn_token_cache_put(call->tokens, bearer, version, out);
+    return true;
+}
+
+/* In the order of §11.6: alive, uses, address. A request refused for its address has cost its use. */
+bool pn_token_authenticate(struct pn_call *call, struct pn_str bearer, struct pn_actor *out,
+                           struct pn_err *err)
+{
+    struct pn_token_facts facts;
+
+    if ((call->tokens == NULL || !pn_token_cache_get(call->tokens, call, bearer, &facts)) &&
+        !look_up(call, bearer, &facts, err))
+        return false;
+    if (facts.uses_limit > 0 &&
+        !pn_access_token_use(call, facts.actor.token_id, facts.uses_limit, err))
+        return false;
+    if (!pn_trusted_ips_check(&facts.nets, call->ip, err))
+        return false;
+    *out = facts.actor;
+    return true;
 }
 
 /* Every token begins alike; the caller adds its claims and calls finish. */

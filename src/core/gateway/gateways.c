@@ -457,6 +457,7 @@ static bool write_heartbeat(struct pn_db_conn *tx, void *context, struct pn_err 
         pn_query(tx, "UPDATE gateways SET heartbeat_ms = $now, direct_address = $direct,"
                      " direct_heartbeat_ms = $direct_now WHERE id = $id AND is_enrolled = 1");
 
+    pn_db_touch(tx, c->id);
     pn_bind_int(q, "$now", c->call->now_ms);
     pn_bind_str(q, "$direct", c->direct_address);
     if (c->direct_address.ptr != NULL)

@@ -375,6 +375,7 @@ static bool write_heartbeat(struct pn_db_conn *tx, void *context, struct pn_err 
     struct pn_query *q =
         pn_query(tx, "UPDATE relays SET heartbeat_ms = $now WHERE id = $id AND is_enrolled = 1");
 
+    pn_db_touch(tx, c->id);
     pn_bind_int(q, "$now", c->call->now_ms);
     pn_bind_uuid(q, "$id", c->id);
     return pn_query_run(q, NULL, err) &&

@@ -2,6 +2,8 @@
 #include "home.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 #include "core/auth/access_token.h"
 #include "core/auth/method.h"
@@ -425,7 +427,127 @@ HOME_TEST(sixteen_clients_and_a_limit_of_a_hundred_are_a_hundred_uses)
     CHECK_EQ(refused, CLIENTS * LIMIT - LIMIT);
 }
 
-PN_TEST_MAIN(T(a_token_lasts_as_long_as_the_contracts_cases_say),
+/* ---- what is remembered (token_cache.h) ---- */
+
+/* A warm check reads no row: there is no connection to read one from. */
+static bool knows_without_sql(struct home *h, struct pn_str jwt)
+{
+    struct pn_call call = home_call(h, (struct pn_actor){ 0 });
+    struct pn_token_facts facts;
+
+    call.conn = NULL;
+    return pn_token_cache_get(h->tokens, &call, jwt, &facts);
+}
+
+HOME_TEST(a_known_token_needs_no_sql_until_something_changes)
+{
+    struct robot r = robot_with(h, pn_token_terms_default());
+    struct pn_grant grant = issue(h, &r), other = issue(h, &r);
+    struct pn_call admin = home_as(h, h->first.token), call;
+    struct pn_err err = { 0 };
+
+    CHECK(!knows_without_sql(h, grant.accessToken));
+    CHECK_OK(home_knows(h, grant.accessToken, &err), err);
+    CHECK(knows_without_sql(h, grant.accessToken));
+    (void)issue(h, &r); /* a login changes nothing that is known */
+    CHECK(knows_without_sql(h, grant.accessToken));
+    CHECK_OK(
+        pn_identity_change(&admin, r.identity.id, PN_NONE, PN_LIT("no-access"), &r.identity, &err),
+        err);
+    CHECK(!knows_without_sql(h, grant.accessToken));
+    call = home_as(h, grant.accessToken);
+    CHECK_STR(call.actor.org_role, "no-access");
+    CHECK_OK(end(h, other.accessToken, &err), err); /* another one of the same identity */
+    CHECK(!knows_without_sql(h, grant.accessToken));
+    CHECK_OK(home_knows(h, grant.accessToken, &err), err);
+    pn_clock_advance(PN_TOKEN_DEFAULT_TTL_S * 1000);
+    CHECK(!knows_without_sql(h, grant.accessToken));
+}
+
+HOME_TEST(the_cache_is_bounded_and_forgets_the_longest_unused)
+{
+    struct pn_token_cache *small = pn_token_cache_new(h->db, 4);
+    struct pn_call call = home_call(h, (struct pn_actor){ 0 });
+    struct pn_token_facts facts = { .actor = { .name = PN_LIT("n"), .org_role = PN_NONE } }, found;
+    char name[] = "token 0";
+
+    for (int i = 0; i < 5; i++) {
+        name[6] = (char)('0' + i);
+        facts.uses_limit = i;
+        pn_token_cache_put(small, pn_str_from(name), pn_db_version(h->db, facts.actor.id), &facts);
+        CHECK(pn_token_cache_get(small, &call, PN_LIT("token 0"), &found) == (i < 5));
+        CHECK_EQ(found.uses_limit, 0);
+    }
+    CHECK(!pn_token_cache_get(small, &call, PN_LIT("token 1"), &found));
+    CHECK(pn_token_cache_get(small, &call, PN_LIT("token 4"), &found));
+    CHECK_EQ(found.uses_limit, 4);
+    CHECK_STR(found.actor.name, "n");
+    pn_token_cache_free(small);
+}
+
+struct race {
+    struct home *h;
+    struct pn_str jwt;
+    atomic_bool is_revoked, is_over;
+    atomic_int passed, late;
+};
+
+static void *ask_until_over(void *race_)
+{
+    struct race *race = race_;
+    struct pn_arena *arena = pn_arena_new((size_t)4 << 20);
+    struct pn_db_conn *conn;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_db_connect(race->h->db, &conn, &err), err);
+    while (!atomic_load(&race->is_over)) {
+        struct pn_call call = home_call(race->h, (struct pn_actor){ 0 });
+        bool was_revoked = atomic_load(&race->is_revoked);
+
+        call.conn = conn;
+        call.arena = arena;
+        if (pn_token_authenticate(&call, race->jwt, &call.actor, &err)) {
+            atomic_fetch_add(&race->passed, 1);
+            if (was_revoked)
+                atomic_fetch_add(&race->late, 1);
+        }
+        pn_err_clear(&err);
+        pn_arena_reset(arena);
+    }
+    pn_db_disconnect(conn);
+    pn_arena_free(arena);
+    return NULL;
+}
+
+/* From the moment a revocation has answered, nobody passes, however many ask meanwhile. */
+HOME_TEST(no_token_passes_after_its_revocation_has_answered)
+{
+    struct robot r = robot_with(h, pn_token_terms_default());
+    pthread_t threads[4];
+
+    for (int round = 0; round < 25; round++) {
+        struct race race = { .h = h, .jwt = issue(h, &r).accessToken };
+        struct pn_err err = { 0 };
+
+        for (size_t i = 0; i < PN_COUNT(threads); i++)
+            CHECK_EQ(pthread_create(&threads[i], NULL, ask_until_over, &race), 0);
+        while (atomic_load(&race.passed) < 50)
+            sched_yield();
+        CHECK_OK(end(h, race.jwt, &err), err);
+        atomic_store(&race.is_revoked, true);
+        for (int i = 0; i < 200; i++)
+            CHECK_FAILS(home_knows(h, race.jwt, &err), err, UNAUTHENTICATED);
+        atomic_store(&race.is_over, true);
+        for (size_t i = 0; i < PN_COUNT(threads); i++)
+            pthread_join(threads[i], NULL);
+        CHECK_EQ(atomic_load(&race.late), 0);
+    }
+}
+
+PN_TEST_MAIN(T(a_known_token_needs_no_sql_until_something_changes),
+             T(the_cache_is_bounded_and_forgets_the_longest_unused),
+             T(no_token_passes_after_its_revocation_has_answered),
+             T(a_token_lasts_as_long_as_the_contracts_cases_say),
              T(an_address_is_trusted_as_the_contracts_cases_say),
              T(ip_06_and_07_what_is_no_address_is_refused),
              T(a_ttl_above_the_maximum_is_refused_on_effective_values),
