@@ -86,6 +86,7 @@ static struct request *request_new(struct pn_dispatcher *d, struct pn_exchange *
         .authorization = pn_http_field_get(exchange->request, "authorization"),
         .has_api_key = pn_http_field_get(exchange->request, "x-api-key").ptr != NULL,
         .content_type = pn_http_field_get(exchange->request, "content-type"),
+        .if_none_match = pn_http_field_get(exchange->request, "if-none-match"),
     };
     r->next = d->requests;
     r->at = &d->requests;
@@ -184,6 +185,8 @@ static void make_fields(struct request *r, struct fields *f)
     add_field(f, "content-type", pn_str_from(a->content_type));
     add_field(f, "x-request-id", r->facts.request_id);
     add_field(f, "cache-control", PN_LIT("no-store"));
+    if (a->etag[0] != '\0')
+        add_field(f, "etag", pn_str_from(a->etag));
     if (r->retry_s > 0)
         add_number(f, r->arena, "retry-after", r->retry_s);
     if (a->status == 405)

@@ -7,6 +7,7 @@
 #include "json/settings.h"
 #include "loop/lane.h"
 #include "net/exchange.h"
+#include "server/etag.h"
 #include "server/limiter.h"
 #include "server/metrics.h"
 #include "server/router.h"
@@ -52,11 +53,13 @@ struct pn_request_facts {
     struct pn_str authorization; /* value of the header, or PN_NONE */
     bool has_api_key;            /* X-API-Key was sent */
     struct pn_str content_type, body;
+    struct pn_str if_none_match;
 };
 struct pn_answer {
     int status;
     const char *content_type;
     struct pn_buf body;
+    char etag[PN_ETAG_BYTES]; /* "": none */
     struct pn_actor actor;
     struct pn_err err; /* for the log; code PN_OK when the answer is no error */
 };

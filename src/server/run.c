@@ -144,6 +144,18 @@ static bool run_shaped(struct running *r, const struct pn_match *m,
     return true;
 }
 
+/* A client that has this body already is sent none. */
+static void answer_conditionally(struct running *r, const struct pn_request_facts *facts)
+{
+    struct pn_answer *a = r->answer;
+
+    pn_etag_make(r->parts->keyring, pn_buf_str(&a->body), a->etag);
+    if (!pn_etag_matches(facts->if_none_match, a->etag))
+        return;
+    a->status = 304;
+    pn_buf_clear(&a->body);
+}
+
 static bool run(struct running *r, const struct pn_match *m, const struct pn_request_facts *facts,
                 struct pn_err *err)
 {
@@ -153,6 +165,8 @@ static bool run(struct running *r, const struct pn_match *m, const struct pn_req
         return false;
     if (pn_arena_is_over(r->call.arena) || r->answer->body.is_full)
         return pn_fail(err, PN_TOO_LARGE, "The answer is too large: ask for less at once");
+    if (m->route->has_etag)
+        answer_conditionally(r, facts);
     return true;
 }
 
