@@ -89,6 +89,9 @@ static bool harden(const struct pn_settings *settings, struct pn_err *err)
 
     if (!pn_log_level_parse(pn_str_from(settings->log_level), &level))
         return pn_fail(err, PN_USAGE, "Setting log-level must be debug, info, warn or error");
+    if (strcmp(settings->audit_reads, "queued") != 0 &&
+        strcmp(settings->audit_reads, "durable") != 0)
+        return pn_fail(err, PN_USAGE, "Setting audit-reads must be queued or durable");
     pn_log_init(level, STDERR_FILENO, "server");
     pn_process_harden();
     pn_process_raise_files();

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/audit/reads.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "json/settings.h"
+
+/* What the writer needs when the call is over: one piece of memory, texts behind the struct. */
+struct read_event {
+    struct pn_call call;
+    struct pn_audit_event event;
+};
+
+static size_t texts_bytes(const struct pn_call *call, const struct pn_audit_event *event)
+{
+    return call->actor.name.len + call->request_id.len + call->ip.len + call->user_agent.len +
+           event->metadata.len;
+}
+
+static struct pn_str move_text(char **to, struct pn_str text)
+{
+    char *at = *to;
+
+    if (text.len == 0)
+        return text.ptr != NULL ? PN_LIT("") : PN_NONE;
+    memcpy(at, text.ptr, text.len);
+    *to += text.len;
+    return pn_str_of(at, text.len);
+}
+
+static struct read_event *keep(const struct pn_call *call, const struct pn_audit_event *event)
+{
+    struct read_event *kept = pn_heap_new(sizeof(*kept) + texts_bytes(call, event));
+    char *text = (char *)(kept + 1);
+
+    kept->event = *event;
+    kept->event.metadata = move_text(&text, event->metadata);
+    kept->call = (struct pn_call){ .now_ms = call->now_ms,
+                                   .actor = { .kind = call->actor.kind,
+                                              .id = call->actor.id,
+                                              .org_id = call->actor.org_id,
+                                              .name = move_text(&text, call->actor.name) },
+                                   .request_id = move_text(&text, call->request_id),
+                                   .ip = move_text(&text, call->ip),
+                                   .user_agent = move_text(&text, call->user_agent) };
+    return kept;
+}
+
+static bool write_event(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct read_event *kept = context;
+
+    return pn_audit_write(tx, &kept->call, &kept->event, err);
+}
+
+static void written(void *context, const struct pn_err *err)
+{
+    struct read_event *kept = context;
+
+    if (err != NULL)
+        pn_log(PN_ERROR, "audit-read-lost", PN_F_TEXT("event", kept->event.type),
+               PN_F_STR("reqId", kept->call.request_id), PN_F_ERR(err));
+    pn_heap_free(kept);
+}
+
+static bool is_durable(const struct pn_call *call)
+{
+    return call->settings != NULL && strcmp(call->settings->audit_reads, "durable") == 0;
+}
+
+bool pn_audit_read(struct pn_call *call, const struct pn_audit_event *event, struct pn_err *err)
+{
+    struct read_event *kept = keep(call, event);
+    bool done;
+
+    if (is_durable(call)) {
+        done = pn_db_write(call->db, write_event, kept, err);
+        pn_heap_free(kept);
+        return done;
+    }
+    if (pn_db_write_later(call->db, write_event, kept, written, err))
+        return true;
+    pn_heap_free(kept);
+    return false;
+}
