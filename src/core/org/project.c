@@ -7,6 +7,7 @@
 #include "core/org/project_member.h"
 #include "core/scope.h"
 #include "core/pam/session.h"
+#include "core/secret/place.h"
 #include "core/rows.h"
 #include "crypto/random.h"
 #include "json/writer.h"
@@ -103,7 +104,8 @@ static bool insert_environments(struct pn_db_conn *tx, const struct change *c, s
         pn_bind_str(q, "$slug", items[i].slug);
         pn_bind_int(q, "$position", (int64_t)i + 1);
         pn_bind_int(q, "$now", c->call->now_ms);
-        if (!pn_query_run(q, NULL, err))
+        if (!pn_query_run(q, NULL, err) ||
+            !pn_place_create_root(tx, items[i].id, c->call->now_ms, err))
             return false;
     }
     return true;
