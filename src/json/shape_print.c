@@ -79,8 +79,8 @@ static bool is_absent(const struct pn_field *field, const void *in)
 {
     const void *value = member(field, in);
 
-    if (field->has_offset != 0 && !*(const bool *)((const char *)in + field->has_offset))
-        return true;
+    if (field->has_offset != 0) /* it alone says so: a list may be there and empty */
+        return !*(const bool *)((const char *)in + field->has_offset);
     switch (field->kind) {
     case PN_KIND_STRING:
     case PN_KIND_RAW: return ((const struct pn_str *)value)->ptr == NULL;

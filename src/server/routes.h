@@ -17,6 +17,8 @@ extern const struct pn_route pn_project_member_routes[];
 extern const struct pn_route pn_identity_routes[];
 extern const struct pn_route pn_token_auth_routes[];
 extern const struct pn_route pn_audit_log_routes[];
+extern const struct pn_route pn_secrets_routes[];
+extern const struct pn_route pn_secrets_batch_routes[];
 extern const struct pn_route pn_gateways_routes[];
 extern const struct pn_route pn_relays_routes[];
 extern const struct pn_route pn_pam_resources_routes[];

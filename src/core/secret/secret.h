@@ -45,10 +45,15 @@ struct pn_secret_item {
     int64_t secretReminderRepeatDays;
     bool has_secretReminderRepeatDays, has_actor;
     struct pn_secrets_actor actor; /* who wrote this version */
-    struct pn_str sealed_value, sealed_comment, sealed_note;
+    struct pn_str sealed_value, sealed_comment, sealed_note, sealed_metadata;
+    bool has_tags; /* may have some: the row's hint, so that most reads need not look */
     /* From here on filled by pn_secrets_open; PN_NONE before. */
     struct pn_str secretValue, secretComment, secretReminderNote;
     bool secretValueHidden;
+    /* What older clients look for and nothing fills: no rotation, no unencrypted metadata. */
+    bool isRotatedSecret;
+    struct pn_uuid rotationId;
+    struct pn_str metadata;
 };
 
 /* Whose rows: of a name with both, INSTEAD gives the caller's own one, BOTH the shared one first. */
@@ -77,6 +82,10 @@ struct pn_permit_object pn_secrets_object(struct pn_arena *arena,
                                           const struct pn_secret_item *item);
 bool pn_secrets_may(struct pn_call *call, const struct pn_ability *ability,
                     const struct pn_secret_item *item, const char *action);
+/* The same, or PN_PERMISSION with the details clients print. */
+bool pn_secrets_permit(struct pn_call *call, const struct pn_ability *ability,
+                       const struct pn_secret_item *item, const char *action, struct pn_err *err)
+    PN_CHECKED;
 
 /* Opens value, comment and note into call->arena; or puts the sentence of §10.1 in the value's place. */
 bool pn_secrets_open(struct pn_call *call, struct pn_secret_item *item, struct pn_err *err)

@@ -132,12 +132,14 @@ def check_form(reply):
 
 
 def pick(reply, where):
-    """"a.b.0.c" of the body; "" is the whole body as text; ["a.b", "x=(.*)"] is what the group matches there."""
+    """"a.b.0.c" of the body; "" is the whole body as text; "headers.etag"; ["a.b", "x=(.*)"] is what the group matches there."""
     if isinstance(where, list):
         found = re.search(where[1], str(pick(reply, where[0])))
         return found[1] if found else None
     if where == "":
         return reply.text
+    if where.startswith("headers."):
+        return reply.headers.get(where.removeprefix("headers."))
     value = reply.json
     for name in where.split("."):
         try:

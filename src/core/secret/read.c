@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/secret/read.h"
+
+#include "core/rows.h"
+#include "core/scope.h"
+#include "core/secret/filter.h"
+#include "core/secret/record.h"
+#include "core/secret/row.h"
+#include "core/secret/version.h"
+
+/* ---- what the actor is shown ---- */
+
+static bool show(struct pn_call *call, const struct pn_ability *ability, bool has_values,
+                 struct pn_secret_item *item, struct pn_err *err)
+{
+    return has_values && pn_secrets_may(call, ability, item, "readValue")
+               ? pn_secrets_open(call, item, err)
+               : pn_secrets_open_hidden(call, item, err);
+}
+
+static bool refuse_missing(struct pn_str name, struct pn_err *err)
+{
+    return pn_fail(err, PN_NOT_FOUND, "Secret not found: %.*s",
+                   PN_ARG(pn_str_slice(name, 0, PN_SECRETS_MAX_NAME)));
+}
+
+static bool record(struct pn_call *call, const char *type, const struct pn_secrets_query *query,
+                   struct pn_str path, struct pn_list items, bool is_single, struct pn_err *err)
+{
+    return pn_secrets_record_read(call,
+                                  &(struct pn_secrets_event){ .type = type,
+                                                              .project_id = query->project_id,
+                                                              .environment = query->environment,
+                                                              .path = path,
+                                                              .items = items,
+                                                              .is_single = is_single },
+                                  err);
+}
+
+/* Who may describe no secret at all is told so, before anything is looked for. */
+static bool load_ability(struct pn_call *call, struct pn_uuid project_id, struct pn_str environment,
+                         const struct pn_ability **out, struct pn_err *err)
+{
+    const struct pn_permit_object any = { .subject = "secrets", .environment = environment };
+
+    if (!pn_ability_load(call, project_id, out, err))
+        return false;
+    return pn_ability_may_some(*out, "secrets", "describeSecret") ||
+           pn_ability_permit(call, *out, &any, "describeSecret", err);
+}
+
+/* ---- list ---- */
+
+struct listing {
+    struct pn_call *call;
+    const struct pn_ability *ability;
+    const struct pn_secrets_query *query;
+    struct pn_secrets_filter filter;
+    struct pn_rows rows;
+};
+
+/* Adds the rows of one folder that are asked for and may be shown. */
+static bool list_folder(struct listing *l, const struct pn_place *place, bool is_below,
+                        struct pn_err *err)
+{
+    struct pn_secret_item *items;
+    struct pn_list found;
+
+    if (!pn_secrets_load(l->call, l->call->conn, place, l->query->whose, &found, err))
+        return false;
+    items = found.items;
+    for (size_t i = 0; i < found.count; i++) {
+        if (!pn_secrets_filter_match(&l->filter, &items[i]) ||
+            !pn_secrets_may(l->call, l->ability, &items[i], "describeSecret"))
+            continue;
+        if (pn_arena_is_over(l->call->arena))
+            return pn_fail(err, PN_TOO_LARGE, "The answer is too large: ask for less at once");
+        if (!show(l->call, l->ability, l->query->has_values, &items[i], err))
+            return false;
+        if (is_below && l->query->has_values && items[i].secretValueHidden)
+            continue;
+        *(struct pn_secret_item *)pn_rows_add(&l->rows) = items[i];
+    }
+    return true;
+}
+
+static bool list_below(struct listing *l, const struct pn_place *place, struct pn_err *err)
+{
+    const struct pn_place *folders;
+    struct pn_list below;
+
+    if (!l->query->is_recursive)
+        return true;
+    if (!pn_place_below(l->call, place, &below, err))
+        return false;
+    folders = below.items;
+    for (size_t i = 0; i < below.count; i++) {
+        if (!list_folder(l, &folders[i], true, err))
+            return false;
+    }
+    return true;
+}
+
+/* The folder; `is_there` false when the environment has none of that path. */
+static bool find_folder(struct pn_call *call, const struct pn_secrets_query *query,
+                        struct pn_str path, struct pn_place *out, bool *is_there,
+                        struct pn_err *err)
+{
+    struct pn_err missing = { 0 };
+    struct pn_place root;
+
+    *is_there = true;
+    if (pn_place_find(call, call->conn, query->project_id, query->environment, path, out, &missing))
+        return true;
+    *is_there = false;
+    if (missing.code != PN_NOT_FOUND) {
+        *err = missing;
+        return false;
+    }
+    return pn_place_find(call, call->conn, query->project_id, query->environment, PN_LIT("/"),
+                         &root, err);
+}
+
+bool pn_secrets_list(struct pn_call *call, const struct pn_secrets_query *query,
+                     struct pn_secrets_found *out, struct pn_err *err)
+{
+    struct listing l = { .call = call,
+                         .query = query,
+                         .rows = pn_rows_of(call->arena, sizeof(struct pn_secret_item)) };
+    struct pn_place place;
+    struct pn_str path;
+    bool is_there;
+
+    *out = (struct pn_secrets_found){ .secrets = { .items = NULL } };
+    if (!pn_secrets_filter_parse(query->tags, query->metadata, &l.filter, err) ||
+        !load_ability(call, query->project_id, query->environment, &l.ability, err) ||
+        !pn_place_path(call, query->path, &path, err) ||
+        !find_folder(call, query, path, &place, &is_there, err))
+        return false;
+    if (is_there && (!list_folder(&l, &place, false, err) || !list_below(&l, &place, err)))
+        return false;
+    out->secrets = l.rows.list;
+    return record(call, "get-secrets", query, path, out->secrets, false, err);
+}
+
+/* ---- get ---- */
+
+static bool find_one(struct pn_call *call, const struct pn_secrets_query *query, struct pn_str name,
+                     struct pn_secret_item *out, struct pn_err *err)
+{
+    struct pn_place place;
+    struct pn_str path;
+
+    if (!pn_place_path(call, query->path, &path, err) ||
+        !pn_place_find(call, call->conn, query->project_id, query->environment, path, &place,
+                       err) ||
+        !pn_secrets_find(call, call->conn, &place, name, query->whose, out, err))
+        return false;
+    return !pn_uuid_is_zero(out->id) || refuse_missing(name, err);
+}
+
+bool pn_secrets_get(struct pn_call *call, const struct pn_secrets_query *query, struct pn_str name,
+                    struct pn_secret_item *out, struct pn_err *err)
+{
+    const struct pn_ability *ability;
+
+    if (!load_ability(call, query->project_id, query->environment, &ability, err) ||
+        !find_one(call, query, name, out, err) ||
+        !pn_secrets_permit(call, ability, out, "describeSecret", err))
+        return false;
+    if (query->version > 0 && !pn_secrets_take_version(call, query->version, out, err))
+        return false;
+    return show(call, ability, query->has_values, out, err) &&
+           record(call, "get-secret", query, out->secretPath,
+                  (struct pn_list){ .items = out, .count = 1 }, true, err);
+}
+
+/* ---- by id ---- */
+
+/* A secret that is not the actor's to see looks like one that is not there: ids are not asked for by name. */
+static bool refuse_id(struct pn_uuid id, struct pn_err *err)
+{
+    return pn_fail(err, PN_NOT_FOUND, "Secret not found: %s", pn_uuid_format(id).text);
+}
+
+static bool load_by_id(struct pn_call *call, struct pn_uuid id, struct pn_secret_item *out,
+                       struct pn_place *place, struct pn_err *err)
+{
+    struct pn_query *q =
+        pn_query(call->conn, "SELECT " PN_SECRETS_COLUMNS " FROM secrets s WHERE s.id = $id"
+                             " AND (s.user_id IS NULL OR s.user_id = $user)");
+    const struct pn_place nowhere = { .environment = PN_NONE };
+
+    *out = (struct pn_secret_item){ .id = { { 0 } } };
+    pn_bind_uuid(q, "$id", id);
+    pn_bind_uuid(q, "$user", call->actor.id);
+    if (pn_query_next(q))
+        pn_secrets_read_row(q, call->arena, &nowhere, out);
+    if (!pn_query_end(q, err))
+        return false;
+    if (pn_uuid_is_zero(out->id))
+        return refuse_id(id, err);
+    if (!pn_place_of_folder(call, call->conn, out->folderId, place, err))
+        return false;
+    if (pn_uuid_is_zero(place->folder_id))
+        return refuse_id(id, err); /* of another organisation */
+    out->environment = place->environment;
+    out->secretPath = place->path;
+    return true;
+}
+
+static bool find_by_id(struct pn_call *call, struct pn_uuid id, struct pn_secret_item *out,
+                       const struct pn_ability **ability, struct pn_err *err)
+{
+    struct pn_place place;
+
+    return load_by_id(call, id, out, &place, err) &&
+           pn_ability_load(call, place.project_id, ability, err) &&
+           pn_secrets_fill(call, call->conn, out, err) &&
+           pn_secrets_permit(call, *ability, out, "describeSecret", err);
+}
+
+bool pn_secrets_get_by_id(struct pn_call *call, struct pn_uuid id, bool has_values,
+                          struct pn_secret_item *out, struct pn_err *err)
+{
+    const struct pn_ability *ability;
+    struct pn_secrets_query query;
+
+    if (!find_by_id(call, id, out, &ability, err))
+        return false;
+    query =
+        (struct pn_secrets_query){ .project_id = out->workspace, .environment = out->environment };
+    return show(call, ability, has_values, out, err) &&
+           record(call, "get-secret", &query, out->secretPath,
+                  (struct pn_list){ .items = out, .count = 1 }, true, err);
+}
+
+bool pn_secrets_versions(struct pn_call *call, struct pn_uuid id, int64_t offset, int64_t limit,
+                         struct pn_list *out, struct pn_err *err)
+{
+    const struct pn_ability *ability;
+    struct pn_secrets_version *versions;
+    struct pn_secrets_query query;
+    struct pn_secret_item newest;
+
+    if (!find_by_id(call, id, &newest, &ability, err) ||
+        !pn_secrets_load_versions(call, &newest, offset, limit, out, err))
+        return false;
+    versions = out->items;
+    for (size_t i = 0; i < out->count; i++) {
+        if (pn_arena_is_over(call->arena))
+            return pn_fail(err, PN_TOO_LARGE, "The answer is too large: ask for less at once");
+        if (!show(call, ability, true, &versions[i].item, err))
+            return false;
+    }
+    query = (struct pn_secrets_query){ .project_id = newest.workspace,
+                                       .environment = newest.environment };
+    return record(call, "get-secret", &query, newest.secretPath,
+                  (struct pn_list){ .items = &newest, .count = 1 }, true, err);
+}
