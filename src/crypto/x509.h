@@ -56,7 +56,7 @@ bool pn_x509_issue(struct pn_arena *arena, const struct pn_cert_request *request
  * names two subjects (two CNs, a NUL inside), because identities are taken from them.
  */
 struct pn_cert_info {
-    struct pn_str common_name, organization;
+    struct pn_str common_name, organization, unit;
     struct pn_str serial_hex;
     int64_t not_before_ms, not_after_ms;
     bool is_ca;

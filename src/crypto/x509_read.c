@@ -111,6 +111,7 @@ bool pn_x509_read(struct pn_arena *arena, struct pn_str pem_or_der, struct pn_ce
 
     if (cert == NULL || !read_name(arena, cert, NID_commonName, &info.common_name, err) ||
         !read_name(arena, cert, NID_organizationName, &info.organization, err) ||
+        !read_name(arena, cert, NID_organizationalUnitName, &info.unit, err) ||
         !read_time(X509_get0_notBefore(cert), &info.not_before_ms, err) ||
         !read_time(X509_get0_notAfter(cert), &info.not_after_ms, err))
         return false;

@@ -35,6 +35,8 @@ struct pn_fetcher {
     char *prefix;
     char authority[280];
     char *user_agent;
+    char *server_name;
+    const char *alpn;           /* must be negotiated; NULL: no matter */
     struct pn_tls_context *tls; /* NULL for http:// */
     BIO_METHOD *bio_method;
     pn_dial_check_fn *check;
@@ -178,6 +180,18 @@ static int certificate_fault(SSL *ssl)
     }
 }
 
+static bool check_alpn(const struct pn_fetcher *fetcher, struct pn_err *err)
+{
+    const unsigned char *name = NULL;
+    unsigned len = 0;
+
+    if (fetcher->alpn == NULL)
+        return true;
+    SSL_get0_alpn_selected(fetcher->connection.ssl, &name, &len);
+    return pn_str_is(pn_str_of(name, len), fetcher->alpn) ||
+           pn_fail(err, PN_PROTOCOL, "what answers there does not speak %s", fetcher->alpn);
+}
+
 static bool shake_hands(struct pn_fetcher *fetcher, int64_t deadline_ms, struct pn_err *err)
 {
     struct connection *c = &fetcher->connection;
@@ -189,7 +203,7 @@ static bool shake_hands(struct pn_fetcher *fetcher, int64_t deadline_ms, struct 
     c->ssl = SSL_new(fetcher->tls->ssl_ctx);
     SSL_set_bio(c->ssl, bio, bio);
     SSL_set_connect_state(c->ssl);
-    if (!pn_tls_context_expect(fetcher->tls, c->ssl, fetcher->url.endpoint.host, err))
+    if (!pn_tls_context_expect(fetcher->tls, c->ssl, fetcher->server_name, err))
         return false;
     for (;;) {
         ERR_clear_error();
@@ -197,11 +211,11 @@ static bool shake_hands(struct pn_fetcher *fetcher, int64_t deadline_ms, struct 
         int done = SSL_do_handshake(c->ssl);
 
         if (done == 1)
-            return true;
+            return check_alpn(fetcher, err);
         outcome = outcome_of_ssl(c, done);
         if (outcome != WAITS_READ && outcome != WAITS_WRITE) {
             fetcher->fault.certificate = certificate_fault(c->ssl);
-            return pn_tls_context_fail(c->ssl, fetcher->url.endpoint.host, err);
+            return pn_tls_context_fail(c->ssl, fetcher->server_name, err);
         }
         if (!wait_for(c, outcome, deadline_ms, err))
             return false;
@@ -505,8 +519,10 @@ bool pn_fetch(struct pn_fetcher *fetcher, const struct pn_fetch *request, struct
 bool pn_fetcher_new(const struct pn_fetcher_config *config, struct pn_fetcher **out,
                     struct pn_err *err)
 {
-    static const char *const alpn[] = { "http/1.1", NULL };
-    const struct pn_tls_settings settings = { .trust_pem = config->trust_pem,
+    const char *const alpn[] = { config->alpn != NULL ? config->alpn : "http/1.1", NULL };
+    const struct pn_tls_settings settings = { .chain_pem = config->chain_pem,
+                                              .key_pem = config->key_pem,
+                                              .trust_pem = config->trust_pem,
                                               .is_insecure = config->is_insecure,
                                               .alpn = alpn };
     struct pn_fetcher *fetcher = pn_heap_new(sizeof(*fetcher));
@@ -525,6 +541,9 @@ bool pn_fetcher_new(const struct pn_fetcher_config *config, struct pn_fetcher **
     fetcher->user_agent = config->user_agent != NULL ? pn_heap_copy(config->user_agent) : NULL;
     fetcher->check = config->check;
     fetcher->check_context = config->check_context;
+    fetcher->server_name =
+        pn_heap_copy(config->server_name != NULL ? config->server_name : at->host);
+    fetcher->alpn = config->alpn;
     fetcher->connection.fd = -1;
     fetcher->connection.in = pn_buf_init_wiped(PN_HTTP_MAX_HEAD_BYTES + READ_BYTES);
     if (config->url.is_tls) {
@@ -555,6 +574,7 @@ void pn_fetcher_free(struct pn_fetcher *fetcher)
     pn_tls_context_free(fetcher->tls);
     BIO_meth_free(fetcher->bio_method);
     pn_heap_free(fetcher->user_agent);
+    pn_heap_free(fetcher->server_name);
     pn_heap_free(fetcher->prefix);
     pn_heap_free(fetcher);
 }

@@ -21,6 +21,10 @@ struct pn_fetcher_config {
     const char *user_agent;
     pn_dial_check_fn *check; /* of the addresses that are dialled; NULL: all are fine */
     void *check_context;
+    struct pn_str chain_pem; /* our certificate, leaf first, where the server asks for one */
+    const struct pn_secret *key_pem; /* needed until pn_fetcher_new returns */
+    const char *server_name;         /* verified instead of the URL's host; NULL: that one */
+    const char *alpn;                /* what must be negotiated; NULL: "http/1.1", or nothing */
 };
 bool pn_fetcher_new(const struct pn_fetcher_config *config, struct pn_fetcher **out,
                     struct pn_err *err) PN_CHECKED;
