@@ -7,7 +7,7 @@
 
 /*
  * The port by which core/ speaks with a cluster: one HTTPS request to its API server, directly or
- * through a gateway. core/ and kube/ say what; server/reach.c, behind call->reach, says how.
+ * through a gateway. core/ and kube/ say what; reach/reach.c, behind call->reach, says how.
  */
 
 /* Whose credential the API server sees. */

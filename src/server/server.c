@@ -11,7 +11,7 @@
 #include "net/tls.h"
 #include "server/dispatch.h"
 #include "server/jobs/jobs.h"
-#include "server/reach.h"
+#include "reach/reach.h"
 #include "server/routes.h"
 #include "server/trust.h"
 #include "sys/sys.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PN_SERVER_REACH_H
-#define PN_SERVER_REACH_H
+#ifndef PN_REACH_REACH_H
+#define PN_REACH_REACH_H
 
 #include "base/err.h"
 #include "kube/reach.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PN_SERVER_REACH_GUARD_H
-#define PN_SERVER_REACH_GUARD_H
+#ifndef PN_REACH_GUARD_H
+#define PN_REACH_GUARD_H
 
 #include "net/resolve.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/reach_guard.h"
+#include "reach/guard.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/reach.h"
+#include "reach/reach.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -10,7 +10,7 @@
 #include "crypto/hash.h"
 #include "kube/host.h"
 #include "net/fetch.h"
-#include "server/reach_guard.h"
+#include "reach/guard.h"
 #include "sys/pod.h"
 
 #define TIMEOUT_MS 10000

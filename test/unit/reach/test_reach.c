@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "server/reach.h"
-#include "server/reach_guard.h"
+#include "reach/reach.h"
+#include "reach/guard.h"
 
 /* ---- which addresses are never called ---- */
 
