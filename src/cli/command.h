@@ -81,7 +81,9 @@ struct pn_column {
 /* Prints `rows` (an array) or one object, as -o says. For json and yaml the value itself is printed. */
 void pn_cli_print(const struct pn_cli *cli, const struct pn_value *value,
                   const struct pn_column *columns);
-/* The same for JSON text that the command composed. */
+/* One row as a line for people, for what is printed as it happens: no columns to line up. */
+void pn_cli_print_line(const struct pn_value *row, const struct pn_column *columns);
+/* The same as pn_cli_print for JSON text that the command composed. */
 bool pn_cli_print_json(const struct pn_cli *cli, struct pn_str json,
                        const struct pn_column *columns, struct pn_err *err) PN_CHECKED;
 

@@ -99,6 +99,15 @@ static void print_table(const struct pn_value *value, const struct pn_column *co
         print_row(&cells[r * count], width, count);
 }
 
+void pn_cli_print_line(const struct pn_value *row, const struct pn_column *columns)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(MAX_COLUMNS * MAX_CELL_BYTES * 2);
+
+    for (size_t c = 0; columns[c].title != NULL; c++)
+        printf("%s%.*s", c > 0 ? "  " : "", PN_ARG(cell(arena, row, columns[c].path)));
+    putchar('\n');
+}
+
 void pn_cli_print(const struct pn_cli *cli, const struct pn_value *value,
                   const struct pn_column *columns)
 {

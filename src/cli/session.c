@@ -441,7 +441,8 @@ static bool session_end(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 static bool session_logs(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
     (void)exit_code;
-    return pn_session_log_print(cli, pn_cli_arg(cli, 0), pn_cli_has(cli, "requests"), err);
+    return pn_session_log_print(cli, pn_cli_arg(cli, 0), pn_cli_has(cli, "requests"),
+                                pn_cli_has(cli, "follow"), err);
 }
 
 static const struct pn_option access_options[] = {
@@ -458,6 +459,7 @@ static const struct pn_option list_options[] = {
 };
 static const struct pn_option logs_options[] = {
     { "requests", NULL, "every request as it was, nothing folded" },
+    { "follow", NULL, "as it happens, until the session is over" },
     { 0 },
 };
 static const struct pn_option no_options[] = { { 0 } };
@@ -487,13 +489,15 @@ const struct pn_command pn_session_commands[] = {
       .max_args = 1,
       .run = session_show },
     { .words = "pam session logs",
-      .arguments = "ID [--requests]",
-      .summary = "What was done in a session",
+      .arguments = "ID [--requests] [--follow]",
+      .summary = "What was done in a session: its commands, reconstructed from their requests",
       .options = logs_options,
       .min_args = 1,
       .max_args = 1,
       .run = session_logs,
-      .examples = "  postern pam session logs 0199… --requests -o json\n" },
+      .examples = "  postern pam session logs 0199…\n"
+                  "  postern pam session logs 0199… --follow\n"
+                  "  postern pam session logs 0199… --requests -o json\n" },
     { .words = "pam session end",
       .arguments = "ID",
       .summary = "End a session of yours now",

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/session_log.h"
 
+#include <poll.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "json/writer.h"
+#include "kube/command.h"
 
 #define MAX_LOG_BYTES ((size_t)256 * 1024 * 1024)
 #define MAX_PAGES 1024
-#define PAGE "100" /* batches: the most the server gives at once */
+#define POLL_MS 1000
+#define GROUP_CLOSES_MS 5000 /* a command is over when it was quiet for so long */
+#define SETTLE_MS 3000       /* the last events of a session are uploaded a moment after its end */
+#define PAGE "100"           /* batches: the most the server gives at once */
 
 /* A request with its response, either of which may be missing: members of the events, by name. */
 struct entry {
@@ -158,30 +164,54 @@ void pn_session_log_requests(const struct pn_session_log *log, struct pn_buf *js
     pn_write_end(&w);
 }
 
-/* ---- a line per request, discovery folded ---- */
+/* ---- a line per command ---- */
 
-static bool is_below(struct pn_str url, const char *path)
+static struct pn_str header(const struct pn_value *request, const char *path)
 {
-    struct pn_str prefix = pn_str_from(path);
-
-    return pn_str_starts(url, prefix) &&
-           (url.len == prefix.len || url.ptr[prefix.len] == '/' || url.ptr[prefix.len] == '?');
+    return pn_value_str(pn_value_at(request, path));
 }
 
-/* What kubectl asks to find its way; never what was refused. */
-static bool is_discovery(const struct entry *entry)
+/* Milliseconds; 0 for a text that is no time. */
+static int64_t time_of(const struct pn_value *event)
 {
-    static const char *const paths[] = { "/api",     "/apis",  "/openapi", "/version",
-                                         "/healthz", "/livez", "/readyz",  NULL };
+    int64_t ms;
 
-    if (entry->request == NULL || text(entry->request, "resource").len > 0 ||
-        number(entry->response, "statusCode") >= 400)
-        return false;
-    for (size_t i = 0; paths[i] != NULL; i++) {
-        if (is_below(text(entry->request, "url"), paths[i]))
-            return true;
-    }
-    return false;
+    return event != NULL && pn_clock_parse_iso(text(event, "timestamp"), &ms) ? ms : 0;
+}
+
+static struct pn_kube_call call_of(const struct entry *entry)
+{
+    const struct pn_value *request = entry->request, *response = entry->response;
+
+    return (struct pn_kube_call){
+        .id = text(request != NULL ? request : response, "requestId"),
+        .url = text(request, "url"),
+        .verb = text(request, "verb"),
+        .api_group = text(request, "apiGroup"),
+        .resource = text(request, "resource"),
+        .subresource = text(request, "subresource"),
+        .namespace = text(request, "namespace"),
+        .name = text(request, "name"),
+        .upgrade = text(request, "upgrade"),
+        .session = header(request, "headers.Kubectl-Session.0"),
+        .claim = header(request, "headers.Kubectl-Command.0"),
+        .agent = header(request, "headers.User-Agent.0"),
+        .status = (int)number(response, "statusCode"),
+        .started_ms = time_of(request),
+        .ended_ms = response != NULL ? time_of(request) + number(response, "durationMs") : 0,
+        .request_bytes = (uint64_t)number(response, "requestBytes"),
+        .response_bytes = (uint64_t)number(response, "responseBytes"),
+    };
+}
+
+/* "pods", "pods/exec"; what has no resource is told by its URL. */
+static struct pn_str resource_of(struct pn_arena *arena, const struct pn_kube_call *call)
+{
+    if (call->resource.len == 0)
+        return call->url;
+    if (call->subresource.len == 0)
+        return call->resource;
+    return pn_arena_printf(arena, "%.*s/%.*s", PN_ARG(call->resource), PN_ARG(call->subresource));
 }
 
 static struct pn_str or_none(struct pn_str value)
@@ -189,69 +219,74 @@ static struct pn_str or_none(struct pn_str value)
     return value.len > 0 ? value : PN_NONE;
 }
 
-/* "pods", "pods/exec"; what has no resource is told by its URL. */
-static void write_resource(struct pn_writer *w, const struct pn_value *request)
-{
-    struct pn_str resource = text(request, "resource"), sub = text(request, "subresource");
-    pn_auto(pn_buf_drop) struct pn_buf both = pn_buf_init(2048);
-
-    if (resource.len == 0) {
-        pn_write_str(w, "resource", or_none(text(request, "url")));
-        return;
-    }
-    pn_buf_add(&both, pn_str_slice(resource, 0, 1000));
-    pn_buf_add_text(&both, sub.len > 0 ? "/" : "");
-    pn_buf_add(&both, pn_str_slice(sub, 0, 1000));
-    pn_write_str(w, "resource", pn_buf_str(&both));
-}
-
-static void write_duration(struct pn_writer *w, const struct pn_value *response)
+static void write_end(struct pn_writer *w, const struct pn_kube_command *command)
 {
     char ms[32];
 
-    if (response == NULL) {
+    if (command->status > 0)
+        pn_write_int(w, "status", command->status);
+    else
+        pn_write_text(w, "status", command->ended_ms == 0 ? "running" : "failed");
+    if (command->ended_ms == 0) {
         pn_write_null(w, "duration");
         return;
     }
-    snprintf(ms, sizeof ms, "%lld ms", (long long)number(response, "durationMs"));
+    snprintf(ms, sizeof ms, "%lld ms", (long long)(command->ended_ms - command->started_ms));
     pn_write_text(w, "duration", ms);
 }
 
-static void write_line(struct pn_writer *w, const struct entry *entry)
+static void write_command(struct pn_arena *arena, struct pn_writer *w,
+                          const struct pn_kube_command *command)
 {
-    const struct pn_value *request = entry->request;
-    int64_t status = number(entry->response, "statusCode");
+    const struct pn_kube_call *call = command->call;
+    char time[PN_CLOCK_ISO_BYTES];
 
+    pn_clock_iso(command->started_ms, time);
     pn_write_object(w, NULL);
-    pn_write_str(w, "time", or_none(text(request, "timestamp")));
-    pn_write_str(w, "verb", or_none(text(request, "verb")));
-    write_resource(w, request);
-    pn_write_str(w, "name", or_none(text(request, "name")));
-    pn_write_str(w, "namespace", or_none(text(request, "namespace")));
-    if (status > 0)
-        pn_write_int(w, "status", status);
-    else
-        pn_write_text(w, "status", entry->response == NULL ? "running" : "failed");
-    write_duration(w, entry->response);
-    pn_write_str(w, "command",
-                 or_none(pn_value_str(pn_value_at(request, "headers.Kubectl-Command.0"))));
+    pn_write_text(w, "time", time);
+    pn_write_str(w, "command", command->text);
+    pn_write_bool(w, "isVerbClaimed", command->is_claimed);
+    pn_write_str(w, "verb", or_none(call->verb));
+    pn_write_str(w, "resource", or_none(resource_of(arena, call)));
+    pn_write_str(w, "name", or_none(call->name));
+    pn_write_str(w, "namespace", or_none(call->namespace));
+    write_end(w, command);
+    pn_write_int(w, "objects", (int64_t)command->objects);
+    pn_write_int(w, "requests", (int64_t)command->requests);
+    pn_write_int(w, "requestBytes", (int64_t)command->request_bytes);
+    pn_write_int(w, "responseBytes", (int64_t)command->response_bytes);
     pn_write_end(w);
 }
 
-size_t pn_session_log_lines(const struct pn_session_log *log, struct pn_buf *json)
+/* Commands of all that was taken; those that `shown` has (by the id of a request) are left out. */
+static size_t write_commands(const struct pn_session_log *log, struct pn_map *shown,
+                             int64_t quiet_since_ms, struct pn_buf *json)
 {
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(MAX_LOG_BYTES);
+    struct pn_kube_call *calls = pn_new(arena, struct pn_kube_call, log->count);
     struct pn_writer w = pn_writer_of(json);
-    size_t folded = 0;
+    struct pn_kube_command *commands;
+    size_t count, folded;
 
+    for (size_t i = 0; i < log->count; i++)
+        calls[i] = call_of(&log->entries[i]);
+    commands = pn_kube_reconstruct(arena, calls, log->count, &count, &folded);
     pn_write_array(&w, NULL);
-    for (size_t i = 0; i < log->count; i++) {
-        if (is_discovery(&log->entries[i]))
-            folded++;
-        else
-            write_line(&w, &log->entries[i]);
+    for (size_t i = 0; i < count; i++) {
+        bool is_over = commands[i].ended_ms > 0 && commands[i].ended_ms <= quiet_since_ms;
+
+        if (shown != NULL &&
+            (!is_over || pn_map_put(shown, commands[i].call->id, (void *)log) != NULL))
+            continue;
+        write_command(arena, &w, &commands[i]);
     }
     pn_write_end(&w);
     return folded;
+}
+
+size_t pn_session_log_commands(const struct pn_session_log *log, struct pn_buf *json)
+{
+    return write_commands(log, NULL, 0, json);
 }
 
 /* ---- from the server to the person ---- */
@@ -285,17 +320,25 @@ static const struct pn_column request_columns[] = {
     { "URL", "url" },
     { 0 },
 };
-static const struct pn_column line_columns[] = {
+static const struct pn_column command_columns[] = {
     { "TIME", "time" },
     { "VERB", "verb" },
     { "RESOURCE", "resource" },
-    { "NAME", "name" },
     { "NAMESPACE", "namespace" },
     { "STATUS", "status" },
     { "DURATION", "duration" },
-    { "COMMAND (CLAIMED)", "command" },
+    { "OBJECTS", "objects" },
+    { "COMMAND (RECONSTRUCTED)", "command" },
     { 0 },
 };
+
+static bool print_json(struct pn_cli *cli, const struct pn_buf *json,
+                       const struct pn_column *columns, struct pn_err *err)
+{
+    if (json->is_full)
+        return pn_fail(err, PN_TOO_LARGE, "the session has too many events to print at once");
+    return pn_cli_print_json(cli, pn_buf_str(json), columns, err);
+}
 
 static bool print(struct pn_cli *cli, const struct pn_session_log *log, bool is_raw,
                   struct pn_err *err)
@@ -306,32 +349,123 @@ static bool print(struct pn_cli *cli, const struct pn_session_log *log, bool is_
     if (is_raw)
         pn_session_log_requests(log, &json);
     else
-        folded = pn_session_log_lines(log, &json);
-    if (json.is_full)
-        return pn_fail(err, PN_TOO_LARGE, "the session has too many events to print at once");
-    if (!pn_cli_print_json(cli, pn_buf_str(&json), is_raw ? request_columns : line_columns, err))
+        folded = pn_session_log_commands(log, &json);
+    if (!print_json(cli, &json, is_raw ? request_columns : command_columns, err))
         return false;
     if (folded > 0 && pn_cli_output(cli) == PN_OUTPUT_TABLE)
         printf("(and %zu discovery requests; --requests shows them)\n", folded);
     return true;
 }
 
+/* ---- as it happens ---- */
+
+/* What is over and has not been printed: each request or command once, a line as JSON or for people. */
+static void write_news(const struct pn_session_log *log, struct pn_map *shown, bool is_raw,
+                       int64_t quiet_since_ms, struct pn_buf *json)
+{
+    struct pn_writer w;
+
+    if (!is_raw) {
+        write_commands(log, shown, quiet_since_ms, json);
+        return;
+    }
+    w = pn_writer_of(json);
+    pn_write_array(&w, NULL);
+    for (size_t i = 0; i < log->count; i++) {
+        const struct entry *entry = &log->entries[i];
+
+        if (entry->response != NULL && entry->request != NULL &&
+            pn_map_put(shown, text(entry->request, "requestId"), (void *)log) == NULL)
+            write_request(&w, entry);
+    }
+    pn_write_end(&w);
+}
+
+static void print_news(struct pn_cli *cli, const struct pn_value *rows, bool is_raw)
+{
+    for (size_t i = 0; i < pn_value_count(rows); i++) {
+        const struct pn_value *row = pn_value_item(rows, i);
+        pn_auto(pn_buf_drop) struct pn_buf line = pn_buf_init(MAX_LOG_BYTES);
+
+        if (pn_cli_output(cli) == PN_OUTPUT_TABLE) {
+            pn_cli_print_line(row, is_raw ? request_columns : command_columns);
+            continue;
+        }
+        pn_value_print(row, false, &line);
+        printf("%.*s\n", PN_ARG(pn_buf_str(&line)));
+    }
+    fflush(stdout);
+}
+
+static bool is_over(struct pn_rest *rest, struct pn_str session_id, bool *out, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(1024);
+    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
+    struct pn_str status;
+
+    pn_buf_addf(&path, "/v1/pam/sessions/%.*s", PN_ARG(session_id));
+    if (!pn_rest_call(rest, "GET", pn_buf_str(&path), PN_NONE, &reply, err))
+        return false;
+    status = pn_value_str(pn_value_at(reply, "session.status"));
+    *out = !pn_str_is(status, "starting") && !pn_str_is(status, "active");
+    return true;
+}
+
+static bool take_all(struct pn_rest *rest, struct pn_session_log *log, struct pn_str session_id,
+                     int64_t *offset, struct pn_err *err)
+{
+    bool has_more = true;
+
+    while (has_more)
+        if (!fetch_page(rest, log, session_id, offset, &has_more, err))
+            return false;
+    return true;
+}
+
+/* Until the session is over and its last events are here, or Ctrl-C. */
+static bool follow(struct pn_cli *cli, struct pn_rest *rest, struct pn_str session_id, bool is_raw,
+                   struct pn_err *err)
+{
+    pn_auto(pn_session_log_freep) struct pn_session_log *log = pn_session_log_new();
+    struct pn_map *shown = pn_map_new();
+    int64_t offset = 0, over_since_ms = 0;
+    bool has_ended = false, is_fine = true;
+
+    while (is_fine && (over_since_ms == 0 || pn_clock_mono_ms() - over_since_ms < SETTLE_MS)) {
+        pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(MAX_LOG_BYTES);
+        pn_auto(pn_value_freep) struct pn_value *rows = NULL;
+        int64_t quiet_ms = has_ended ? 0 : GROUP_CLOSES_MS;
+
+        is_fine = take_all(rest, log, session_id, &offset, err);
+        if (!is_fine)
+            break;
+        write_news(log, shown, is_raw, pn_clock_wall_ms() - quiet_ms, &json);
+        is_fine = pn_value_parse(pn_buf_str(&json), &rows, err);
+        if (!is_fine)
+            break;
+        print_news(cli, rows, is_raw);
+        is_fine = has_ended || is_over(rest, session_id, &has_ended, err);
+        if (has_ended && over_since_ms == 0)
+            over_since_ms = pn_clock_mono_ms();
+        (void)poll(NULL, 0, POLL_MS);
+    }
+    pn_map_free(shown);
+    return is_fine;
+}
+
 bool pn_session_log_print(struct pn_cli *cli, struct pn_str session_id, bool is_raw,
-                          struct pn_err *err)
+                          bool is_followed, struct pn_err *err)
 {
     pn_auto(pn_session_log_freep) struct pn_session_log *log = pn_session_log_new();
     struct pn_rest *rest;
     struct pn_uuid id;
     int64_t offset = 0;
-    bool has_more = true;
 
     if (!pn_uuid_parse(session_id, &id))
         return pn_fail(err, PN_USAGE, "\"%.*s\" is not the id of a session", PN_ARG(session_id));
     if (!pn_cli_rest_client(cli, &rest, err))
         return false;
-    while (has_more) {
-        if (!fetch_page(rest, log, session_id, &offset, &has_more, err))
-            return false;
-    }
-    return print(cli, log, is_raw, err);
+    if (is_followed)
+        return follow(cli, rest, session_id, is_raw, err);
+    return take_all(rest, log, session_id, &offset, err) && print(cli, log, is_raw, err);
 }

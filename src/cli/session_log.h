@@ -5,13 +5,14 @@
 #include "cli/command.h"
 
 /*
- * Prints the log of a session: a line per request with discovery folded into one, or every request
- * (`is_raw`); as JSON and YAML an array of {requestId, auditId, method, url, verb, apiGroup,
- * resource, subresource, namespace, name, status, startedAt, durationMs, requestBytes,
- * responseBytes, upgrade}. Errors: those of the calls; PN_TOO_LARGE.
+ * Prints the log of a session: the commands, reconstructed (kube/command.h), discovery folded; or every request
+ * (`is_raw`), as JSON and YAML an array of {requestId, auditId, method, url, verb, apiGroup, resource,
+ * subresource, namespace, name, status, startedAt, durationMs, requestBytes, responseBytes, upgrade}.
+ * `is_followed`: each as it is over, a line at a time (JSON and YAML: an object a line), until the session is.
+ * Errors: those of the calls; PN_TOO_LARGE.
  */
 bool pn_session_log_print(struct pn_cli *cli, struct pn_str session_id, bool is_raw,
-                          struct pn_err *err) PN_CHECKED;
+                          bool is_followed, struct pn_err *err) PN_CHECKED;
 
 /* ---- how it is put together ---- */
 
@@ -25,7 +26,10 @@ void pn_session_log_freep(struct pn_session_log **log);
 void pn_session_log_take(struct pn_session_log *log, struct pn_value *page);
 /* Every request, as above. */
 void pn_session_log_requests(const struct pn_session_log *log, struct pn_buf *json);
-/* An array of {time, verb, resource, name, namespace, status, duration, command}; returns how many were folded. */
-size_t pn_session_log_lines(const struct pn_session_log *log, struct pn_buf *json);
+/*
+ * An array of {time, command, isVerbClaimed, verb, resource, name, namespace, status, duration, objects, requests,
+ * requestBytes, responseBytes}; returns how many requests were folded.
+ */
+size_t pn_session_log_commands(const struct pn_session_log *log, struct pn_buf *json);
 
 #endif

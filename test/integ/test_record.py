@@ -59,6 +59,37 @@ def test_records_and_audit_log_agree(newest_kubectl, cluster, postern, namespace
     assert shown["status"] == "ended" and shown["startedAt"] and shown["endedAt"]
 
 
+def test_the_log_reads_like_the_commands(kubectl, cluster, postern_dev, namespace, tmp_path):
+    """What was typed, reconstructed: its line, status and objects; `--follow` shows each as it is over, until the session is."""
+    account = postern_dev.connect(cluster, cluster.token("typist", namespace, role="edit"))
+    cluster.kubectl("-n", namespace, "run", "one", "--image=any", "--", "sh", "-c", "echo spoken; exec sleep 1000")
+    cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
+    maps = tmp_path / "maps.yaml"
+    maps.write_text("".join(f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {n}, namespace: {namespace}}}\n" for n in "ab"))
+    typed = [(["get", "pods", "-l", "run=one"], 0), (["apply", "-f", str(maps)], 0), (["logs", "one", "--tail", "1"], 0),
+             (["exec", "one", "--", "sh", "-c", "exit 3"], 3), (["delete", "configmap", "a", "b"], 0), (["get", "nodes"], 1)]
+    user = postern_dev.user()
+    with access(user, account) as kubeconfig:
+        session = last_session(postern_dev)
+        follower = user.start("pam", "session", "logs", session["id"], "--follow")
+        k = kubectl.using(kubeconfig)
+        for words, code in typed:
+            assert k("-n", namespace, *words, check=False).returncode == code, words
+    commands = until(lambda: (lambda c: c if c and (kubectl.minor < 22 or c[-1]["status"] == 403) else None)(
+        postern_dev.admin.json("pam", "session", "logs", session["id"])), "the records", timeout=10)
+    claimed = [c["command"] for c in commands]
+    if kubectl.minor < 22:  # it says nothing of itself: what runs within a second looks like one command
+        assert all(line.startswith("kubectl ") for line in claimed) and not any(c["isVerbClaimed"] for c in commands)
+    else:
+        assert claimed == [f"kubectl get pods -n {namespace} -l run=one", f"kubectl apply configmaps (2 objects) -n {namespace}",
+                           f"kubectl logs one -n {namespace} -c one --tail 1", f"kubectl exec one -n {namespace} -c one -- sh -c 'exit 3'",
+                           f"kubectl delete configmaps/a configmaps/b -n {namespace}", "kubectl get nodes"]
+        assert [c["objects"] for c in commands] == [1, 2, 1, 1, 2, 1]
+        assert commands[-1]["status"] == 403 and all(c["duration"] for c in commands)
+        follower.popen.wait(30)
+        assert all(line in follower.text() for line in claimed), follower.text()
+
+
 def test_a_refused_exec_is_on_record(newest_kubectl, cluster, postern_dev, namespace):
     """C-92: denied by RBAC: 403 at the client, and in the record."""
     account = postern_dev.connect(cluster, cluster.token("looker", namespace, role="view"))

@@ -3,11 +3,11 @@
 #include "check.h"
 #include "cli/session_log.h"
 
-#define REQUEST(id, url, verb, resource, sub)                                           \
-    "{\"seq\":0,\"timestamp\":\"2026-11-22T10:00:00.000Z\",\"eventType\":\"request\","  \
-    "\"requestId\":\"" id "\",\"auditId\":\"" id "\",\"headers\":{\"Kubectl-Command\":" \
-    "[\"kubectl get\"],\"Accept\":[\"*/*\"]},\"method\":\"GET\",\"url\":\"" url         \
-    "\",\"verb\":\"" verb "\",\"apiGroup\":\"\",\"resource\":\"" resource               \
+#define REQUEST(id, url, verb, resource, sub)                                               \
+    "{\"seq\":0,\"timestamp\":\"2026-11-22T10:00:00.000Z\",\"eventType\":\"request\","      \
+    "\"requestId\":\"" id "\",\"auditId\":\"" id "\",\"headers\":{\"Kubectl-Command\":"     \
+    "[\"kubectl get\"],\"Kubectl-Session\":[\"" id "\"]},\"method\":\"GET\",\"url\":\"" url \
+    "\",\"verb\":\"" verb "\",\"apiGroup\":\"\",\"resource\":\"" resource                   \
     "\",\"subresource\":\"" sub "\",\"namespace\":\"n\",\"name\":\"p\",\"upgrade\":\"\"}"
 #define RESPONSE(id, status)                                                                     \
     "{\"timestamp\":\"2026-11-22T10:00:01.000Z\",\"eventType\":\"response\",\"requestId\":\"" id \
@@ -50,7 +50,7 @@ static struct printed print(const char *const *pages)
     struct printed out;
 
     pn_session_log_requests(log, &requests);
-    out.folded = pn_session_log_lines(log, &lines);
+    out.folded = pn_session_log_commands(log, &lines);
     out.requests = parsed(&requests);
     out.lines = parsed(&lines);
     pn_buf_drop(&requests);
@@ -88,7 +88,8 @@ PN_TEST(a_request_and_its_response_are_one)
     CHECK_EQ(pn_value_count(pn_value_item(p.requests, 0)), 16);
     CHECK_STR(at(p.lines, "0.resource"), "pods/exec");
     CHECK_STR(at(p.lines, "0.duration"), "12 ms");
-    CHECK_STR(at(p.lines, "0.command"), "kubectl get");
+    CHECK_STR(at(p.lines, "0.command"), "kubectl get p -n n -- ls");
+    CHECK(pn_value_bool(pn_value_at(p.lines, "0.isVerbClaimed"), false));
     CHECK_EQ(p.folded, 0);
     drop(&p);
 }
