@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commands that there are, against a pretend server. */
 #include "cli/applets.h"
-#include "cli/ran.h"
-#include "client/home.h"
-#include "client/host.h"
+#include "cli/stage.h"
 
 #define ID "01a20591-b4b3-7a63-bac2-af80c2884fb1"
 
@@ -89,40 +87,12 @@ PN_TEST(no_secret_is_an_argument)
 
 /* ---- commands against a server ---- */
 
-struct stage {
-    struct home *home;
-    struct host host;
-};
-
-static void up(struct stage *s, void **state)
-{
-    *s = (struct stage){ .home = *state };
-    host_up(&s->host, "server", false);
-    home_write(s->home, "ca.pem", pn_cstr(s->host.certs.arena, s->host.certs.root.pem), 0600);
-    setenv("POSTERN_DOMAIN", s->host.url, 1);
-    setenv("POSTERN_CA_FILE", home_file(s->home, "ca.pem"), 1);
-    setenv("POSTERN_TOKEN", "token-1", 1);
-    setenv("POSTERN_PROJECT_ID", "project-1", 1);
-}
-
-static void down(struct stage *s)
-{
-    host_down(&s->host);
-}
-
 #define RESOURCES "{\"resources\":[{\"id\":\"R1\",\"name\":\"prod\"}]}"
 #define ACCOUNTS "{\"accounts\":[{\"id\":\"A1\",\"name\":\"viewer\",\"resourceName\":\"prod\"}]}"
 
-/* Words, what the server says, and the last call, exit code and output that follow. */
 PN_TEST(commands_are_calls)
 {
-    static const struct {
-        const char *words;
-        struct host_answer answers[4];
-        const char *last;
-        int code;
-        const char *out, *err;
-    } cases[] = {
+    static const struct scene cases[] = {
         { "pam session list",
           { { 200, "{\"sessions\":[{\"id\":\"S1\",\"status\":\"active\"}]}" } },
           "GET /api/v1/pam/sessions?projectId=project-1&limit=100",
@@ -316,22 +286,8 @@ PN_TEST(commands_are_calls)
     struct stage s;
 
     up(&s, state);
-    for (size_t i = 0; i < PN_COUNT(cases); i++) {
-        size_t count = 0;
-        const struct ran *r;
-
-        while (count < PN_COUNT(cases[i].answers) && cases[i].answers[count].status != 0)
-            count++;
-        host_says(&s.host, cases[i].answers, count);
-        r = ran(cases[i].words);
-        CHECK_RAN(r, cases[i].code);
-        CHECK_SAYS(r->out, cases[i].out);
-        CHECK_SAYS(r->err, cases[i].err);
-        if (cases[i].err[0] == '\0')
-            CHECK_STR(pn_str_from(r->err), "");
-        CHECK_STR(pn_str_from(s.host.last), cases[i].last);
-        CHECK_EQ(host_calls(&s.host), count);
-    }
+    for (size_t i = 0; i < PN_COUNT(cases); i++)
+        stage_play(&s, "postern", &cases[i]);
     down(&s);
 }
 
