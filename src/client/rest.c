@@ -142,8 +142,10 @@ static struct pn_str sentence(const struct pn_value *reply, struct pn_buf *text)
 
 static bool unauthenticated(const struct pn_rest *rest, struct pn_str text, struct pn_err *err)
 {
-    if (rest->token == NULL)
+    if (rest->token == NULL && (text.len == 0 || pn_str_is(text, "Token missing")))
         return pn_fail(err, PN_UNAUTHENTICATED, "not logged in: run `postern login`");
+    if (rest->token == NULL) /* a login that was refused says why itself */
+        return pn_fail(err, PN_UNAUTHENTICATED, "%.*s", PN_ARG(text));
     if (rest->token_name != NULL)
         return pn_fail(err, PN_UNAUTHENTICATED, "the token in %s is not accepted: %.*s",
                        rest->token_name, PN_ARG(text));

@@ -21,11 +21,25 @@ struct home {
 
 static inline int home_setup(void **state)
 {
-    static const char *const names[] = { "POSTERN_DOMAIN",      "POSTERN_TOKEN",
-                                         "POSTERN_CA_FILE",     "POSTERN_PROJECT_ID",
-                                         "INFISICAL_DOMAIN",    "INFISICAL_API_URL",
-                                         "INFISICAL_TOKEN",     "INFISICAL_CA_FILE",
-                                         "INFISICAL_PROJECT_ID" };
+    static const char *const names[] = { "POSTERN_DOMAIN",
+                                         "POSTERN_TOKEN",
+                                         "POSTERN_CA_FILE",
+                                         "POSTERN_PROJECT_ID",
+                                         "INFISICAL_DOMAIN",
+                                         "INFISICAL_API_URL",
+                                         "INFISICAL_TOKEN",
+                                         "INFISICAL_CA_FILE",
+                                         "INFISICAL_PROJECT_ID",
+                                         "POSTERN_CLIENT_ID",
+                                         "POSTERN_CLIENT_SECRET",
+                                         "POSTERN_IDENTITY_ID",
+                                         "POSTERN_KUBERNETES_TOKEN_FILE",
+                                         "INFISICAL_UNIVERSAL_AUTH_ACCESS_TOKEN",
+                                         "INFISICAL_UNIVERSAL_AUTH_CLIENT_ID",
+                                         "INFISICAL_UNIVERSAL_AUTH_CLIENT_SECRET",
+                                         "INFISICAL_MACHINE_IDENTITY_ID",
+                                         "INFISICAL_AUTH_METHOD",
+                                         "INFISICAL_KUBERNETES_SERVICE_ACCOUNT_TOKEN_PATH" };
     struct home *home = calloc(1, sizeof *home);
 
     for (size_t i = 0; i < PN_COUNT(names); i++)
