@@ -8,6 +8,13 @@
 extern const struct pn_command pn_login_commands[];   /* login.c: login, logout */
 extern const struct pn_command pn_status_commands[];  /* status.c: status, version */
 extern const struct pn_command pn_project_commands[]; /* project.c */
+extern const struct pn_command pn_identity_commands[];
+extern const struct pn_command pn_identity_auth_commands[];  /* how they log in */
+extern const struct pn_command pn_identity_check_commands[]; /* identity kubernetes check */
+extern const struct pn_command pn_env_commands[];
+extern const struct pn_command pn_folder_commands[];
+extern const struct pn_command pn_secret_commands[];
+extern const struct pn_command pn_run_commands[];     /* run, export */
 extern const struct pn_command pn_pam_commands[];     /* pam.c: resources and accounts */
 extern const struct pn_command pn_session_commands[]; /* session.c: pam access, pam session … */
 extern const struct pn_command pn_kube_commands[];    /* kube.c: kube login, logout, credential */

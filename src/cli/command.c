@@ -13,9 +13,9 @@
 #include "json/writer.h"
 #include "sys/sys.h"
 
-#define MAX_OPTIONS 24
-#define MAX_ARGS 16
-#define MAX_RUN_BYTES ((size_t)16 * 1024 * 1024)
+#define MAX_OPTIONS 32
+#define MAX_ARGS 128
+#define MAX_RUN_BYTES ((size_t)64 * 1024 * 1024)
 #define MAX_MANUAL_BYTES ((size_t)256 * 1024)
 #define MAX_OPTION_BYTES ((size_t)4096)
 #define MAX_OPTION_FILE_BYTES ((size_t)64 * 1024)
@@ -29,6 +29,9 @@ const struct pn_option pn_command_options[] = {
     { 0 },
 };
 
+static const struct pn_program postern_program = { "postern", pn_command_tables,
+                                                   pn_command_options };
+
 struct given {
     const struct pn_option *option;
     const char *value;
@@ -36,6 +39,7 @@ struct given {
 
 struct pn_cli {
     struct pn_arena *arena;
+    const struct pn_program *program;
     const struct pn_command *command;
     const char *args[MAX_ARGS];
     size_t arg_count;
@@ -64,13 +68,14 @@ static int words_matched(const struct pn_command *command, int argc, char **argv
     return count;
 }
 
-static const struct pn_command *find(int argc, char **argv, int *words)
+static const struct pn_command *find(const struct pn_program *program, int argc, char **argv,
+                                     int *words)
 {
     const struct pn_command *best = NULL;
 
     *words = 0;
-    for (size_t t = 0; pn_command_tables[t] != NULL; t++) {
-        for (const struct pn_command *c = pn_command_tables[t]; c->words != NULL; c++) {
+    for (size_t t = 0; program->tables[t] != NULL; t++) {
+        for (const struct pn_command *c = program->tables[t]; c->words != NULL; c++) {
             int count = words_matched(c, argc, argv);
 
             if (count > *words) {
@@ -104,16 +109,17 @@ static void print_options(FILE *out, const struct pn_option *options)
     }
 }
 
-static void print_help(FILE *out, const struct pn_command *command)
+static void print_help(FILE *out, const struct pn_program *program,
+                       const struct pn_command *command)
 {
-    fprintf(out, "postern %s%s%s\n\n%s\n", command->words, command->arguments[0] != '\0' ? " " : "",
-            command->arguments, command->summary);
+    fprintf(out, "%s %s%s%s\n\n%s\n", program->name, command->words,
+            command->arguments[0] != '\0' ? " " : "", command->arguments, command->summary);
     if (command->options != NULL && command->options->name != NULL) {
         fprintf(out, "\nOptions:\n");
         print_options(out, command->options);
     }
     fprintf(out, "\nEverywhere:\n");
-    print_options(out, pn_command_options);
+    print_options(out, program->options);
     if (command->examples != NULL)
         fprintf(out, "\nExamples:\n%s", command->examples);
 }
@@ -130,22 +136,22 @@ static bool begins_with(const struct pn_command *command, int count, char **word
 }
 
 /* Commands that begin with these words; all of them when there is none. */
-static int print_overview(FILE *out, int count, char **words)
+static int print_overview(FILE *out, const struct pn_program *program, int count, char **words)
 {
     int shown = 0;
 
-    for (size_t t = 0; pn_command_tables[t] != NULL; t++) {
-        for (const struct pn_command *c = pn_command_tables[t]; c->words != NULL; c++) {
+    for (size_t t = 0; program->tables[t] != NULL; t++) {
+        for (const struct pn_command *c = program->tables[t]; c->words != NULL; c++) {
             if (!begins_with(c, count, words))
                 continue;
             if (shown++ == 0 && count == 0)
-                fprintf(out, "postern: Kubernetes access and secrets\n\n"
-                             "Usage: postern COMMAND [OPTIONS]\n\n");
+                fprintf(out, "%s: Kubernetes access and secrets\n\nUsage: %s COMMAND [OPTIONS]\n\n",
+                        program->name, program->name);
             fprintf(out, "  %-26s %s\n", c->words, c->summary);
         }
     }
     if (shown > 0)
-        fprintf(out, "\n`postern COMMAND --help` tells more.\n");
+        fprintf(out, "\n`%s COMMAND --help` tells more.\n", program->name);
     return shown;
 }
 
@@ -171,10 +177,12 @@ static bool parse_long(struct pn_cli *cli, const char *word, const char *next, b
         return pn_fail(err, PN_USAGE, "unknown option %s", word);
     option = find_option(cli->command->options, name);
     if (option == NULL)
-        option = find_option(pn_command_options, name);
+        option = find_option(cli->program->options, name);
     if (option == NULL)
-        return pn_fail(err, PN_USAGE, "unknown option --%.*s: see `postern %s --help`",
-                       PN_ARG(name), cli->command->words);
+        return pn_fail(err, PN_USAGE, "unknown option --%.*s: see `%s %s --help`", PN_ARG(name),
+                       cli->program->name, cli->command->words);
+    if (option->value != NULL && option->value[0] == '[')
+        return add_option(cli, option, equals != NULL ? equals + 1 : "true", err);
     if (option->value == NULL) {
         if (equals != NULL)
             return pn_fail(err, PN_USAGE, "--%s takes no value", option->name);
@@ -196,7 +204,7 @@ static bool parse_format(struct pn_cli *cli, const char *word, const char *next,
     *took_next = word[2] == '\0';
     if (*took_next && next == NULL)
         return pn_fail(err, PN_USAGE, "-o needs a value: json, yaml or table");
-    return add_option(cli, &pn_command_options[0], *took_next ? next : value, err);
+    return add_option(cli, &cli->program->options[0], *took_next ? next : value, err);
 }
 
 static bool parse_words(struct pn_cli *cli, int argc, char **argv, struct pn_err *err)
@@ -207,7 +215,8 @@ static bool parse_words(struct pn_cli *cli, int argc, char **argv, struct pn_err
 
         if (strcmp(word, "--") == 0) {
             if (!cli->command->takes_command)
-                return pn_fail(err, PN_USAGE, "`postern %s` runs no command", cli->command->words);
+                return pn_fail(err, PN_USAGE, "`%s %s` runs no command", cli->program->name,
+                               cli->command->words);
             cli->rest = argv + i + 1;
             if (cli->rest[0] == NULL)
                 return pn_fail(err, PN_USAGE, "a command must follow --");
@@ -228,8 +237,8 @@ static bool parse_words(struct pn_cli *cli, int argc, char **argv, struct pn_err
             continue;
         }
         if (word[0] == '-' && word[1] != '\0')
-            return pn_fail(err, PN_USAGE, "unknown option %s: see `postern %s --help`", word,
-                           cli->command->words);
+            return pn_fail(err, PN_USAGE, "unknown option %s: see `%s %s --help`", word,
+                           cli->program->name, cli->command->words);
         if (cli->arg_count == MAX_ARGS)
             return pn_fail(err, PN_USAGE, "too many arguments");
         cli->args[cli->arg_count++] = word;
@@ -256,9 +265,10 @@ static bool check_args(const struct pn_cli *cli, struct pn_err *err)
     if (cli->arg_count >= (size_t)command->min_args && cli->arg_count <= (size_t)command->max_args)
         return true;
     if (command->takes_command && cli->arg_count > (size_t)command->max_args)
-        return pn_fail(err, PN_USAGE, "write -- before the command: postern %s %s -- %s …",
-                       command->words, cli->args[0], cli->args[command->max_args]);
-    return pn_fail(err, PN_USAGE, "usage: postern %s%s%s", command->words,
+        return pn_fail(err, PN_USAGE, "write -- before the command: %s %s%s%s -- %s …",
+                       cli->program->name, command->words, command->max_args > 0 ? " " : "",
+                       command->max_args > 0 ? cli->args[0] : "", cli->args[command->max_args]);
+    return pn_fail(err, PN_USAGE, "usage: %s %s%s%s", cli->program->name, command->words,
                    command->arguments[0] != '\0' ? " " : "", command->arguments);
 }
 
@@ -283,7 +293,7 @@ static int fail(const struct pn_cli *cli, const struct pn_err *err)
     if (cli->output == PN_OUTPUT_JSON)
         print_json_error(err);
     else
-        fprintf(stderr, "postern: %s\n", err->message);
+        fprintf(stderr, "%s: %s\n", cli->program->name, err->message);
     if (getenv("POSTERN_DEBUG") != NULL)
         fprintf(stderr, "  at %s: %s\n", err->at != NULL ? err->at : "?", err->trace);
     return pn_code_exit(err->code);
@@ -296,7 +306,7 @@ static int run(struct pn_cli *cli, int argc, char **argv)
     bool done = parse_words(cli, argc, argv, &err);
 
     if (done && pn_cli_has(cli, "help")) {
-        print_help(stdout, cli->command);
+        print_help(stdout, cli->program, cli->command);
         return 0;
     }
     done = done && read_format(cli, &err) && check_args(cli, &err) &&
@@ -310,11 +320,11 @@ static bool wants_help(const char *word)
 }
 
 /* Says what there is instead: the commands that share its first word. */
-static int no_such_command(int argc, char **argv)
+static int no_such_command(const struct pn_program *program, int argc, char **argv)
 {
-    fprintf(stderr, "postern: there is no command \"%s%s%s\": see `postern help`\n", argv[0],
-            argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
-    print_overview(stderr, 1, argv);
+    fprintf(stderr, "%s: there is no command \"%s%s%s\": see `%s help`\n", program->name, argv[0],
+            argc > 1 ? " " : "", argc > 1 ? argv[1] : "", program->name);
+    print_overview(stderr, program, 1, argv);
     return pn_code_exit(PN_USAGE);
 }
 
@@ -328,29 +338,30 @@ static int print_manual(void)
 }
 
 /* "postern", "postern help", "postern help pam", "postern pam --help": an overview. */
-static int help(int argc, char **argv)
+static int help(const struct pn_program *program, int argc, char **argv)
 {
     int words;
-    const struct pn_command *command = find(argc, argv, &words);
+    const struct pn_command *command = find(program, argc, argv, &words);
 
     if (argc == 1 && strcmp(argv[0], "--man") == 0)
         return print_manual();
     if (command != NULL) {
-        print_help(stdout, command);
+        print_help(stdout, program, command);
         return 0;
     }
-    return print_overview(stdout, argc, argv) > 0 ? 0 : no_such_command(argc, argv);
+    return print_overview(stdout, program, argc, argv) > 0 ? 0
+                                                           : no_such_command(program, argc, argv);
 }
 
-static int not_found(int argc, char **argv)
+static int not_found(const struct pn_program *program, int argc, char **argv)
 {
     if (argc == 0 || wants_help(argv[0]))
-        return help(argc > 0 ? argc - 1 : 0, argc > 0 ? argv + 1 : argv);
+        return help(program, argc > 0 ? argc - 1 : 0, argc > 0 ? argv + 1 : argv);
     if (wants_help(argv[argc - 1]))
-        return help(argc - 1, argv);
-    if (print_overview(stderr, argc, argv) > 0)
+        return help(program, argc - 1, argv);
+    if (print_overview(stderr, program, argc, argv) > 0)
         return pn_code_exit(PN_USAGE); /* the beginning of several */
-    return no_such_command(argc, argv);
+    return no_such_command(program, argc, argv);
 }
 
 /* What stdout would not take must not look like success; a reader that left needs no words. */
@@ -363,14 +374,24 @@ static int flush_output(int exit_code)
     return exit_code != 0 ? exit_code : pn_code_exit(PN_IO);
 }
 
+/* A link to the program, named as the official client is, speaks that client's language. */
+static const struct pn_program *program_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return strcmp(slash != NULL ? slash + 1 : path, pn_infisical_program.name) == 0
+               ? &pn_infisical_program
+               : &postern_program;
+}
+
 int pn_command_main(int argc, char **argv)
 {
-    struct pn_cli cli = { 0 };
+    struct pn_cli cli = { .program = program_of(argv[0]) };
     int words, exit_code;
 
-    cli.command = find(argc - 1, argv + 1, &words);
+    cli.command = find(cli.program, argc - 1, argv + 1, &words);
     if (cli.command == NULL)
-        return flush_output(not_found(argc - 1, argv + 1));
+        return flush_output(not_found(cli.program, argc - 1, argv + 1));
     cli.arena = pn_arena_new(MAX_RUN_BYTES);
     exit_code = run(&cli, argc - 1 - words, argv + 1 + words);
     pn_rest_free(cli.client);
@@ -401,7 +422,9 @@ const char *pn_cli_option_text(const struct pn_cli *cli, const char *name)
     const char *value = NULL;
 
     for (size_t i = 0; i < cli->option_count; i++) {
-        if (strcmp(cli->options[i].option->name, name) == 0)
+        const struct pn_option *option = cli->options[i].option;
+
+        if (strcmp(option->means != NULL ? option->means : option->name, name) == 0)
             value = cli->options[i].value;
     }
     return value;
@@ -425,6 +448,29 @@ bool pn_cli_has(const struct pn_cli *cli, const char *flag)
     return pn_cli_option_text(cli, flag) != NULL;
 }
 
+bool pn_cli_bool(const struct pn_cli *cli, const char *flag, bool fallback, bool *out,
+                 struct pn_err *err)
+{
+    struct pn_str text = pn_cli_option(cli, flag);
+
+    *out = text.ptr == NULL ? fallback : text.len == 0 || pn_str_is(text, "true");
+    if (text.len > 0 && !*out && !pn_str_is(text, "false"))
+        return pn_fail(err, PN_USAGE, "--%s is true or false, not %.*s", flag, PN_ARG(text));
+    return true;
+}
+
+bool pn_cli_is_on(const struct pn_cli *cli, const char *flag)
+{
+    const char *text = pn_cli_option_text(cli, flag);
+
+    return text != NULL && strcmp(text, "false") != 0;
+}
+
+const char *pn_cli_program(const struct pn_cli *cli)
+{
+    return cli->program->name;
+}
+
 /* A scalar as it would stand on the command line. */
 static const char *scalar_text(struct pn_cli *cli, const struct pn_value *value)
 {
@@ -445,7 +491,7 @@ static bool load_option(struct pn_cli *cli, struct pn_str name, const struct pn_
     const char *text = scalar_text(cli, value);
 
     if (option == NULL)
-        option = find_option(pn_command_options, name);
+        option = find_option(cli->program->options, name);
     if (option == NULL || text == NULL)
         return pn_fail(err, PN_USAGE, "%s: `postern %s` has no option \"%.*s\" of that kind", path,
                        cli->command->words, PN_ARG(name));
@@ -494,6 +540,19 @@ void pn_cli_say(const char *format, ...)
     fputc('\n', stderr);
 }
 
+/* What the official client takes in argv; `postern` has no such option. */
+static bool take_token(struct pn_cli *cli, struct pn_err *err)
+{
+    struct pn_str token = pn_cli_option(cli, "token");
+
+    if (token.len == 0)
+        return true;
+    pn_secret_freep(&cli->config.token);
+    cli->config.token_name = "--token";
+    cli->config.token = pn_secret_new(token, err);
+    return cli->config.token != NULL;
+}
+
 bool pn_cli_config(struct pn_cli *cli, struct pn_client_config **out, struct pn_err *err)
 {
     struct pn_str project = pn_cli_option(cli, "project");
@@ -506,7 +565,7 @@ bool pn_cli_config(struct pn_cli *cli, struct pn_client_config **out, struct pn_
     if (project.len > 0)
         cli->config.project_id = project;
     cli->has_config = true;
-    return true;
+    return take_token(cli, err);
 }
 
 bool pn_cli_rest_client(struct pn_cli *cli, struct pn_rest **out, struct pn_err *err)

@@ -16,8 +16,9 @@ struct pn_cli;
 
 struct pn_option {
     const char *name;  /* without dashes */
-    const char *value; /* "URL": takes one; NULL: a flag */
+    const char *value; /* "URL": takes one; "[=BOOL]": only with "=", else true; NULL: a flag */
     const char *help;
+    const char *means; /* the name by which commands ask for it; NULL: its own */
 };
 
 struct pn_command {
@@ -38,6 +39,14 @@ extern const struct pn_command *const pn_command_tables[];
 /* What every command takes. */
 extern const struct pn_option pn_command_options[];
 
+/* What the program is when it is called by another name: cli/infisical.c. */
+struct pn_program {
+    const char *name;
+    const struct pn_command *const *tables;
+    const struct pn_option *options;
+};
+extern const struct pn_program pn_infisical_program;
+
 /* Finds the command, parses, runs; prints help or the error. The exit code of the process. */
 int pn_command_main(int argc, char **argv);
 
@@ -51,6 +60,12 @@ const char *pn_cli_option_text(const struct pn_cli *cli, const char *name); /* N
 /* Of one that is given several times, each in turn; PN_NONE after the last. */
 struct pn_str pn_cli_option_at(const struct pn_cli *cli, const char *name, size_t index);
 bool pn_cli_has(const struct pn_cli *cli, const char *flag);
+/* A flag that may be "--flag=false". Errors: PN_USAGE. */
+bool pn_cli_bool(const struct pn_cli *cli, const char *flag, bool fallback, bool *out,
+                 struct pn_err *err) PN_CHECKED;
+bool pn_cli_is_on(const struct pn_cli *cli, const char *flag); /* given, and not as "=false" */
+/* "postern", or the name of another program that this one is called by. */
+const char *pn_cli_program(const struct pn_cli *cli);
 char **
 pn_cli_rest(const struct pn_cli *cli); /* words after "--", NULL-terminated; NULL when none */
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cli/applets.h"
+#include "cli/machine_login.h"
 #include "json/writer.h"
 #include "sys/sys.h"
 
@@ -113,29 +114,42 @@ static bool select_organization(struct pn_cli *cli, struct pn_rest *rest, struct
     return take_token(rest, "/v3/auth/select-organization", &body, "token", token, err);
 }
 
+/* What is left behind for later commands; with --plain nothing but the token on stdout. */
+static bool keep(struct pn_cli *cli, const struct pn_client_config *config, struct pn_str email,
+                 struct pn_secret *token, struct pn_err *err)
+{
+    struct pn_client_config stored = *config;
+
+    if (pn_cli_is_on(cli, "plain")) {
+        printf("%.*s\n", PN_ARG(pn_secret_reveal(token)));
+        return true;
+    }
+    stored.email = email;
+    stored.token = token;
+    if (!pn_client_config_store(pn_cli_arena(cli), &stored, err))
+        return false;
+    printf("Logged in to %.*s as %.*s\n", PN_ARG(config->domain),
+           PN_ARG(email.len > 0 ? email : PN_LIT("a machine identity")));
+    return true;
+}
+
 static bool login(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
-    struct pn_client_config *config, stored;
-    struct pn_str email, ca_file = pn_cli_option(cli, "ca-file");
+    pn_auto(pn_secret_freep) struct pn_secret *token = NULL;
+    struct pn_client_config *config;
+    struct pn_str email = PN_NONE, ca_file = pn_cli_option(cli, "ca-file");
+    struct pn_str method = pn_cli_option(cli, "method");
     struct pn_rest *rest;
-    bool done;
 
     (void)exit_code;
     if (!pn_cli_config(cli, &config, err) ||
-        (ca_file.len > 0 && !pn_client_config_read_ca(pn_cli_arena(cli), config, ca_file, err)))
+        (ca_file.len > 0 && !pn_client_config_read_ca(pn_cli_arena(cli), config, ca_file, err)) ||
+        !pn_cli_rest_client(cli, &rest, err))
         return false;
-    if (!pn_cli_rest_client(cli, &rest, err) || !ask_email(cli, &email, err))
-        return false;
-    stored = *config;
-    stored.email = email;
-    stored.token = NULL;
-    done = log_in(cli, rest, email, &stored.token, err) &&
-           select_organization(cli, rest, &stored.token, err) &&
-           pn_client_config_store(pn_cli_arena(cli), &stored, err);
-    pn_secret_free(stored.token);
-    if (done)
-        printf("Logged in to %.*s as %.*s\n", PN_ARG(config->domain), PN_ARG(email));
-    return done;
+    if (method.len > 0 && !pn_str_is(method, "user"))
+        return pn_machine_login(cli, method, &token, err) && keep(cli, config, email, token, err);
+    return ask_email(cli, &email, err) && log_in(cli, rest, email, &token, err) &&
+           select_organization(cli, rest, &token, err) && keep(cli, config, email, token, err);
 }
 
 static bool logout(struct pn_cli *cli, int *exit_code, struct pn_err *err)
@@ -160,21 +174,31 @@ static bool logout(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 }
 
 static const struct pn_option login_options[] = {
+    { "method", "METHOD", "user (default), universal-auth or kubernetes" },
     { "email", "EMAIL", "who you are" },
     { "password-file", "F", "the password, for scripts (- is standard input)" },
     { "ca-file", "F", "CA of the server's certificate; kept for later commands" },
     { "organization", "ID", "when you are in several" },
+    { "client-id", "ID", "universal-auth: who it is (POSTERN_CLIENT_ID)" },
+    { "client-secret-file", "F", "its secret (POSTERN_CLIENT_SECRET; - is standard input)" },
+    { "identity-id", "ID", "kubernetes: who it is (POSTERN_IDENTITY_ID)" },
+    { "token-file", "F", "the service account's token (default: the pod's)" },
+    { "organization-slug", "SLUG", "another organization than the identity's" },
+    { "plain", NULL, "print the token and keep nothing" },
     { 0 },
 };
 static const struct pn_option no_options[] = { { 0 } };
 
 const struct pn_command pn_login_commands[] = {
     { .words = "login",
-      .arguments = "[--domain URL] [--email EMAIL] [--password-file F]",
+      .arguments = "[--domain URL] [--method METHOD] [--email EMAIL] …",
       .summary = "Log in; the token is kept in a private file below XDG_CONFIG_HOME",
       .examples = "  postern login --domain https://postern.example.com --email ada@example.com\n"
                   "  postern login --domain https://localhost:8200 --ca-file ca.pem --email "
-                  "ada@example.com --password-file -\n",
+                  "ada@example.com --password-file -\n"
+                  "  postern login --method kubernetes --identity-id ID\n"
+                  "  export POSTERN_TOKEN=$(postern login --method universal-auth --client-id ID "
+                  "--client-secret-file secret --plain)\n",
       .options = login_options,
       .run = login },
     { .words = "logout",

@@ -116,6 +116,8 @@ PN_TEST(words_become_arguments_and_options)
     }
 }
 
+#define TEN "a a a a a a a a a a "
+
 PN_TEST(what_is_wrong_is_64_and_said_on_stderr)
 {
     static const struct {
@@ -135,7 +137,7 @@ PN_TEST(what_is_wrong_is_64_and_said_on_stderr)
         { "try show a -oxml", "-o is json, yaml or table, not xml" },
         { "try show a --output=xml", "-o is json" },
         { "try show more -- ls", "runs no command" },
-        { "try show 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17", "too many arguments" },
+        { "try show " TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN, "too many arguments" },
         { "nothing", "there is no command \"nothing\"" },
         { "try nothing", "there is no command \"try nothing\"" },
         { "try", "try show more" },

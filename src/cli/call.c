@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/call.h"
+
+#include "base/encode.h"
+#include "base/uuid.h"
+#include "sys/sys.h"
+
+#define MAX_FILE_BYTES ((size_t)1024 * 1024)
+
+/* ---- bodies ---- */
+
+static bool write_file(struct pn_writer *w, const char *member, const char *path, bool is_secret,
+                       struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init_wiped(MAX_FILE_BYTES);
+    pn_auto(pn_secret_freep) struct pn_secret *secret = NULL;
+
+    if (path[0] == '\0') {
+        pn_write_str(w, member, is_secret ? PN_NONE : PN_LIT(""));
+        return true;
+    }
+    if (is_secret) {
+        if (!pn_cli_secret_file(path, &secret, err))
+            return false;
+        pn_write_str(w, member, pn_secret_reveal(secret));
+        return true;
+    }
+    if (!pn_file_read(path, MAX_FILE_BYTES, &text, err))
+        return pn_recast(err, PN_USAGE, "%s", err->message);
+    pn_write_str(w, member, pn_buf_str(&text));
+    return true;
+}
+
+static void write_addresses(struct pn_writer *w, const char *member, struct pn_str list)
+{
+    struct pn_str piece;
+
+    pn_write_array(w, member);
+    while (pn_str_cut(&list, ',', &piece)) {
+        pn_write_object(w, NULL);
+        pn_write_str(w, "ipAddress", pn_str_trim(piece));
+        pn_write_end(w);
+    }
+    pn_write_end(w);
+}
+
+static bool write_field(struct pn_cli *cli, const struct pn_cli_field *field, struct pn_writer *w,
+                        struct pn_err *err)
+{
+    struct pn_str text = pn_cli_option(cli, field->option);
+    uint64_t number;
+    bool flag;
+
+    switch (field->kind) {
+    case PN_CLI_TEXT: pn_write_str(w, field->member, text); return true;
+    case PN_CLI_ID: pn_write_str(w, field->member, text.len > 0 ? text : PN_NONE); return true;
+    case PN_CLI_NUMBER:
+        if (!pn_str_u64(text, &number) || number > INT64_MAX)
+            return pn_fail(err, PN_USAGE, "--%s is a number, not %.*s", field->option,
+                           PN_ARG(text));
+        pn_write_int(w, field->member, (int64_t)number);
+        return true;
+    case PN_CLI_BOOL:
+        if (!pn_cli_bool(cli, field->option, false, &flag, err))
+            return false;
+        pn_write_bool(w, field->member, flag);
+        return true;
+    case PN_CLI_FILE:
+    case PN_CLI_SECRET:
+        return write_file(w, field->member, pn_cli_option_text(cli, field->option),
+                          field->kind == PN_CLI_SECRET, err);
+    case PN_CLI_ADDRESSES: write_addresses(w, field->member, text); return true;
+    }
+    return true;
+}
+
+bool pn_cli_write_fields(struct pn_cli *cli, const struct pn_cli_field *fields, struct pn_writer *w,
+                         struct pn_err *err)
+{
+    for (; fields->option != NULL; fields++) {
+        if (pn_cli_has(cli, fields->option) && !write_field(cli, fields, w, err))
+            return false;
+    }
+    return true;
+}
+
+bool pn_cli_has_any(const struct pn_cli *cli, const struct pn_cli_field *fields)
+{
+    for (; fields->option != NULL; fields++) {
+        if (pn_cli_has(cli, fields->option))
+            return true;
+    }
+    return false;
+}
+
+/* ---- calls ---- */
+
+bool pn_cli_fetch(struct pn_cli *cli, const char *method, struct pn_str path,
+                  const struct pn_buf *body, struct pn_value **reply, struct pn_err *err)
+{
+    struct pn_rest *rest;
+
+    if (path.len > PN_CLI_PATH_BYTES || (body != NULL && body->is_full))
+        return pn_fail(err, PN_USAGE, "what was given is too large");
+    return pn_cli_rest_client(cli, &rest, err) &&
+           pn_rest_call(rest, method, path, body != NULL ? pn_buf_str(body) : PN_NONE, reply, err);
+}
+
+bool pn_cli_call(struct pn_cli *cli, const char *method, struct pn_str path,
+                 const struct pn_buf *body, const char *member, const struct pn_column *columns,
+                 struct pn_err *err)
+{
+    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
+
+    if (!pn_cli_fetch(cli, method, path, body, &reply, err))
+        return false;
+    pn_cli_print(cli, member != NULL ? pn_value_get(reply, member) : reply, columns);
+    return true;
+}
+
+struct pn_str pn_cli_segment(struct pn_cli *cli, struct pn_str text)
+{
+    pn_auto(pn_buf_drop) struct pn_buf escaped = pn_buf_init(PN_CLI_PATH_BYTES);
+
+    pn_percent_add(&escaped, text);
+    return escaped.is_full ? PN_LIT("-") : pn_arena_copy(pn_cli_arena(cli), pn_buf_str(&escaped));
+}
+
+/* ---- names ---- */
+
+static bool has_name(const struct pn_cli_lookup *lookup, const struct pn_value *item,
+                     struct pn_str name)
+{
+    for (const char *const *path = lookup->names; *path != NULL; path++) {
+        if (pn_str_eq(pn_value_str(pn_value_at(item, *path)), name))
+            return true;
+    }
+    return false;
+}
+
+bool pn_cli_find(struct pn_cli *cli, const struct pn_cli_lookup *lookup, struct pn_str name,
+                 struct pn_str *id, struct pn_err *err)
+{
+    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
+    const struct pn_value *list, *found = NULL;
+
+    if (!pn_cli_fetch(cli, "GET", lookup->path, NULL, &reply, err))
+        return false;
+    list = pn_value_at(reply, lookup->list);
+    for (size_t i = 0; i < pn_value_count(list); i++) {
+        if (!has_name(lookup, pn_value_item(list, i), name))
+            continue;
+        if (found != NULL)
+            return pn_fail(err, PN_USAGE, "several have the name \"%.*s\": give the ID",
+                           PN_ARG(name));
+        found = pn_value_item(list, i);
+    }
+    if (found == NULL)
+        return pn_fail(err, PN_NOT_FOUND, "there is no %s \"%.*s\"", lookup->what, PN_ARG(name));
+    *id = pn_arena_copy(pn_cli_arena(cli), pn_value_str(pn_value_at(found, lookup->id)));
+    return true;
+}
+
+/* A machine's token knows its organization; a person may be in several, and the token is of one. */
+bool pn_cli_organization(struct pn_cli *cli, struct pn_str *id, struct pn_err *err)
+{
+    pn_auto(pn_value_freep) struct pn_value *reply = NULL, *list = NULL;
+    struct pn_err ignored = { 0 };
+    struct pn_str found = pn_cli_option(cli, "organization");
+
+    if (found.len == 0 &&
+        pn_cli_fetch(cli, "GET", PN_LIT("/v1/identities/details"), NULL, &reply, &ignored))
+        found = pn_value_str(pn_value_at(reply, "identityDetails.organization.id"));
+    if (found.len == 0) {
+        if (!pn_cli_fetch(cli, "GET", PN_LIT("/v1/organization"), NULL, &list, err))
+            return false;
+        if (pn_value_count(pn_value_get(list, "organizations")) != 1)
+            return pn_fail(err, PN_USAGE,
+                           "you are in several organizations: say which with --organization ID");
+        found = pn_value_str(pn_value_at(list, "organizations.0.id"));
+    }
+    *id = pn_arena_copy(pn_cli_arena(cli), found);
+    return true;
+}
+
+bool pn_cli_identity(struct pn_cli *cli, struct pn_str name, struct pn_str *id, struct pn_err *err)
+{
+    struct pn_cli_lookup lookup = { .what = "identity",
+                                    .list = "identities",
+                                    .names = { "identity.name", NULL },
+                                    .id = "identityId" };
+    struct pn_str organization;
+    struct pn_uuid uuid;
+
+    *id = name;
+    if (pn_uuid_parse(name, &uuid))
+        return true;
+    if (!pn_cli_organization(cli, &organization, err))
+        return false;
+    lookup.path =
+        pn_cli_path(cli, "/v1/identities?orgId=%.*s", PN_ARG(pn_cli_segment(cli, organization)));
+    return pn_cli_find(cli, &lookup, name, id, err);
+}
