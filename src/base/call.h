@@ -44,6 +44,8 @@ struct pn_call {
     struct pn_actor actor;
     struct pn_str request_id;     /* "req-…" */
     struct pn_str ip, user_agent; /* of the client */
+    struct pn_str refresh_cookie; /* value of the client's cookie `jid`, or PN_NONE */
+    struct pn_str set_cookie;     /* out: a Set-Cookie for the client, when the call succeeds */
     struct pn_db *db;             /* writes go through its writer */
     struct pn_db_conn *conn;      /* this worker's read connection */
     struct pn_keyring *keyring;

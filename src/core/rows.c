@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/rows.h"
 
+#include "base/buf.h"
+
 #include <string.h>
 
 #define FIRST_ROWS 8
@@ -18,4 +20,18 @@ void *pn_rows_add(struct pn_rows *rows)
         rows->capacity = capacity;
     }
     return (char *)rows->list.items + rows->list.count++ * rows->item_bytes;
+}
+
+struct pn_str pn_rows_like(struct pn_arena *arena, struct pn_str text)
+{
+    pn_auto(pn_buf_drop) struct pn_buf pattern = pn_buf_init(2048);
+
+    pn_buf_add_byte(&pattern, '%');
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '%' || text.ptr[i] == '_' || text.ptr[i] == '\\')
+            pn_buf_add_byte(&pattern, '\\');
+        pn_buf_add_byte(&pattern, text.ptr[i]);
+    }
+    pn_buf_add_byte(&pattern, '%');
+    return pn_arena_copy(arena, pn_buf_str(&pattern));
 }

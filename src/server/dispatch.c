@@ -12,7 +12,7 @@
 #define BODY_TIMEOUT_MS 30000
 #define BUSY_RETRY_S 1
 #define KEPT_ARENAS 16
-#define MAX_FIELDS 8
+#define MAX_FIELDS 10
 
 struct pn_dispatcher {
     struct pn_dispatch_parts parts;
@@ -87,6 +87,7 @@ static struct request *request_new(struct pn_dispatcher *d, struct pn_exchange *
         .has_api_key = pn_http_field_get(exchange->request, "x-api-key").ptr != NULL,
         .content_type = pn_http_field_get(exchange->request, "content-type"),
         .if_none_match = pn_http_field_get(exchange->request, "if-none-match"),
+        .cookie = pn_http_field_get(exchange->request, "cookie"),
     };
     r->next = d->requests;
     r->at = &d->requests;
@@ -187,6 +188,8 @@ static void make_fields(struct request *r, struct fields *f)
     add_field(f, "cache-control", PN_LIT("no-store"));
     if (a->etag[0] != '\0')
         add_field(f, "etag", pn_str_from(a->etag));
+    if (a->set_cookie.len > 0)
+        add_field(f, "set-cookie", a->set_cookie);
     if (r->retry_s > 0)
         add_number(f, r->arena, "retry-after", r->retry_s);
     if (a->status == 405)

@@ -26,7 +26,7 @@ struct pn_dispatch_parts {
     struct pn_db *db;
     struct pn_keyring *keyring;
     struct pn_token_cache *tokens; /* NULL: none */
-    struct pn_limiter *limiter; /* NULL: no limits */
+    struct pn_limiter *limiter;    /* NULL: no limits */
     struct pn_metrics *metrics;
     struct pn_lane *fast, *slow;
     const struct pn_reach_port *reach; /* to clusters; NULL: nowhere */
@@ -54,12 +54,14 @@ struct pn_request_facts {
     bool has_api_key;            /* X-API-Key was sent */
     struct pn_str content_type, body;
     struct pn_str if_none_match;
+    struct pn_str cookie; /* value of the header, or PN_NONE */
 };
 struct pn_answer {
     int status;
     const char *content_type;
     struct pn_buf body;
     char etag[PN_ETAG_BYTES]; /* "": none */
+    struct pn_str set_cookie; /* PN_NONE: none */
     struct pn_actor actor;
     struct pn_err err; /* for the log; code PN_OK when the answer is no error */
 };

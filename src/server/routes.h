@@ -8,7 +8,9 @@
 /* Every table of server/api, one file each. */
 extern const struct pn_route pn_status_routes[];
 extern const struct pn_route pn_instance_routes[];
+extern const struct pn_route pn_administration_routes[];
 extern const struct pn_route pn_auth_routes[];
+extern const struct pn_route pn_me_routes[];
 extern const struct pn_route pn_organization_routes[];
 extern const struct pn_route pn_membership_routes[];
 extern const struct pn_route pn_invitation_routes[];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "core/auth/token.h"
+#include "server/cookie.h"
 #include "server/dispatch.h"
 #include "server/envelope.h"
 #include "server/input.h"
@@ -181,6 +182,7 @@ void pn_dispatch_run(const struct pn_dispatch_parts *parts, struct pn_db_conn *c
                   .request_id = facts->request_id,
                   .ip = facts->ip,
                   .user_agent = facts->user_agent,
+                  .refresh_cookie = pn_cookie_get(facts->cookie, PN_COOKIE_REFRESH),
                   .db = parts->db,
                   .conn = conn,
                   .keyring = parts->keyring,
@@ -199,6 +201,7 @@ void pn_dispatch_run(const struct pn_dispatch_parts *parts, struct pn_db_conn *c
         out->content_type = "application/json; charset=utf-8";
         out->status = pn_code_status(out->err.code);
         pn_envelope_print(&out->err, facts->request_id, &out->body);
-    }
+    } else
+        out->set_cookie = r.call.set_cookie;
     out->actor = r.call.actor;
 }

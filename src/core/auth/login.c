@@ -184,27 +184,55 @@ bool pn_login_select_org(struct pn_call *call, struct pn_uuid org_id, struct pn_
                              s.expires_ms, token, err);
 }
 
-bool pn_login_leave_org(struct pn_call *call, struct pn_str *token, struct pn_err *err)
+/* The actor's own session, while it lasts. */
+static bool find_session(struct pn_call *call, int64_t *version, int64_t *expires_ms,
+                         struct pn_err *err)
 {
     struct pn_query *q = pn_query(
         call->conn, "SELECT version, expires_ms FROM login_sessions WHERE id = $id AND user_id = "
                     "$user AND is_revoked = 0");
-    int64_t version = 0, expires_ms = 0;
     bool is_found;
 
     pn_bind_uuid(q, "$id", call->actor.token_id);
     pn_bind_uuid(q, "$user", call->actor.id);
     is_found = pn_query_next(q);
-    if (is_found) {
-        version = pn_column_int(q, 0);
-        expires_ms = pn_column_int(q, 1);
-    }
+    *version = is_found ? pn_column_int(q, 0) : 0;
+    *expires_ms = is_found ? pn_column_int(q, 1) : 0;
     if (!pn_query_end(q, err))
         return false;
-    if (!is_found)
-        return pn_fail(err, PN_UNAUTHENTICATED, "This session is over. Please log in again.");
-    return pn_token_for_user(call, call->actor.id, call->actor.token_id, version,
+    return is_found ||
+           pn_fail(err, PN_UNAUTHENTICATED, "This session is over. Please log in again.");
+}
+
+bool pn_login_leave_org(struct pn_call *call, struct pn_str *token, struct pn_err *err)
+{
+    int64_t version, expires_ms;
+
+    return find_session(call, &version, &expires_ms, err) &&
+           pn_token_for_user(call, call->actor.id, call->actor.token_id, version,
                              (struct pn_uuid){ 0 }, expires_ms, token, err);
+}
+
+bool pn_login_refresh_token(struct pn_call *call, struct pn_uuid org_id, struct pn_str *refresh,
+                            int64_t *expires_ms, struct pn_err *err)
+{
+    int64_t version;
+
+    return find_session(call, &version, expires_ms, err) &&
+           pn_token_for_refresh(call, call->actor.id, call->actor.token_id, version, org_id,
+                                *expires_ms, refresh, err);
+}
+
+bool pn_login_refresh(struct pn_call *call, struct pn_str refresh, struct pn_str *token,
+                      struct pn_uuid *org_id, struct pn_err *err)
+{
+    struct pn_token_claims claims;
+
+    if (!pn_token_read_refresh(call, refresh, &claims, &call->actor, err))
+        return false;
+    *org_id = claims.org_id;
+    return pn_token_for_user(call, claims.id, claims.token_id, claims.version, claims.org_id,
+                             claims.expires_ms, token, err);
 }
 
 static bool revoke_session(struct pn_db_conn *tx, void *context, struct pn_err *err)

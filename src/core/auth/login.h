@@ -26,6 +26,15 @@
  */
 bool pn_login_password(struct pn_call *call, struct pn_str email, const struct pn_secret *password,
                        struct pn_str *token, struct pn_err *err) PN_CHECKED;
+/* For a browser: the refresh token that goes with the access token just made, and how long both last. */
+bool pn_login_refresh_token(struct pn_call *call, struct pn_uuid org_id, struct pn_str *refresh,
+                            int64_t *expires_ms, struct pn_err *err) PN_CHECKED;
+/*
+ * A new access token for a refresh token; `org_id` is the organisation that was selected, or zero.
+ * PN_UNAUTHENTICATED when the session is over.
+ */
+bool pn_login_refresh(struct pn_call *call, struct pn_str refresh, struct pn_str *token,
+                      struct pn_uuid *org_id, struct pn_err *err) PN_CHECKED;
 /* The same without a login: whoever asks for a password elsewhere counts failures here too. */
 bool pn_login_check(struct pn_call *call, struct pn_str email, const struct pn_secret *password,
                     struct pn_err *err) PN_CHECKED;

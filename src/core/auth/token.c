@@ -13,6 +13,7 @@
 #define MAX_CLAIMS_BYTES ((size_t)4096)
 
 #define USER_TOKEN "accessToken"
+#define REFRESH_TOKEN "refreshToken"
 #define IDENTITY_TOKEN "identityAccessToken"
 #define GATEWAY_TOKEN "gatewayAccessToken"
 #define RELAY_TOKEN "relayAccessToken"
@@ -240,6 +241,26 @@ bool pn_token_read(struct pn_call *call, struct pn_str bearer, struct pn_token_c
     return true;
 }
 
+bool pn_token_read_refresh(struct pn_call *call, struct pn_str token, struct pn_token_claims *out,
+                           struct pn_actor *actor, struct pn_err *err)
+{
+    struct claims c;
+
+    if (token.len == 0)
+        return pn_fail(err, PN_UNAUTHENTICATED, "Please log in");
+    if (!verify(call, token, &c, err))
+        return pn_recast(err, PN_UNAUTHENTICATED, "Your login has expired. Please log in again.");
+    if (!pn_str_is(c.authTokenType, REFRESH_TOKEN))
+        return pn_fail(err, PN_UNAUTHENTICATED, "This kind of token is not accepted here");
+    *out = (struct pn_token_claims){ .kind = PN_ACTOR_USER,
+                                     .id = c.userId,
+                                     .org_id = c.organizationId,
+                                     .token_id = c.tokenVersionId,
+                                     .version = c.accessVersion,
+                                     .expires_ms = c.exp * 1000 };
+    return find_user(call, out, actor, err);
+}
+
 static bool look_up(struct pn_call *call, struct pn_str bearer, struct pn_token_facts *out,
                     struct pn_err *err)
 {
@@ -303,12 +324,12 @@ static bool finish(struct pn_call *call, struct pn_writer *w, struct pn_str *out
     return true;
 }
 
-bool pn_token_for_user(struct pn_call *call, struct pn_uuid user, struct pn_uuid session,
-                       int64_t version, struct pn_uuid org, int64_t expires_ms, struct pn_str *out,
-                       struct pn_err *err)
+static bool sign_user(struct pn_call *call, const char *type, struct pn_uuid user,
+                      struct pn_uuid session, int64_t version, struct pn_uuid org,
+                      int64_t expires_ms, struct pn_str *out, struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf json;
-    struct pn_writer w = begin_claims(&json, USER_TOKEN, call);
+    struct pn_writer w = begin_claims(&json, type, call);
 
     pn_write_text(&w, "authMethod", "email");
     pn_write_uuid(&w, "userId", user);
@@ -318,6 +339,20 @@ bool pn_token_for_user(struct pn_call *call, struct pn_uuid user, struct pn_uuid
         pn_write_uuid(&w, "organizationId", org);
     pn_write_int(&w, "exp", expires_ms / 1000);
     return finish(call, &w, out, err);
+}
+
+bool pn_token_for_user(struct pn_call *call, struct pn_uuid user, struct pn_uuid session,
+                       int64_t version, struct pn_uuid org, int64_t expires_ms, struct pn_str *out,
+                       struct pn_err *err)
+{
+    return sign_user(call, USER_TOKEN, user, session, version, org, expires_ms, out, err);
+}
+
+bool pn_token_for_refresh(struct pn_call *call, struct pn_uuid user, struct pn_uuid session,
+                          int64_t version, struct pn_uuid org, int64_t expires_ms,
+                          struct pn_str *out, struct pn_err *err)
+{
+    return sign_user(call, REFRESH_TOKEN, user, session, version, org, expires_ms, out, err);
 }
 
 static void write_origin(struct pn_writer *w, const struct pn_identity_claims *c)

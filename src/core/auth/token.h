@@ -40,6 +40,15 @@ bool pn_token_read(struct pn_call *call, struct pn_str bearer, struct pn_token_c
 bool pn_token_for_user(struct pn_call *call, struct pn_uuid user, struct pn_uuid session,
                        int64_t version, struct pn_uuid org, int64_t expires_ms, struct pn_str *out,
                        struct pn_err *err) PN_CHECKED;
+/*
+ * The token of a browser's cookie: of the same login session, good for nothing but a new access token.
+ * Read gives the session's person, as pn_token_authenticate would.
+ */
+bool pn_token_for_refresh(struct pn_call *call, struct pn_uuid user, struct pn_uuid session,
+                          int64_t version, struct pn_uuid org, int64_t expires_ms,
+                          struct pn_str *out, struct pn_err *err) PN_CHECKED;
+bool pn_token_read_refresh(struct pn_call *call, struct pn_str token, struct pn_token_claims *out,
+                           struct pn_actor *actor, struct pn_err *err) PN_CHECKED;
 /* identity-auth.md §11.1. */
 struct pn_identity_claims {
     struct pn_uuid identity, org, token, client_secret;

@@ -191,8 +191,11 @@ bool pn_org_erase(struct pn_db_conn *tx, const struct pn_call *call, const struc
                   struct pn_err *err)
 {
     struct pn_org gone = *org;
+    struct pn_call inside = *call; /* whoever deletes it, the records are the organisation's */
 
-    if (!pn_pam_session_close_org(tx, call, org->id, PN_LIT("The organization was deleted"), err))
+    inside.actor.org_id = org->id;
+    if (!pn_pam_session_close_org(tx, &inside, org->id, PN_LIT("The organization was deleted"),
+                                  err))
         return false;
     for (size_t i = 0; i < PN_COUNT(erase_sql); i++) {
         struct pn_query *q = pn_query(tx, erase_sql[i]);

@@ -61,6 +61,9 @@ bool pn_org_member_change(struct pn_call *call, struct pn_uuid org_id, struct pn
                           struct pn_err *err) PN_CHECKED;
 bool pn_org_member_delete(struct pn_call *call, struct pn_uuid org_id, struct pn_uuid id,
                           struct pn_org_member *out, struct pn_err *err) PN_CHECKED;
+/* All of them or none. */
+bool pn_org_members_delete(struct pn_call *call, struct pn_uuid org_id, const struct pn_uuid *ids,
+                           size_t count, struct pn_list *out, struct pn_err *err) PN_CHECKED;
 /* For write functions: an accepted member, or one invited (`user` zero: by address alone). */
 struct pn_org_join {
     struct pn_uuid id, org_id, user_id;

@@ -115,6 +115,7 @@ struct change {
     const struct pn_call *call;
     const char *event;
     struct pn_org_member *member;
+    size_t count; /* of members that are deleted at once */
 };
 
 static bool record(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
@@ -200,9 +201,8 @@ static const char *const leave_sql[] = {
     "DELETE FROM org_members WHERE user_id = $user AND org_id = $org",
 };
 
-static bool delete_member(struct pn_db_conn *tx, void *context, struct pn_err *err)
+static bool delete_one(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
 {
-    const struct change *c = context;
     struct pn_query *q;
 
     for (size_t i = 0; !pn_uuid_is_zero(c->member->userId) && i < PN_COUNT(leave_sql); i++) {
@@ -217,18 +217,48 @@ static bool delete_member(struct pn_db_conn *tx, void *context, struct pn_err *e
         "DELETE FROM org_members WHERE id = $id AND org_id = $org"); /* invitations have no user */
     pn_bind_uuid(q, "$id", c->member->id);
     pn_bind_uuid(q, "$org", c->member->orgId);
-    return pn_query_run(q, NULL, err) && check_admin_is_left(tx, c->member->orgId, err) &&
-           close_sessions(tx, c, err) && record(tx, c, err);
+    return pn_query_run(q, NULL, err) && close_sessions(tx, c, err) && record(tx, c, err);
+}
+
+static bool delete_members(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct change *all = context;
+
+    for (size_t i = 0; i < all->count; i++) {
+        struct change one = *all;
+
+        one.member = &all->member[i];
+        if (!delete_one(tx, &one, err))
+            return false;
+    }
+    return all->count == 0 || check_admin_is_left(tx, all->member->orgId, err);
 }
 
 bool pn_org_member_delete(struct pn_call *call, struct pn_uuid org_id, struct pn_uuid id,
                           struct pn_org_member *out, struct pn_err *err)
 {
-    struct change c = { .call = call, .event = "delete-org-membership", .member = out };
+    struct pn_list one;
 
-    if (!enter(call, org_id, "delete", err) || !find_member(call, org_id, id, out, err))
+    if (!pn_org_members_delete(call, org_id, &id, 1, &one, err))
         return false;
-    if (!pn_permit_grant_org(call, out->role, err))
+    *out = *(struct pn_org_member *)one.items;
+    return true;
+}
+
+bool pn_org_members_delete(struct pn_call *call, struct pn_uuid org_id, const struct pn_uuid *ids,
+                           size_t count, struct pn_list *out, struct pn_err *err)
+{
+    struct change c = { .call = call,
+                        .event = "delete-org-membership",
+                        .member = pn_new(call->arena, struct pn_org_member, count),
+                        .count = count };
+
+    if (!enter(call, org_id, "delete", err))
         return false;
-    return pn_db_write(call->db, delete_member, &c, err);
+    for (size_t i = 0; i < count; i++)
+        if (!find_member(call, org_id, ids[i], &c.member[i], err) ||
+            !pn_permit_grant_org(call, c.member[i].role, err))
+            return false;
+    *out = (struct pn_list){ .items = c.member, .count = count };
+    return pn_db_write(call->db, delete_members, &c, err);
 }

@@ -241,26 +241,11 @@ bool pn_project_get_by_slug(struct pn_call *call, struct pn_str slug, struct pn_
     return pn_project_get(call, id, out, err);
 }
 
-bool pn_project_list(struct pn_call *call, struct pn_str type, bool is_whole_org,
-                     struct pn_list *out, struct pn_err *err)
+static bool read_projects(struct pn_call *call, struct pn_query *q, struct pn_list *out,
+                          struct pn_err *err)
 {
     struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_project));
-    struct pn_query *q;
 
-    if (is_whole_org &&
-        !pn_permit_org(call, "organization-admin-console", "access-all-projects", err))
-        return false;
-    q = pn_query(
-        call->conn,
-        "SELECT " COLUMNS
-        " FROM projects p WHERE p.org_id = $org AND ($type IS NULL OR p.type = $type)"
-        " AND ($all = 1 OR EXISTS (SELECT 1 FROM project_members m WHERE m.project_id = p.id"
-        " AND (m.user_id = $actor OR m.identity_id = $actor))) ORDER BY p.name, p.id LIMIT $most");
-    pn_bind_uuid(q, "$org", call->actor.org_id);
-    pn_bind_str(q, "$type", type);
-    pn_bind_int(q, "$all", is_whole_org);
-    pn_bind_uuid(q, "$actor", call->actor.id);
-    pn_bind_int(q, "$most", MAX_PROJECTS);
     while (pn_query_next(q))
         *(struct pn_project *)pn_rows_add(&rows) = read_project(q, call->arena);
     *out = rows.list;
@@ -271,6 +256,53 @@ bool pn_project_list(struct pn_call *call, struct pn_str type, bool is_whole_org
             return false;
     }
     return true;
+}
+
+bool pn_project_list(struct pn_call *call, struct pn_str type, struct pn_list *out,
+                     struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        call->conn,
+        "SELECT " COLUMNS
+        " FROM projects p WHERE p.org_id = $org AND ($type IS NULL OR p.type = $type)"
+        " AND EXISTS (SELECT 1 FROM project_members m WHERE m.project_id = p.id"
+        " AND (m.user_id = $actor OR m.identity_id = $actor)) ORDER BY p.name, p.id LIMIT $most");
+
+    pn_bind_uuid(q, "$org", call->actor.org_id);
+    pn_bind_str(q, "$type", type);
+    pn_bind_uuid(q, "$actor", call->actor.id);
+    pn_bind_int(q, "$most", MAX_PROJECTS);
+    return read_projects(call, q, out, err);
+}
+
+#define ALL_FROM " FROM projects p WHERE p.org_id = $org AND lower(p.name) LIKE $like ESCAPE '\\'"
+
+static bool count_all(struct pn_call *call, struct pn_str like, int64_t *total, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(call->conn, "SELECT count(*)" ALL_FROM);
+
+    pn_bind_uuid(q, "$org", call->actor.org_id);
+    pn_bind_str(q, "$like", like);
+    *total = pn_query_next(q) ? pn_column_int(q, 0) : 0;
+    return pn_query_end(q, err);
+}
+
+bool pn_project_list_all(struct pn_call *call, struct pn_str search, int64_t offset, int64_t limit,
+                         struct pn_list *out, int64_t *total, struct pn_err *err)
+{
+    struct pn_str like = pn_rows_like(call->arena, search);
+    struct pn_query *q;
+
+    if (!pn_permit_org(call, "organization-admin-console", "access-all-projects", err) ||
+        !count_all(call, like, total, err))
+        return false;
+    q = pn_query(call->conn,
+                 "SELECT " COLUMNS ALL_FROM " ORDER BY p.name, p.id LIMIT $limit OFFSET $offset");
+    pn_bind_uuid(q, "$org", call->actor.org_id);
+    pn_bind_str(q, "$like", like);
+    pn_bind_int(q, "$limit", limit);
+    pn_bind_int(q, "$offset", offset);
+    return read_projects(call, q, out, err);
 }
 
 static bool update_project(struct pn_db_conn *tx, void *context, struct pn_err *err)

@@ -32,9 +32,12 @@ bool pn_project_get(struct pn_call *call, struct pn_uuid id, struct pn_project *
                     struct pn_err *err) PN_CHECKED;
 bool pn_project_get_by_slug(struct pn_call *call, struct pn_str slug, struct pn_project *out,
                             struct pn_err *err) PN_CHECKED;
-/* The actor's own, or all of the organisation (for who administers it). `type` absent: every type. */
-bool pn_project_list(struct pn_call *call, struct pn_str type, bool is_whole_org,
-                     struct pn_list *out, struct pn_err *err) PN_CHECKED;
+/* The actor's own. `type` absent: every type. */
+bool pn_project_list(struct pn_call *call, struct pn_str type, struct pn_list *out,
+                     struct pn_err *err) PN_CHECKED;
+/* All of the organisation whose name has `search` in it; organization-admin-console:access-all-projects. */
+bool pn_project_list_all(struct pn_call *call, struct pn_str search, int64_t offset, int64_t limit,
+                         struct pn_list *out, int64_t *total, struct pn_err *err) PN_CHECKED;
 
 struct pn_project_change {
     struct pn_str name, description, slug; /* ptr NULL: as it is */

@@ -545,3 +545,55 @@ bool pn_project_member_remove_users(struct pn_call *call, struct pn_uuid project
     *out = (struct pn_list){ .items = c.members, .count = c.count };
     return pn_db_write(call->db, delete_members, &c, err);
 }
+
+static bool check_project(struct pn_call *call, struct pn_uuid project, struct pn_err *err)
+{
+    struct pn_query *q =
+        pn_query(call->conn, "SELECT 1 FROM projects WHERE id = $id AND org_id = $org");
+    bool is_found;
+
+    pn_bind_uuid(q, "$id", project);
+    pn_bind_uuid(q, "$org", call->actor.org_id);
+    is_found = pn_query_next(q);
+    if (!pn_query_end(q, err))
+        return false;
+    return is_found || pn_fail(err, PN_NOT_FOUND, "Project with ID '%s' not found",
+                               pn_uuid_format(project).text);
+}
+
+/* A membership that is there keeps its identity and loses its roles. */
+static bool take_project(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct change *c = context;
+    struct pn_query *q =
+        pn_query(tx, "DELETE FROM project_members WHERE project_id = $project AND user_id = $user");
+
+    pn_bind_uuid(q, "$project", c->members->projectId);
+    pn_bind_uuid(q, "$user", c->members->userId);
+    return pn_query_run(q, NULL, err) && insert_members(tx, context, err);
+}
+
+bool pn_project_member_take(struct pn_call *call, struct pn_uuid project,
+                            struct pn_project_member *out, struct pn_err *err)
+{
+    const struct pn_project_role admin = { .role = PN_LIT("admin") };
+    struct change c = { .call = call,
+                        .kind = PN_MEMBER_USERS,
+                        .event = "org-admin-accessed-project",
+                        .members = out,
+                        .count = 1 };
+    bool is_found;
+
+    if (!pn_permit_org(call, "organization-admin-console", "access-all-projects", err) ||
+        !check_project(call, project, err) ||
+        !find_user(call, project, call->actor.name, out, &is_found, err))
+        return false;
+    if (!is_found)
+        *out = (struct pn_project_member){ .id = pn_random_uuid(),
+                                           .projectId = project,
+                                           .createdAt = call->now_ms };
+    out->updatedAt = call->now_ms;
+    out->roles = copy_roles(call->arena, &admin, 1);
+    return find_org_user(call, call->actor.name, out, err) &&
+           pn_db_write(call->db, take_project, &c, err);
+}

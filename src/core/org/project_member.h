@@ -45,6 +45,12 @@ bool pn_project_member_get(struct pn_call *call, struct pn_uuid project, enum pn
 bool pn_project_member_get_by_email(struct pn_call *call, struct pn_uuid project,
                                     struct pn_str email, struct pn_project_member *out,
                                     struct pn_err *err) PN_CHECKED;
+/*
+ * Who administers the organisation takes the administration of one of its projects, member or not.
+ * Permission organization-admin-console:access-all-projects; the actor is a person.
+ */
+bool pn_project_member_take(struct pn_call *call, struct pn_uuid project,
+                            struct pn_project_member *out, struct pn_err *err) PN_CHECKED;
 /* All of them or none; PN_BAD_REQUEST names who is no member. Permission member:delete. */
 bool pn_project_member_remove_users(struct pn_call *call, struct pn_uuid project,
                                     struct pn_strs emails, struct pn_list *out, struct pn_err *err)

@@ -134,21 +134,6 @@ bool pn_user_create(struct pn_call *call, const struct pn_user_new *in, struct p
 
 #define FILTER "email LIKE $search ESCAPE '\\' AND is_super_admin >= $admins"
 
-/* "%text%" with what LIKE treats specially taken literally. */
-static struct pn_str search_pattern(struct pn_arena *arena, struct pn_str text)
-{
-    pn_auto(pn_buf_drop) struct pn_buf pattern = pn_buf_init(2048);
-
-    pn_buf_add_byte(&pattern, '%');
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '%' || text.ptr[i] == '_' || text.ptr[i] == '\\')
-            pn_buf_add_byte(&pattern, '\\');
-        pn_buf_add_byte(&pattern, text.ptr[i]);
-    }
-    pn_buf_add_byte(&pattern, '%');
-    return pn_arena_copy(arena, pn_buf_str(&pattern));
-}
-
 static bool count_users(struct pn_call *call, struct pn_str search, bool admins_only,
                         int64_t *total, struct pn_err *err)
 {
@@ -163,7 +148,7 @@ static bool count_users(struct pn_call *call, struct pn_str search, bool admins_
 bool pn_user_list(struct pn_call *call, struct pn_str search, bool admins_only, int64_t offset,
                   int64_t limit, struct pn_list *out, int64_t *total, struct pn_err *err)
 {
-    struct pn_str like = search_pattern(call->arena, search);
+    struct pn_str like = pn_rows_like(call->arena, search);
     struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_user));
     struct pn_query *q;
 
@@ -179,4 +164,19 @@ bool pn_user_list(struct pn_call *call, struct pn_str search, bool admins_only, 
         *(struct pn_user *)pn_rows_add(&rows) = read_user(q, call->arena);
     *out = rows.list;
     return pn_query_end(q, err);
+}
+
+bool pn_user_find(struct pn_call *call, struct pn_uuid id, struct pn_user *out, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(call->conn, "SELECT " COLUMNS " FROM users WHERE id = $id");
+    bool is_found;
+
+    pn_bind_uuid(q, "$id", id);
+    is_found = pn_query_next(q);
+    if (is_found)
+        *out = read_user(q, call->arena);
+    if (!pn_query_end(q, err))
+        return false;
+    return is_found ||
+           pn_fail(err, PN_NOT_FOUND, "User with ID '%s' not found", pn_uuid_format(id).text);
 }

@@ -34,6 +34,9 @@ bool pn_user_create(struct pn_call *call, const struct pn_user_new *in, struct p
 bool pn_user_list(struct pn_call *call, struct pn_str search, bool admins_only, int64_t offset,
                   int64_t limit, struct pn_list *out, int64_t *total, struct pn_err *err)
     PN_CHECKED;
+/* For callers that have checked their right. PN_NOT_FOUND. */
+bool pn_user_find(struct pn_call *call, struct pn_uuid id, struct pn_user *out, struct pn_err *err)
+    PN_CHECKED;
 bool pn_user_require_super(const struct pn_call *call, struct pn_err *err) PN_CHECKED;
 
 #endif

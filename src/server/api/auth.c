@@ -3,6 +3,7 @@
 #include "core/auth/login.h"
 #include "core/auth/access_token.h"
 #include "server/api/terms.h"
+#include "server/cookie.h"
 #include "server/route.h"
 
 struct message_out {
@@ -30,12 +31,25 @@ static const struct pn_field login_out_fields[] = {
     PN_FIELD(login_out, accessToken, STRING),
 };
 
+/* Beside the token a browser gets a cookie: the page forgets the token, the browser keeps the login. */
+static bool remember(struct pn_call *call, struct pn_uuid org_id, struct pn_err *err)
+{
+    struct pn_str refresh;
+    int64_t expires_ms;
+
+    if (!pn_login_refresh_token(call, org_id, &refresh, &expires_ms, err))
+        return false;
+    call->set_cookie = pn_cookie_set(call->arena, refresh, (expires_ms - call->now_ms) / 1000);
+    return true;
+}
+
 static bool login(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
     const struct login_in *in = in_;
     struct login_out *out = out_;
 
-    return pn_login_password(call, in->email, in->password, &out->accessToken, err);
+    return pn_login_password(call, in->email, in->password, &out->accessToken, err) &&
+           remember(call, (struct pn_uuid){ 0 }, err);
 }
 
 /* The official CLI falls back to SRP when a login fails; there is none. */
@@ -70,7 +84,25 @@ static bool select_organization(struct pn_call *call, const void *in_, void *out
     const struct select_in *in = in_;
     struct select_out *out = out_;
 
-    return pn_login_select_org(call, in->organizationId, &out->token, err);
+    return pn_login_select_org(call, in->organizationId, &out->token, err) &&
+           remember(call, in->organizationId, err);
+}
+
+struct refresh_out {
+    struct pn_str token;
+    struct pn_uuid organizationId;
+};
+static const struct pn_field refresh_out_fields[] = {
+    PN_FIELD(refresh_out, token, STRING),
+    PN_FIELD(refresh_out, organizationId, UUID, .omit_empty = true),
+};
+
+static bool refresh(struct pn_call *call, const void *in, void *out_, struct pn_err *err)
+{
+    struct refresh_out *out = out_;
+
+    (void)in;
+    return pn_login_refresh(call, call->refresh_cookie, &out->token, &out->organizationId, err);
 }
 
 /* ---- the session ---- */
@@ -92,6 +124,7 @@ static bool logout(struct pn_call *call, const void *in, void *out_, struct pn_e
 
     (void)in;
     out->message = PN_LIT("Successfully logged out");
+    call->set_cookie = pn_cookie_set(call->arena, PN_NONE, 0);
     return pn_login_end(call, err);
 }
 
@@ -139,6 +172,9 @@ const struct pn_route pn_auth_routes[] = {
     { PN_POST, "/api/v1/auth/checkAuth", .access = PN_BY_USER | PN_BY_USER_NO_ORG,
       .rate = PN_RATE_READ, .out = PN_SHAPE(message_out), .handle = check,
       .doc = "Whether the token is still good" },
+    { PN_POST, "/api/v1/auth/token", .access = PN_ANYONE, .rate = PN_RATE_LOGIN,
+      .out = PN_SHAPE(refresh_out), .handle = refresh,
+      .doc = "A new access token for the login that the cookie jid stands for" },
     { PN_POST, "/api/v1/auth/logout", .access = PN_BY_USER | PN_BY_USER_NO_ORG,
       .rate = PN_RATE_WRITE, .audit = "user-logout", .out = PN_SHAPE(message_out), .handle = logout,
       .doc = "Ends the session of the token" },

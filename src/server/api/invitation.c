@@ -4,6 +4,7 @@
 #include "core/org/names.h"
 #include "core/org/org.h"
 #include "json/settings.h"
+#include "server/api/invitation.h"
 #include "server/route.h"
 
 struct invite_in {
@@ -24,6 +25,8 @@ static const struct pn_field link_fields[] = {
     PN_FIELD(link, email, STRING),
     PN_FIELD(link, link, STRING),
 };
+const struct pn_shape pn_invite_link_view = PN_SHAPE_OF(link);
+
 struct invite_out {
     struct pn_str message;
     struct pn_list completeInviteLinks;
@@ -34,8 +37,8 @@ static const struct pn_field invite_out_fields[] = {
 };
 
 /* Addresses are compared in lower case; one that is none is refused by name. */
-static bool fold_emails(struct pn_arena *arena, const struct pn_strs *from, struct pn_strs *to,
-                        struct pn_err *err)
+bool pn_invite_fold_emails(struct pn_arena *arena, const struct pn_strs *from, struct pn_strs *to,
+                           struct pn_err *err)
 {
     *to = (struct pn_strs){ .items = pn_new(arena, struct pn_str, from->count),
                             .count = from->count };
@@ -67,31 +70,37 @@ static struct pn_str make_link(struct pn_call *call, struct pn_uuid org_id,
     return pn_arena_copy(call->arena, pn_buf_str(&link));
 }
 
+struct pn_list pn_invite_links(struct pn_call *call, struct pn_uuid org_id,
+                               const struct pn_list *invites)
+{
+    struct link *links = pn_new(call->arena, struct link, invites->count);
+    size_t count = 0;
+
+    for (size_t i = 0; i < invites->count; i++) {
+        const struct pn_org_invite *one = (const struct pn_org_invite *)invites->items + i;
+
+        if (!one->is_member)
+            links[count++] =
+                (struct link){ .email = one->email, .link = make_link(call, org_id, one) };
+    }
+    return (struct pn_list){ .items = links, .count = count };
+}
+
 static bool invite(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
     const struct invite_in *in = in_;
     struct invite_out *out = out_;
     struct pn_list invites;
     struct pn_strs emails;
-    struct link *links;
-    size_t count = 0;
 
-    if (!fold_emails(call->arena, &in->inviteeEmails, &emails, err) ||
+    if (!pn_invite_fold_emails(call->arena, &in->inviteeEmails, &emails, err) ||
         !pn_org_invite(call, in->organizationId, emails,
                        in->organizationRoleSlug.len > 0 ? in->organizationRoleSlug
                                                         : PN_LIT("member"),
                        &invites, err))
         return false;
-    links = pn_new(call->arena, struct link, invites.count);
-    for (size_t i = 0; i < invites.count; i++) {
-        const struct pn_org_invite *one = (const struct pn_org_invite *)invites.items + i;
-
-        if (!one->is_member)
-            links[count++] = (struct link){ .email = one->email,
-                                            .link = make_link(call, in->organizationId, one) };
-    }
     out->message = PN_LIT("Send the links to the people you have invited");
-    out->completeInviteLinks = (struct pn_list){ .items = links, .count = count };
+    out->completeInviteLinks = pn_invite_links(call, in->organizationId, &invites);
     return true;
 }
 

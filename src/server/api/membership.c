@@ -92,6 +92,44 @@ static bool delete_one(struct pn_call *call, const void *in_, void *out_, struct
     return true;
 }
 
+struct many_in {
+    struct pn_uuid organizationId;
+    struct pn_strs membershipIds;
+};
+static const struct pn_field many_in_fields[] = {
+    PN_FIELD(many_in, organizationId, UUID, .required = true),
+    PN_FIELD(many_in, membershipIds, STRINGS, .required = true, .min = 1, .max = 100,
+             .item_max = 36),
+};
+struct many_out {
+    struct pn_list memberships;
+};
+static const struct pn_field many_out_fields[] = {
+    PN_FIELD(many_out, memberships, OBJECTS, .shape = &pn_org_member_view),
+};
+
+static bool delete_many(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct many_in *in = in_;
+    struct many_out *out = out_;
+    struct pn_uuid *ids = pn_new(call->arena, struct pn_uuid, in->membershipIds.count);
+    struct pn_list members;
+
+    size_t count = 0;
+
+    for (size_t i = 0; i < in->membershipIds.count; i++, count++) {
+        if (!pn_uuid_parse(in->membershipIds.items[i], &ids[count]))
+            return pn_fail(err, PN_BAD_REQUEST, "Every item of membershipIds must be an ID");
+        for (size_t j = 0; j < count; j++)
+            if (pn_uuid_eq(ids[j], ids[count]))
+                return pn_fail(err, PN_BAD_REQUEST, "membershipIds names one member twice");
+    }
+    if (!pn_org_members_delete(call, in->organizationId, ids, count, &members, err))
+        return false;
+    out->memberships = pn_org_members_show(call->arena, members);
+    return true;
+}
+
 #define BASE "/api/v2/organizations/:organizationId/memberships"
 
 const struct pn_route pn_membership_routes[] = {
@@ -111,5 +149,9 @@ const struct pn_route pn_membership_routes[] = {
       .rate = PN_RATE_WRITE, .audit = "delete-org-membership", .in = PN_SHAPE(one_in),
       .out = PN_SHAPE(one_out), .handle = delete_one,
       .doc = "Removes a member from the organization and its projects" },
+    { PN_DELETE, BASE, .access = PN_BY_PEOPLE, .permission = "org member:delete",
+      .rate = PN_RATE_WRITE, .audit = "delete-org-membership", .in = PN_SHAPE(many_in),
+      .out = PN_SHAPE(many_out), .handle = delete_many,
+      .doc = "The same for several: all or none" },
     { 0 },
 };

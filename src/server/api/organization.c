@@ -173,7 +173,7 @@ static bool list_workspaces(struct pn_call *call, const void *in_, void *out_, s
     struct pn_org org;
 
     return pn_org_get(call, in->organizationId, &org, err) &&
-           pn_project_list(call, PN_NONE, false, &out->workspaces, err);
+           pn_project_list(call, PN_NONE, &out->workspaces, err);
 }
 
 #define BY_USER_ANYWHERE (PN_BY_USER | PN_BY_USER_NO_ORG)

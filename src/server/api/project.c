@@ -91,19 +91,27 @@ static bool list(struct pn_call *call, const void *in_, void *out_, struct pn_er
     const struct list_in *in = in_;
     struct list_out *out = out_;
 
-    return pn_project_list(call, in->type >= 0 ? pn_str_from(types[in->type]) : PN_NONE, false,
+    return pn_project_list(call, in->type >= 0 ? pn_str_from(types[in->type]) : PN_NONE,
                            &out->projects, err);
 }
 
-static bool list_all(struct pn_call *call, const void *in, void *out_, struct pn_err *err)
+struct all_in {
+    struct pn_str search;
+    int64_t offset, limit;
+};
+static const struct pn_field all_in_fields[] = {
+    PN_FIELD(all_in, search, STRING, .max = 64, .lower = true),
+    PN_FIELD(all_in, offset, INT, .min = 0, .max = 1000000),
+    PN_FIELD(all_in, limit, INT, .min = 1, .max = 100, .has_fallback = true, .fallback = 50),
+};
+
+static bool list_all(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
+    const struct all_in *in = in_;
     struct list_out *out = out_;
 
-    (void)in;
-    if (!pn_project_list(call, PN_NONE, true, &out->projects, err))
-        return false;
-    out->count = (int64_t)out->projects.count;
-    return true;
+    return pn_project_list_all(call, in->search, in->offset, in->limit, &out->projects, &out->count,
+                               err);
 }
 
 /* ---- changing ---- */
@@ -272,6 +280,7 @@ const struct pn_route pn_project_routes[] = {
 
     { PN_GET, "/api/v1/org-admin/projects", .access = PN_BY_PEOPLE,
       .permission = "org organization-admin-console:access-all-projects", .rate = PN_RATE_READ,
-      .out = &counted_out, .handle = list_all, .doc = "All projects of the organization" },
+      .in = PN_SHAPE(all_in), .out = &counted_out, .handle = list_all,
+      .doc = "All projects of the organization" },
     { 0 },
 };

@@ -261,6 +261,18 @@ static bool get_by_email(struct pn_call *call, const void *in_, void *out_, stru
     return true;
 }
 
+static bool take(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct project_in *in = in_;
+    struct member_out *out = out_;
+    struct pn_project_member member;
+
+    if (!pn_project_member_take(call, in->projectId, &member, err))
+        return false;
+    out->membership = pn_project_member_show(&member);
+    return true;
+}
+
 struct by_user_in {
     struct pn_uuid projectId, userId;
 };
@@ -517,6 +529,11 @@ const struct pn_route pn_project_member_routes[] = {
       .permission = "project member:read", .rate = PN_RATE_READ, .in = PN_SHAPE(by_user_in),
       .out = PN_SHAPE(member_out), .handle = get_by_user,
       .doc = "One person's membership, by the person's ID" },
+    { PN_POST, "/api/v1/org-admin/projects/:projectId/grant-admin-access", .access = PN_BY_USER,
+      .permission = "org organization-admin-console:access-all-projects", .rate = PN_RATE_WRITE,
+      .audit = "org-admin-accessed-project", .in = PN_SHAPE(project_in),
+      .out = PN_SHAPE(member_out), .handle = take,
+      .doc = "Who administers the organization administers this project too" },
     IDENTITIES("/api/v1/projects/:projectId/memberships/identities"),
     IDENTITIES("/api/v2/workspace/:projectId/identity-memberships"),
     { 0 },
