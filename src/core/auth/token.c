@@ -244,6 +244,7 @@ bool pn_token_read(struct pn_call *call, struct pn_str bearer, struct pn_token_c
 bool pn_token_read_refresh(struct pn_call *call, struct pn_str token, struct pn_token_claims *out,
                            struct pn_actor *actor, struct pn_err *err)
 {
+    struct pn_token_facts facts = { 0 };
     struct claims c;
 
     if (token.len == 0)
@@ -258,7 +259,10 @@ bool pn_token_read_refresh(struct pn_call *call, struct pn_str token, struct pn_
                                      .token_id = c.tokenVersionId,
                                      .version = c.accessVersion,
                                      .expires_ms = c.exp * 1000 };
-    return find_user(call, out, actor, err);
+    if (!find_user(call, out, &facts, err))
+        return false;
+    *actor = facts.actor;
+    return true;
 }
 
 static bool look_up(struct pn_call *call, struct pn_str bearer, struct pn_token_facts *out,
