@@ -110,8 +110,10 @@ static bool take_over(struct moving *m, struct pn_db_conn *tx, const struct pn_s
 
 static bool may_leave(struct moving *m, const struct pn_secret_item *item, struct pn_err *err)
 {
+    if (!pn_secrets_may(m->call, m->ability, item, "describeSecret"))
+        return pn_fail(err, PN_PERMISSION, /* no details: who asks by id may not know the name */
+                       "You are not allowed to describeSecret on secrets");
     return pn_secrets_permit(m->call, m->ability, item, "delete", err) &&
-           pn_secrets_permit(m->call, m->ability, item, "describeSecret", err) &&
            pn_secrets_permit(m->call, m->ability, item, "readValue", err);
 }
 

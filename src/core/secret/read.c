@@ -177,7 +177,7 @@ bool pn_secrets_get(struct pn_call *call, const struct pn_secrets_query *query, 
 
 /* ---- by id ---- */
 
-/* A secret that is not the actor's to see looks like one that is not there: ids are not asked for by name. */
+/* One of another organisation, or another's own, looks like one that is not there. */
 static bool refuse_id(struct pn_uuid id, struct pn_err *err)
 {
     return pn_fail(err, PN_NOT_FOUND, "Secret not found: %s", pn_uuid_format(id).text);
@@ -214,10 +214,13 @@ static bool find_by_id(struct pn_call *call, struct pn_uuid id, struct pn_secret
 {
     struct pn_place place;
 
-    return load_by_id(call, id, out, &place, err) &&
-           pn_ability_load(call, place.project_id, ability, err) &&
-           pn_secrets_fill(call, call->conn, out, err) &&
-           pn_secrets_permit(call, *ability, out, "describeSecret", err);
+    if (!load_by_id(call, id, out, &place, err) ||
+        !pn_ability_load(call, place.project_id, ability, err) ||
+        !pn_secrets_fill(call, call->conn, out, err))
+        return false;
+    return pn_secrets_may(call, *ability, out, "describeSecret") ||
+           pn_fail(err, PN_PERMISSION, /* no details: who asks by id may not know the name */
+                   "You are not allowed to describeSecret on secrets");
 }
 
 bool pn_secrets_get_by_id(struct pn_call *call, struct pn_uuid id, bool has_values,
