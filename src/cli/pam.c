@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "cli/applets.h"
 #include "json/writer.h"
 #include "sys/sys.h"
@@ -291,6 +292,21 @@ static bool write_credentials(struct pn_cli *cli, struct pn_writer *w,
     return true;
 }
 
+/* Seconds, of an option that is a duration; absent: nothing is written. */
+static bool write_seconds(struct pn_cli *cli, struct pn_writer *w, const char *option,
+                          const char *member, struct pn_err *err)
+{
+    int64_t ms;
+
+    if (!pn_cli_has(cli, option))
+        return true;
+    if (!pn_clock_parse_duration(pn_cli_option(cli, option), &ms) || ms < 1000)
+        return pn_fail(err, PN_USAGE, "--%s takes a time as 30m or 8h, at least one second",
+                       option);
+    pn_write_int(w, member, ms / 1000);
+    return true;
+}
+
 static bool account_create(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init_wiped(MAX_BODY_BYTES);
@@ -313,7 +329,9 @@ static bool account_create(struct pn_cli *cli, int *exit_code, struct pn_err *er
     pn_write_str(&w, "name", name);
     if (pn_cli_has(cli, "description"))
         pn_write_str(&w, "description", pn_cli_option(cli, "description"));
-    if (!write_credentials(cli, &w, token, err))
+    if (!write_credentials(cli, &w, token, err) ||
+        !write_seconds(cli, &w, "max-duration", "maxDurationSeconds", err) ||
+        !write_seconds(cli, &w, "idle-timeout", "idleTimeoutSeconds", err))
         return false;
     pn_write_end(&w);
     return post_and_print(cli, "/v1/pam/accounts/kubernetes", &body, "account", account_columns,
@@ -364,6 +382,8 @@ static const struct pn_option account_options[] = {
     { "token-file", "F", "the service account's token (- is standard input)" },
     { "impersonate", "NS/NAME",
       "no token: the gateway, a pod there, acts as this service account" },
+    { "max-duration", "TIME", "no session lasts longer (default: 24h)" },
+    { "idle-timeout", "TIME", "sessions end after so long without a request or a byte" },
     { "description", "TEXT", "what the account is for" },
     { 0 },
 };

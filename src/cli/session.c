@@ -11,6 +11,7 @@
 #include "cli/session_log.h"
 #include "client/kubeconfig.h"
 #include "client/proxy.h"
+#include "json/writer.h"
 #include "sys/sys.h"
 
 #define STATE_POLL_MS 15000
@@ -371,7 +372,10 @@ static const struct pn_column session_columns[] = {
     { "STATUS", "status" },
     { "STARTED", "startedAt" },
     { "ENDED", "endedAt" },
+    { "BY", "endedBy" },
     { "WHY", "endReason" },
+    { "REQUESTS", "requests" },
+    { "BYTES", "responseBytes" },
     { 0 },
 };
 
@@ -396,9 +400,12 @@ static bool session_list(struct pn_cli *cli, int *exit_code, struct pn_err *err)
     return true;
 }
 
+/* POST carries --reason, where the command has that option. */
 static bool session_call(struct pn_cli *cli, const char *method, const char *after,
                          struct pn_value **reply, struct pn_err *err)
 {
+    pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init(8192);
+    struct pn_writer w = pn_writer_of(&body);
     struct pn_arena *arena = pn_cli_arena(cli);
     struct pn_rest *rest;
     struct pn_uuid id;
@@ -406,11 +413,15 @@ static bool session_call(struct pn_cli *cli, const char *method, const char *aft
     if (!pn_uuid_parse(pn_cli_arg(cli, 0), &id))
         return pn_fail(err, PN_USAGE, "\"%.*s\" is not the id of a session",
                        PN_ARG(pn_cli_arg(cli, 0)));
+    pn_write_object(&w, NULL);
+    if (pn_cli_has(cli, "reason"))
+        pn_write_str(&w, "reason", pn_cli_option(cli, "reason"));
+    pn_write_end(&w);
     return pn_cli_rest_client(cli, &rest, err) &&
            pn_rest_call(
                rest, method,
                pn_arena_printf(arena, "/v1/pam/sessions/%.*s%s", PN_ARG(pn_cli_arg(cli, 0)), after),
-               strcmp(method, "POST") == 0 ? PN_LIT("{}") : PN_NONE, reply, err);
+               strcmp(method, "POST") == 0 ? pn_buf_str(&body) : PN_NONE, reply, err);
 }
 
 static bool session_show(struct pn_cli *cli, int *exit_code, struct pn_err *err)
@@ -438,6 +449,17 @@ static bool session_end(struct pn_cli *cli, int *exit_code, struct pn_err *err)
     return true;
 }
 
+static bool session_terminate(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
+
+    (void)exit_code;
+    if (!session_call(cli, "POST", "/terminate", &reply, err))
+        return false;
+    pn_cli_print(cli, pn_value_get(reply, "session"), session_columns);
+    return true;
+}
+
 static bool session_logs(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
     (void)exit_code;
@@ -460,6 +482,10 @@ static const struct pn_option list_options[] = {
 static const struct pn_option logs_options[] = {
     { "requests", NULL, "every request as it was, nothing folded" },
     { "follow", NULL, "as it happens, until the session is over" },
+    { 0 },
+};
+static const struct pn_option terminate_options[] = {
+    { "reason", "TEXT", "why; the person reads it, and it is on record" },
     { 0 },
 };
 static const struct pn_option no_options[] = { { 0 } };
@@ -505,5 +531,12 @@ const struct pn_command pn_session_commands[] = {
       .min_args = 1,
       .max_args = 1,
       .run = session_end },
+    { .words = "pam session terminate",
+      .arguments = "ID [--reason TEXT]",
+      .summary = "End somebody else's session now, as an administrator",
+      .options = terminate_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = session_terminate },
     { 0 },
 };

@@ -7,6 +7,7 @@
 #include "crypto/random.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -31,12 +32,20 @@ struct held {
         *grant; /* what one loop has been told serves the others, also while the server is away */
 };
 
+/* An end that the server has not heard of. */
+struct report {
+    struct report *next;
+    struct pn_uuid session;
+    char reason[200];
+};
+
 struct pn_control {
     struct pn_control_config config;
     char *relay_name, *direct_address;
     struct pn_home *home;
     struct pn_identity *identity;              /* the thread's */
     int64_t heartbeat_at, sync_at, connect_at; /* the thread's; monotonic */
+    int64_t report_at;                         /* the thread's, likewise; not before */
     int64_t backoff_ms;                        /* the thread's */
     struct pn_own_pod *pod;                    /* the thread's, as the next two */
     int64_t pod_at, pod_read_ms;               /* due: 0 until a grant needs it; last read */
@@ -45,6 +54,7 @@ struct pn_control {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct pn_ask *asks, **asks_end; /* lock, as all below */
+    struct report *reports;
     struct pn_map *held;
     bool is_stopping, is_connected, has_pod, doubts_pod;
     int64_t certificate_expires_ms;
@@ -414,6 +424,60 @@ static void sync_sessions(struct pn_control *control)
     control->sync_at = pn_clock_mono_ms() + SYNC_MS;
 }
 
+/* ---- G7 ---- */
+
+void pn_control_report_end(struct pn_control *control, struct pn_uuid session, struct pn_str reason)
+{
+    struct report *report = pn_heap_new(sizeof(*report));
+
+    report->session = session;
+    (void)snprintf(report->reason, sizeof(report->reason), "%.*s", PN_ARG(reason));
+    lock(control);
+    report->next = control->reports;
+    control->reports = report;
+    pthread_cond_signal(&control->wake);
+    unlock(control);
+}
+
+static struct report *take_reports(struct pn_control *control)
+{
+    struct report *reports;
+
+    lock(control);
+    reports = control->reports;
+    control->reports = NULL;
+    unlock(control);
+    return reports;
+}
+
+static void keep_report(struct pn_control *control, struct report *report)
+{
+    lock(control);
+    report->next = control->reports;
+    control->reports = report;
+    unlock(control);
+}
+
+/* A server that refuses has its own opinion of the session; one that is away is told later. */
+static void report_ends(struct pn_control *control)
+{
+    struct report *next;
+
+    for (struct report *report = take_reports(control); report != NULL; report = next) {
+        struct pn_err err = { 0 };
+        bool is_done =
+            pn_home_end(control->home, report->session, pn_str_from(report->reason), &err);
+
+        next = report->next;
+        note(control, "end", is_done, &err);
+        if (!is_done && pn_home_is_away(&err))
+            keep_report(control, report);
+        else
+            pn_heap_free(report);
+    }
+    control->report_at = pn_clock_mono_ms() + SYNC_MS;
+}
+
 /* ---- the thread ---- */
 
 static int64_t next_due(const struct pn_control *control, bool has_sessions)
@@ -424,6 +488,8 @@ static int64_t next_due(const struct pn_control *control, bool has_sessions)
         due = control->heartbeat_at;
     if (has_sessions && control->sync_at < due)
         due = control->sync_at;
+    if (control->reports != NULL && control->report_at < due)
+        due = control->report_at;
     if (control->pod_at != 0 && pod_due(control) < due)
         due = pod_due(control);
     return due;
@@ -463,6 +529,8 @@ static void *run(void *control_)
             sync_sessions(control);
         if (control->identity != NULL && now_ms >= control->heartbeat_at)
             heartbeat(control);
+        if (now_ms >= control->report_at)
+            report_ends(control);
         read_pod_if_due(control);
         if (now_ms >= control->connect_at)
             (void)connect_once(control, &err);
@@ -472,6 +540,12 @@ static void *run(void *control_)
 
 static void free_control(struct pn_control *control)
 {
+    struct report *next;
+
+    for (struct report *report = control->reports; report != NULL; report = next) {
+        next = report->next;
+        pn_heap_free(report);
+    }
     pn_home_free(control->home);
     pn_identity_unref(control->identity);
     pn_own_pod_unref(control->pod);

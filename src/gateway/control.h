@@ -63,6 +63,13 @@ void pn_control_ask(struct pn_control *control, struct pn_ask *ask);
 void pn_control_hold(struct pn_control *control, struct pn_uuid session);
 void pn_control_release(struct pn_control *control, struct pn_uuid session);
 
+/*
+ * The session has ended here, for a reason of the gateway's own: tells the server, again and again while it is
+ * away. Any thread.
+ */
+void pn_control_report_end(struct pn_control *control, struct pn_uuid session,
+                           struct pn_str reason);
+
 /* The cluster did not take the pod's token: it may have been renewed. At most once a second. Any thread. */
 void pn_control_doubt_pod(struct pn_control *control);
 

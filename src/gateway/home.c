@@ -18,6 +18,7 @@
 #define UPLOAD_MS 20000
 #define USER_AGENT "postern-gateway/" PN_VERSION
 #define MAX_PEM 65536
+#define MAX_IDLE_S (7 * 24 * 3600)
 #define SPOOL_KEY_BYTES 32
 #define ARENA_BYTES ((size_t)1 << 20)
 
@@ -341,12 +342,13 @@ static const struct pn_shape credentials_shape = PN_SHAPE_OF(credentials);
 
 struct session {
     struct pn_uuid id, accountId;
-    int64_t expiresAt;
+    int64_t expiresAt, idleTimeoutSeconds;
 };
 static const struct pn_field session_fields[] = {
     PN_FIELD(session, id, UUID, .required = true),
     PN_FIELD(session, accountId, UUID, .required = true),
     PN_FIELD(session, expiresAt, TIME, .required = true),
+    PN_FIELD(session, idleTimeoutSeconds, INT, .max = MAX_IDLE_S),
 };
 static const struct pn_shape session_shape = PN_SHAPE_OF(session);
 
@@ -424,6 +426,7 @@ static bool make_grant(struct pn_arena *body_arena, struct pn_str body, struct p
     grant->session = reply.session.id;
     grant->account = reply.session.accountId;
     grant->expires_ms = reply.session.expiresAt;
+    grant->idle_ms = 1000 * reply.session.idleTimeoutSeconds;
     grant->url = pn_arena_copy(grant->arena, reply.credentials.url);
     grant->ca_pem = pn_arena_copy(grant->arena, reply.credentials.sslCertificate);
     grant->is_insecure = !reply.credentials.sslRejectUnauthorized;
@@ -453,6 +456,26 @@ bool pn_home_credentials(struct pn_home *home, struct pn_uuid session, struct pn
     }
     *out = grant;
     return true;
+}
+
+/* ---- G7 ---- */
+
+bool pn_home_end(struct pn_home *home, struct pn_uuid session, struct pn_str reason,
+                 struct pn_err *err)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(ARENA_BYTES);
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(4096);
+    struct pn_writer w = pn_writer_of(&json);
+    struct pn_fetch request = { .method = "POST" };
+    struct pn_str body;
+
+    pn_write_object(&w, NULL);
+    pn_write_str(&w, "reason", reason);
+    pn_write_end(&w);
+    request.body = pn_buf_str(&json);
+    request.path =
+        pn_arena_printf(arena, "/api/v1/pam/sessions/%s/end", pn_uuid_format(session).text);
+    return call(home, &request, arena, &body, err) || pn_within(err, "end of a session");
 }
 
 /* ---- G5 ---- */

@@ -66,7 +66,7 @@ struct pn_grant {
     bool is_insecure;
     struct pn_secret *authorization; /* "Bearer …"; NULL: as `impersonate` */
     struct pn_str impersonate;       /* whom the gateway's own pod acts as, at its own cluster */
-    int64_t expires_ms;
+    int64_t expires_ms, idle_ms;     /* idle: how long nothing may happen; 0: no limit */
 };
 bool pn_home_credentials(struct pn_home *home, struct pn_uuid session, struct pn_grant **out,
                          struct pn_err *err) PN_CHECKED;
@@ -80,6 +80,9 @@ struct pn_ended {
 };
 bool pn_home_sync(struct pn_home *home, const struct pn_uuid *sessions, size_t count,
                   struct pn_ended *ended, size_t *ended_count, struct pn_err *err) PN_CHECKED;
+/* G7: it has ended here. */
+bool pn_home_end(struct pn_home *home, struct pn_uuid session, struct pn_str reason,
+                 struct pn_err *err) PN_CHECKED;
 /* G6 */
 bool pn_home_upload(struct pn_home *home, struct pn_uuid session, uint64_t first,
                     struct pn_str events, struct pn_err *err) PN_CHECKED;

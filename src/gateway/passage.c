@@ -334,11 +334,22 @@ static void forward(struct pn_passage *passage)
     bool has_deadline = !passage->is_long_running && passage->upgrade[0] == '\0';
 
     link_passage(passage);
+    if (passage->session->grant->idle_ms > 0)
+        pn_recording_touch(passage->session->recording, pn_clock_mono_ms());
     atomic_fetch_add_explicit(&passage->worker->requests, 1, memory_order_relaxed);
     passage->forward =
         pn_forward_start(passage->exchange, passage->session->upstream->origin, &passage->head,
                          &passage->what, has_deadline ? DEADLINE_MS : 0, &events, passage);
     pn_own_pod_unref(pn_take(&passage->pod)); /* the head has been copied */
+}
+
+uint64_t pn_passage_bytes(const struct pn_session *session)
+{
+    uint64_t bytes = 0;
+
+    for (const struct pn_passage *p = session->passages; p != NULL; p = p->next)
+        bytes += pn_forward_bytes(p->forward);
+    return bytes;
 }
 
 void pn_passage_end_all(struct pn_session *session, const struct pn_err *why)

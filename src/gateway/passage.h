@@ -16,6 +16,8 @@ void pn_passage_begin(void *worker, struct pn_exchange *exchange);
 void pn_passage_run_waiting(struct pn_session *session);
 void pn_passage_refuse_waiting(struct pn_session *session, const struct pn_err *why);
 /* The session is over: requests without an answer get one, all others are reset. */
+/* Bytes that passed in what is open now. */
+uint64_t pn_passage_bytes(const struct pn_session *session);
 void pn_passage_end_all(struct pn_session *session, const struct pn_err *why);
 /* Strict: goes on with requests whose records have reached the disk. */
 void pn_passage_run_synced(struct pn_worker *worker);

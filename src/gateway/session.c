@@ -8,9 +8,12 @@
 #include "gateway/passage.h"
 #include "gateway/upstream.h"
 
+#include <stdio.h>
+
 #define MAX_CONNECTIONS 1024
 /* A timer runs at most this long ahead, so that a changed wall clock is noticed. */
 #define EXPIRY_STEP_MS ((int64_t)60000)
+#define IDLE_STEP_MS ((int64_t)10000)
 #define HOW_ON "open a new one with 'postern kube login' or 'postern pam access'"
 
 static const bool session_may[4][4] = {
@@ -92,12 +95,42 @@ void pn_session_end(struct pn_session *session, const struct pn_err *why)
     session->end = *why;
     pn_log(PN_INFO, "session-ended", PN_F_TEXT("session", id.text), PN_F_ERR(why));
     pn_timer_stop(&session->expiry);
+    pn_timer_stop(&session->idle);
     release_hold(session);
     drop_credentials(session);
     pn_passage_refuse_waiting(session, why);
     pn_passage_end_all(session, why);
     pn_session_passage_over(session);
     record_end(session);
+}
+
+/* Nothing was asked and no byte passed, on any loop, for as long as the account allows. */
+static void end_idle(struct pn_session *session)
+{
+    struct pn_err why = { 0 };
+    char reason[80];
+
+    (void)snprintf(reason, sizeof(reason), "No activity for %lld seconds",
+                   (long long)(session->grant->idle_ms / 1000));
+    (void)pn_fail(&why, PN_FORBIDDEN, "the session has ended (%s): " HOW_ON, reason);
+    pn_control_report_end(session->worker->shared->control, session->id, pn_str_from(reason));
+    pn_session_end(session, &why);
+}
+
+static void on_idle(struct pn_timer *timer)
+{
+    struct pn_session *session = pn_container_of(timer, struct pn_session, idle);
+    int64_t now_ms = pn_clock_mono_ms(), idle_ms = session->grant->idle_ms, step_ms = idle_ms / 4;
+    uint64_t bytes = pn_passage_bytes(session);
+
+    if (bytes != session->idle_bytes)
+        pn_recording_touch(session->recording, now_ms);
+    session->idle_bytes = bytes;
+    if (now_ms - pn_recording_active(session->recording) >= idle_ms)
+        end_idle(session);
+    else
+        pn_timer_start(session->worker->loop, &session->idle,
+                       step_ms < IDLE_STEP_MS ? step_ms : IDLE_STEP_MS);
 }
 
 static void expire(struct pn_session *session)
@@ -201,6 +234,10 @@ static void go_live(struct pn_session *session)
                                                 session->grant->expires_ms);
     set_state(session, PN_SESSION_LIVE);
     on_expiry(&session->expiry);
+    if (session->grant != NULL && session->grant->idle_ms > 0) {
+        pn_recording_touch(session->recording, pn_clock_mono_ms());
+        on_idle(&session->idle);
+    }
     pn_passage_run_waiting(session);
 }
 
@@ -263,6 +300,7 @@ static struct pn_session *find(struct pn_worker *worker, struct pn_uuid id)
     session->worker = worker;
     session->id = id;
     session->expiry.run = on_expiry;
+    session->idle.run = on_idle;
     session->waiting_end = &session->waiting;
     (void)pn_map_put(worker->sessions, key_of(&id), session);
     pn_control_hold(worker->shared->control, id);
@@ -296,6 +334,7 @@ static void free_session(struct pn_session *session)
     struct pn_worker *worker = session->worker;
 
     pn_timer_stop(&session->expiry);
+    pn_timer_stop(&session->idle);
     release_hold(session);
     drop_credentials(session);
     drop_road(session);

@@ -24,6 +24,8 @@ struct pn_session {
     struct pn_upstream *upstream; /* while live: the road to the cluster */
     struct pn_recording *recording;
     struct pn_timer expiry;
+    struct pn_timer idle;
+    uint64_t idle_bytes;                       /* of what was open at the last look */
     struct pn_passage *passages;               /* forwarded, not over */
     struct pn_passage *waiting, **waiting_end; /* for the credentials */
     size_t waiting_count;

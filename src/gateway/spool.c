@@ -363,6 +363,16 @@ void pn_spool_release(struct pn_spool *spool, struct pn_recording *recording)
     pthread_mutex_unlock(&spool->lock);
 }
 
+void pn_recording_touch(struct pn_recording *recording, int64_t now_ms)
+{
+    atomic_store_explicit(&recording->active_ms, now_ms, memory_order_relaxed);
+}
+
+int64_t pn_recording_active(const struct pn_recording *recording)
+{
+    return atomic_load_explicit(&recording->active_ms, memory_order_relaxed);
+}
+
 bool pn_recording_ends_now(struct pn_recording *recording)
 {
     return !atomic_exchange(&recording->has_ended, true);

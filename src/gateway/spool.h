@@ -36,6 +36,9 @@ void pn_spool_close(struct pn_spool *spool);
 struct pn_recording *pn_spool_recording(struct pn_spool *spool, struct pn_uuid session,
                                         int64_t keep_until_ms);
 void pn_spool_release(struct pn_spool *spool, struct pn_recording *recording);
+/* When something happened in the session last, on whatever loop (monotonic); what idle limits go by. */
+void pn_recording_touch(struct pn_recording *recording, int64_t now_ms);
+int64_t pn_recording_active(const struct pn_recording *recording);
 /* True for the first caller only: for the event that says a session is over. */
 bool pn_recording_ends_now(struct pn_recording *recording);
 

@@ -22,6 +22,7 @@ struct pn_recording {
     struct pn_uuid session;
     _Atomic uint64_t next_seq; /* loops */
     _Atomic bool has_ended;    /* loops */
+    _Atomic int64_t active_ms; /* loops; monotonic */
     unsigned refs;             /* spool->lock */
     int64_t keep_until_ms;     /* spool->lock */
 

@@ -477,6 +477,11 @@ struct pn_forward *pn_forward_start(struct pn_exchange *exchange, struct pn_orig
     return f;
 }
 
+uint64_t pn_forward_bytes(const struct pn_forward *forward)
+{
+    return forward->up.bytes + forward->down.bytes;
+}
+
 void pn_forward_abort(struct pn_forward *forward, const struct pn_err *why)
 {
     pn_on_loop(forward->loop);

@@ -41,6 +41,8 @@ struct pn_forward *pn_forward_start(struct pn_exchange *exchange, struct pn_orig
                                     const struct pn_http_head *head,
                                     const struct pn_farewell_facts *what, int64_t deadline_ms,
                                     const struct pn_forward_events *events, void *owner);
+/* Of both directions, so far. */
+uint64_t pn_forward_bytes(const struct pn_forward *forward);
 /* Aborts both sides: upgrades and half-sent answers are reset, never closed politely; `done` follows. */
 void pn_forward_abort(struct pn_forward *forward, const struct pn_err *why);
 /*

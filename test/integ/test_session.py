@@ -200,3 +200,33 @@ def test_the_command_s_exit_code_is_ours(postern_dev, account):
     user = postern_dev.user()
     assert user("pam", "access", account, "--port", "0", "--", "sh", "-c", "exit 42", exit_code=42)
     assert user("pam", "access", account, "--port", "0", "--", "/no/such/command", exit_code=127)
+
+
+def test_c118_a_quiet_session_ends(newest_kubectl, cluster, postern, namespace):
+    """Neither a request nor a byte: it ends, an open shell hears why, and so does the server. What is busy goes on."""
+    quiet = postern.connect(cluster, cluster.token("quiet", namespace, role="edit"), "--idle-timeout", "3s")
+    cluster.kubectl("-n", namespace, "run", "one", "--image=any", "--", "sleep", "1000")
+    cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
+    with access(postern.user(), quiet) as kubeconfig:
+        k = newest_kubectl.using(kubeconfig)
+        busy = k("-n", namespace, "exec", "one", "--", "sh", "-c", "for i in 1 2 3 4 5 6; do echo $i; sleep 1; done")
+        assert busy.stdout.split() == list("123456")
+        done = k("-n", namespace, "exec", "one", "--", "sleep", "100", check=False, timeout=30)
+        assert done.returncode != 0 and "No activity for 3 seconds" in done.stderr, done.stderr
+        found = until(lambda: (lambda s: s if s["status"] == "ended" else None)(last_session(postern)), "the server knows", timeout=5)
+        assert found["endReason"] == "No activity for 3 seconds" and found["requests"] > 0
+
+
+def test_an_administrator_terminates(newest_kubectl, postern_dev, account, namespace):
+    """C-102: the next kubectl is refused with the administrator's words; the person may not end others' sessions."""
+    user = postern_dev.user()
+    with login(user, account) as kubeconfig:
+        k, env = newest_kubectl.using(kubeconfig), user.env()
+        assert k("-n", namespace, "get", "pods", env=env).returncode == 0
+        found = last_session(postern_dev)
+        user("pam", "session", "terminate", found["id"], exit_code=5)
+        postern_dev.admin("pam", "session", "terminate", found["id"], "--reason", "lunch is over")
+        done = until(lambda: (lambda d: d if d.returncode else None)(k("-n", namespace, "get", "pods", check=False, env=env)), "refused",
+                     timeout=5)
+        assert "lunch is over" in done.stderr, done.stderr
+        assert postern_dev.admin.json("pam", "session", "show", found["id"])["status"] == "terminated"

@@ -10,10 +10,11 @@
 
 #define MAX_SEALED_BYTES ((size_t)PN_PAM_TOKEN_MAX + PN_SEAL_OVERHEAD)
 
-#define SELECT_VIEW                                                                             \
-    "SELECT a.id, a.project_id, a.resource_id, a.name, r.name, a.description, a.auth_method, "  \
-    "a.namespace,"                                                                              \
-    " a.service_account_name, a.max_duration_s, a.created_ms, a.updated_ms FROM pam_accounts a" \
+#define SELECT_VIEW                                                                            \
+    "SELECT a.id, a.project_id, a.resource_id, a.name, r.name, a.description, a.auth_method, " \
+    "a.namespace,"                                                                             \
+    " a.service_account_name, a.max_duration_s, a.created_ms, a.updated_ms, a.idle_timeout_s " \
+    "FROM pam_accounts a"                                                                      \
     " JOIN pam_resources r ON r.id = a.resource_id "
 
 static void read_view(struct pn_query *q, struct pn_arena *arena, struct pn_pam_account *out)
@@ -32,6 +33,7 @@ static void read_view(struct pn_query *q, struct pn_arena *arena, struct pn_pam_
         .maxDurationSeconds = pn_column_int(q, 9),
         .createdAt = pn_column_int(q, 10),
         .updatedAt = pn_column_int(q, 11),
+        .idleTimeoutSeconds = pn_column_int(q, 12),
     };
     out->resource = (struct pn_pam_account_resource){ out->resourceId, out->resourceName,
                                                       PN_LIT("kubernetes") };
@@ -184,6 +186,17 @@ static void apply(struct pn_pam_account *row, const struct pn_pam_account_change
         row->credentials.serviceAccountName = or_none(want->service_account_name);
     if (want->has_max_duration)
         row->maxDurationSeconds = want->max_duration_s;
+    if (want->has_idle_timeout)
+        row->idleTimeoutSeconds = want->idle_timeout_s;
+}
+
+/* Is it still what live sessions were opened for? */
+static bool is_same_access(const struct pn_pam_account *a, const struct pn_pam_account *b)
+{
+    return pn_str_eq(a->credentials.authMethod, b->credentials.authMethod) &&
+           pn_str_eq(a->credentials.namespace, b->credentials.namespace) &&
+           pn_str_eq(a->credentials.serviceAccountName, b->credentials.serviceAccountName) &&
+           a->idleTimeoutSeconds == b->idleTimeoutSeconds;
 }
 
 /* Has it what its method needs? What it does not need would only mislead its reader. */
@@ -215,6 +228,7 @@ static void bind_row(struct pn_query *q, const struct change *c)
     pn_bind_str(q, "$namespace", c->row.credentials.namespace);
     pn_bind_str(q, "$account", c->row.credentials.serviceAccountName);
     pn_bind_int(q, "$duration", c->row.maxDurationSeconds);
+    pn_bind_int(q, "$idle", c->row.idleTimeoutSeconds);
     pn_bind_bytes(q, "$token", c->sealed_token);
     pn_bind_int(q, "$now", c->call->now_ms);
 }
@@ -225,8 +239,9 @@ static bool write_create(struct pn_db_conn *tx, void *context, struct pn_err *er
     struct pn_query *q =
         pn_query(tx, "INSERT INTO pam_accounts (id, resource_id, project_id, name, description,"
                      " auth_method, sealed_token, namespace, service_account_name, max_duration_s,"
-                     " created_ms, updated_ms) SELECT $id, r.id, r.project_id, $name, $description,"
-                     " $method, $token, $namespace, $account, $duration, $now, $now"
+                     " idle_timeout_s, created_ms, updated_ms) SELECT $id, r.id, r.project_id, "
+                     "$name, $description,"
+                     " $method, $token, $namespace, $account, $duration, $idle, $now, $now"
                      " FROM pam_resources r WHERE r.id = $resource");
     int64_t added;
 
@@ -282,11 +297,13 @@ bool pn_pam_account_get(struct pn_call *call, struct pn_uuid id, struct pn_pam_a
 static bool write_update(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct change *c = context;
+    struct pn_pam_account before;
     struct pn_query *q;
     bool has_token;
 
     if (!read_one(tx, c->call, c->id, &c->row, err))
         return false;
+    before = c->row;
     has_token = c->sealed_token.ptr != NULL || !is_by_gateway(&c->row);
     apply(&c->row, c->want);
     if (!check_method(c, has_token, err))
@@ -294,11 +311,15 @@ static bool write_update(struct pn_db_conn *tx, void *context, struct pn_err *er
     q = pn_query(
         tx,
         "UPDATE pam_accounts SET name = $name, description = $description, namespace = $namespace,"
-        " service_account_name = $account, max_duration_s = $duration, auth_method = $method,"
+        " service_account_name = $account, max_duration_s = $duration, idle_timeout_s = $idle, "
+        "auth_method = $method,"
         " sealed_token = CASE WHEN $method = '" PN_PAM_BY_GATEWAY "' THEN NULL"
         " ELSE COALESCE($token, sealed_token) END, updated_ms = $now WHERE id = $id");
     bind_row(q, c);
-    return pn_query_run(q, NULL, err) && note(tx, c, "pam-account-update", err);
+    if (!pn_query_run(q, NULL, err) || !note(tx, c, "pam-account-update", err))
+        return false;
+    return (is_same_access(&before, &c->row) && c->sealed_token.ptr == NULL) ||
+           pn_pam_session_close_account(tx, c->call, c->id, PN_LIT("The account was changed"), err);
 }
 
 bool pn_pam_account_update(struct pn_call *call, struct pn_uuid id,

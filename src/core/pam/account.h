@@ -15,6 +15,7 @@
 #define PN_PAM_BY_TOKEN "service-account-token"
 #define PN_PAM_BY_GATEWAY "gateway-kubernetes-auth"
 #define PN_PAM_SESSION_DEFAULT_S 3600    /* without a duration in the request */
+#define PN_PAM_IDLE_MAX_S (24 * 3600)    /* as an idle limit; over it is none */
 #define PN_PAM_SESSION_MAX_S (24 * 3600) /* of any account: design §3, leaves of a day at most */
 
 struct pn_pam_account_credentials {
@@ -30,7 +31,8 @@ struct pn_pam_account {
     struct pn_uuid id, projectId, resourceId, folderId; /* folderId: always none */
     struct pn_str name, resourceName, accountPath, accountType, description;
     bool requireMfa;
-    int64_t maxDurationSeconds, createdAt, updatedAt;
+    int64_t maxDurationSeconds, idleTimeoutSeconds; /* the latter 0: none */
+    int64_t createdAt, updatedAt;
     struct pn_pam_account_credentials credentials;
     struct pn_pam_account_resource resource;
 };
@@ -41,7 +43,8 @@ struct pn_pam_account_change {
     struct pn_str name, description, namespace, service_account_name;
     const char *auth_method;       /* PN_PAM_BY_…; NULL: keep */
     const struct pn_secret *token; /* PN_PAM_UNCHANGED or NULL: keep; of PN_PAM_BY_TOKEN alone */
-    int64_t max_duration_s;
+    int64_t max_duration_s, idle_timeout_s;
+    bool has_idle_timeout;
     bool has_name, has_description, has_namespace, has_service_account, has_max_duration;
 };
 
@@ -54,6 +57,7 @@ bool pn_pam_account_create(struct pn_call *call, const struct pn_pam_account_cha
                            struct pn_pam_account *out, struct pn_err *err) PN_CHECKED;
 bool pn_pam_account_get(struct pn_call *call, struct pn_uuid id, struct pn_pam_account *out,
                         struct pn_err *err) PN_CHECKED;
+/* A change of whom sessions act as, or how long they may be quiet, terminates the live ones. */
 bool pn_pam_account_update(struct pn_call *call, struct pn_uuid id,
                            const struct pn_pam_account_change *change, struct pn_pam_account *out,
                            struct pn_err *err) PN_CHECKED;

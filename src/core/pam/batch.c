@@ -28,7 +28,32 @@ static struct pn_seal_place place_of(struct pn_uuid session, int64_t start)
 
 /* ---- storing ---- */
 
-static bool count_events(struct pn_str body, int64_t *count, struct pn_err *err)
+/* What a batch adds to what its session did. */
+struct tally {
+    int64_t events, requests, request_bytes, response_bytes;
+};
+
+/* Of a gateway's event: not negative, and no sum of them overflows. */
+static int64_t bytes_of(const struct pn_value *event, const char *name)
+{
+    int64_t bytes = pn_value_int(pn_value_get(event, name), 0);
+
+    return bytes > 0 && bytes < INT64_MAX >> 24 ? bytes : 0;
+}
+
+static void tally_event(const struct pn_value *event, struct tally *out)
+{
+    struct pn_str type = pn_value_str(pn_value_get(event, "eventType"));
+
+    if (pn_str_is(type, "request"))
+        out->requests++;
+    if (!pn_str_is(type, "response"))
+        return;
+    out->request_bytes += bytes_of(event, "requestBytes");
+    out->response_bytes += bytes_of(event, "responseBytes");
+}
+
+static bool tally_events(struct pn_str body, struct tally *out, struct pn_err *err)
 {
     pn_auto(pn_value_freep) struct pn_value *events = NULL;
 
@@ -36,10 +61,12 @@ static bool count_events(struct pn_str body, int64_t *count, struct pn_err *err)
         return false;
     if (!pn_value_is_array(events))
         return pn_fail(err, PN_BAD_REQUEST, "A batch is a JSON array of events");
-    for (size_t i = 0; i < pn_value_count(events); i++)
+    for (size_t i = 0; i < pn_value_count(events); i++) {
         if (!pn_value_is_object(pn_value_item(events, i)))
             return pn_fail(err, PN_BAD_REQUEST, "Event %zu of the batch is not an object", i);
-    *count = (int64_t)pn_value_count(events);
+        tally_event(pn_value_item(events, i), out);
+    }
+    out->events = (int64_t)pn_value_count(events);
     return true;
 }
 
@@ -47,6 +74,7 @@ struct put {
     struct pn_call *call;
     struct pn_pam_session session;
     int64_t start, end;
+    struct tally tally;
     uint8_t hash[PN_SHA256_BYTES];
     struct pn_str sealed;
 };
@@ -110,6 +138,20 @@ static bool insert(struct pn_db_conn *tx, const struct put *p, struct pn_err *er
     return pn_query_run(q, NULL, err);
 }
 
+static bool count(struct pn_db_conn *tx, const struct put *p, struct pn_err *err)
+{
+    struct pn_query *q =
+        pn_query(tx, "UPDATE pam_sessions SET requests = requests + $requests,"
+                     " request_bytes = request_bytes + $up, response_bytes = response_bytes + $down"
+                     " WHERE id = $id");
+
+    pn_bind_uuid(q, "$id", p->session.id);
+    pn_bind_int(q, "$requests", p->tally.requests);
+    pn_bind_int(q, "$up", p->tally.request_bytes);
+    pn_bind_int(q, "$down", p->tally.response_bytes);
+    return pn_query_run(q, NULL, err);
+}
+
 static bool note(struct pn_db_conn *tx, const struct put *p, struct pn_err *err)
 {
     struct pn_arena *arena = p->call->arena;
@@ -132,7 +174,7 @@ static bool write_put(struct pn_db_conn *tx, void *context, struct pn_err *err)
 
     if (!check_place(tx, p, &is_stored, err))
         return false;
-    return is_stored || (insert(tx, p, err) && note(tx, p, err));
+    return is_stored || (insert(tx, p, err) && count(tx, p, err) && note(tx, p, err));
 }
 
 bool pn_pam_batch_put(struct pn_call *call, struct pn_uuid session, int64_t start,
@@ -141,17 +183,16 @@ bool pn_pam_batch_put(struct pn_call *call, struct pn_uuid session, int64_t star
     pn_auto(pn_buf_drop) struct pn_buf sealed =
         pn_buf_init(PN_PAM_BATCH_MAX_BYTES + PN_SEAL_OVERHEAD);
     struct put p = { .call = call, .start = start };
-    int64_t count = 0;
 
     if (body.len > PN_PAM_BATCH_MAX_BYTES)
         return pn_fail(err, PN_TOO_LARGE, "A batch has at most %zu bytes", PN_PAM_BATCH_MAX_BYTES);
     if (start < 0 || start > PN_PAM_OFFSET_MAX)
         return pn_fail(err, PN_BAD_REQUEST, "startOffset counts events, from 0");
-    if (!pn_pam_session_get(call, session, &p.session, err) || !count_events(body, &count, err))
+    if (!pn_pam_session_get(call, session, &p.session, err) || !tally_events(body, &p.tally, err))
         return false;
-    if (count == 0)
+    if (p.tally.events == 0)
         return true;
-    p.end = start + count;
+    p.end = start + p.tally.events;
     pn_hash_sha256(body, p.hash);
     if (!pn_scope_ready(call->conn, call->keyring, p.session.projectId, err) ||
         !pn_keyring_seal(call->keyring, p.session.projectId, place_of(session, start), body,

@@ -36,7 +36,7 @@ static bool read_target(struct pn_db_conn *tx, struct fetch *f, struct pn_err *e
 {
     struct pn_query *q =
         pn_query(tx, "SELECT r.url, r.is_verified, r.ca_certificate, a.auth_method, a.sealed_token,"
-                     " a.namespace, a.service_account_name"
+                     " a.namespace, a.service_account_name, a.idle_timeout_s"
                      " FROM pam_accounts a JOIN pam_resources r ON r.id = a.resource_id"
                      " WHERE a.id = $id");
     bool is_there;
@@ -51,6 +51,7 @@ static bool read_target(struct pn_db_conn *tx, struct fetch *f, struct pn_err *e
         f->sealed_token = pn_column_bytes(q, 4, f->call->arena);
         f->found.namespace = pn_column_str(q, 5, f->call->arena);
         f->found.service_account_name = pn_column_str(q, 6, f->call->arena);
+        f->found.idle_timeout_s = pn_column_int(q, 7);
     }
     if (!pn_query_end(q, err))
         return false;

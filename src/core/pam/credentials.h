@@ -13,6 +13,7 @@ struct pn_pam_credentials {
     struct pn_str token;                           /* PN_PAM_BY_TOKEN */
     struct pn_str namespace, service_account_name; /* PN_PAM_BY_GATEWAY */
     bool is_verified;
+    int64_t idle_timeout_s; /* 0: none */
     struct pn_pam_session session;
 };
 

@@ -206,13 +206,24 @@ bool pn_pam_resource_get(struct pn_call *call, struct pn_uuid id, struct pn_pam_
     return find(call, id, "read", out, err);
 }
 
+/* Is it still the cluster, and the way to it, that live sessions were opened for? */
+static bool is_same_cluster(const struct pn_pam_resource *a, const struct pn_pam_resource *b)
+{
+    return pn_uuid_eq(a->gatewayId, b->gatewayId) &&
+           pn_str_eq(a->connectionDetails.url, b->connectionDetails.url) &&
+           pn_str_eq(a->connectionDetails.sslCertificate, b->connectionDetails.sslCertificate) &&
+           a->connectionDetails.sslRejectUnauthorized == b->connectionDetails.sslRejectUnauthorized;
+}
+
 static bool write_update(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct change *c = context;
+    struct pn_pam_resource before;
     struct pn_query *q;
 
     if (!read_one(tx, c->call, c->id, &c->row, err))
         return false;
+    before = c->row;
     apply(&c->row, c->want);
     if (!check_gateway(tx, c, err))
         return false;
@@ -220,7 +231,11 @@ static bool write_update(struct pn_db_conn *tx, void *context, struct pn_err *er
                      "is_verified = $verified,"
                      " ca_certificate = $ca, updated_ms = $now WHERE id = $id");
     bind_row(q, c);
-    return pn_query_run(q, NULL, err) && note(tx, c, "pam-resource-update", err);
+    if (!pn_query_run(q, NULL, err) || !note(tx, c, "pam-resource-update", err))
+        return false;
+    return is_same_cluster(&before, &c->row) ||
+           pn_pam_session_close_resource(tx, c->call, c->id, PN_LIT("The resource was changed"),
+                                         err);
 }
 
 bool pn_pam_resource_update(struct pn_call *call, struct pn_uuid id,

@@ -65,7 +65,8 @@ static bool is_over(enum pn_pam_state state)
     " s.account_name, s.gateway_name, s.actor_name, s.actor_ip, s.actor_user_agent, s.status,"   \
     " s.access_method, s.reason, s.end_reason, s.ended_by, s.created_ms, s.started_ms, "         \
     "s.ended_ms,"                                                                                \
-    " s.expires_ms, s.updated_ms"
+    " s.expires_ms, s.updated_ms, s.requests, s.request_bytes, s.response_bytes"
+#define COLUMN_COUNT 25
 
 static void read_row(struct pn_query *q, struct pn_arena *arena, struct pn_pam_session *out)
 {
@@ -94,6 +95,9 @@ static void read_row(struct pn_query *q, struct pn_arena *arena, struct pn_pam_s
         .endedAt = pn_column_int(q, 19),
         .expiresAt = pn_column_int(q, 20),
         .updatedAt = pn_column_int(q, 21),
+        .requests = pn_column_int(q, 22),
+        .requestBytes = pn_column_int(q, 23),
+        .responseBytes = pn_column_int(q, 24),
     };
     out->accountPath =
         pn_arena_printf(arena, "%.*s/%.*s", PN_ARG(out->resourceName), PN_ARG(out->accountName));
@@ -450,7 +454,7 @@ static bool write_expiry(struct pn_db_conn *tx, void *context, struct pn_err *er
     pn_bind_int(q, "$now", e->call->now_ms);
     pn_bind_int(q, "$limit", EXPIRE_AT_ONCE);
     while (e->count < EXPIRE_AT_ONCE && pn_query_next(q)) {
-        orgs[e->count] = pn_column_uuid(q, 22);
+        orgs[e->count] = pn_column_uuid(q, COLUMN_COUNT);
         read_row(q, e->call->arena, &rows[e->count++]);
     }
     if (!pn_query_end(q, err))

@@ -33,6 +33,7 @@ struct pn_pam_session {
     struct pn_str actorType, actorName, actorEmail, actorIp, actorUserAgent;
     struct pn_str status, accessMethod, reason, endReason, endedBy;
     int64_t createdAt, startedAt, endedAt, expiresAt, updatedAt;
+    int64_t requests, requestBytes, responseBytes; /* as far as its gateway has uploaded them */
     struct pn_uuid gatewayIdentityId, folderId; /* always none: kept for clients of the contract */
     struct pn_str folderName, selectedHost;
     enum pn_pam_state state;

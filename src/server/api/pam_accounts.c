@@ -36,6 +36,7 @@ static const struct pn_field pn_pam_account_fields[] = {
     PN_FIELD(pn_pam_account, description, STRING),
     PN_FIELD(pn_pam_account, requireMfa, BOOL),
     PN_FIELD(pn_pam_account, maxDurationSeconds, INT),
+    PN_FIELD(pn_pam_account, idleTimeoutSeconds, INT, .doc = "0: none"),
     PN_FIELD(pn_pam_account, credentials, OBJECT, .shape = &credentials_shape),
     PN_FIELD(pn_pam_account, resource, OBJECT, .shape = &resource_shape),
     PN_FIELD(pn_pam_account, createdAt, TIME),
@@ -91,7 +92,7 @@ static const struct pn_shape new_credentials_shape = { "new_credentials",
 struct create_in {
     struct pn_uuid resourceId;
     struct pn_str name, description;
-    int64_t maxDurationSeconds;
+    int64_t maxDurationSeconds, idleTimeoutSeconds;
     bool requireMfa;
     struct credentials credentials;
 };
@@ -100,6 +101,7 @@ static const struct pn_field create_in_fields[] = {
     PN_FIELD(create_in, name, STRING, .required = true, .min = 1, .max = PN_PAM_NAME_MAX,
              .check = pn_pam_is_account_name, .rule = NAME_RULE),
     PN_FIELD(create_in, description, STRING, .is_nullable = true, .max = 512),
+    PN_FIELD(create_in, idleTimeoutSeconds, INT, .max = PN_PAM_IDLE_MAX_S),
     PN_FIELD(create_in, maxDurationSeconds, INT, .min = 1, .max = PN_PAM_SESSION_MAX_S,
              .fallback = PN_PAM_SESSION_MAX_S, .has_fallback = true, .doc = "Of one session"),
     PN_FIELD(create_in, requireMfa, BOOL, .doc = "Not available yet: true is refused"),
@@ -125,6 +127,8 @@ static bool create(struct pn_call *call, const void *in_, void *out_, struct pn_
         .has_description = true,
         .max_duration_s = in->maxDurationSeconds,
         .has_max_duration = true,
+        .idle_timeout_s = in->idleTimeoutSeconds,
+        .has_idle_timeout = true,
         .auth_method = auth_methods[in->credentials.authMethod],
         .token = in->credentials.serviceAccountToken,
         .namespace = in->credentials.namespace,
@@ -194,9 +198,9 @@ static const struct pn_shape change_shape = PN_SHAPE_OF(credentials);
 struct patch_in {
     struct pn_uuid id;
     struct pn_str name, description;
-    int64_t maxDurationSeconds;
+    int64_t maxDurationSeconds, idleTimeoutSeconds;
     struct credentials credentials;
-    bool requireMfa, has_name, has_description, has_max_duration;
+    bool requireMfa, has_name, has_description, has_max_duration, has_idle_timeout;
 };
 static const struct pn_field patch_in_fields[] = {
     PN_FIELD(patch_in, id, UUID, .required = true),
@@ -204,6 +208,8 @@ static const struct pn_field patch_in_fields[] = {
              .max = PN_PAM_NAME_MAX, .check = pn_pam_is_account_name, .rule = NAME_RULE),
     PN_FIELD(patch_in, description, STRING, .is_nullable = true,
              .has_offset = offsetof(struct patch_in, has_description), .max = 512),
+    PN_FIELD(patch_in, idleTimeoutSeconds, INT,
+             .has_offset = offsetof(struct patch_in, has_idle_timeout), .max = PN_PAM_IDLE_MAX_S),
     PN_FIELD(patch_in, maxDurationSeconds, INT,
              .has_offset = offsetof(struct patch_in, has_max_duration), .min = 1,
              .max = PN_PAM_SESSION_MAX_S),
@@ -223,6 +229,8 @@ static bool patch(struct pn_call *call, const void *in_, void *out_, struct pn_e
         .has_description = in->has_description,
         .max_duration_s = in->maxDurationSeconds,
         .has_max_duration = in->has_max_duration,
+        .idle_timeout_s = in->idleTimeoutSeconds,
+        .has_idle_timeout = in->has_idle_timeout,
         .auth_method = c->has_method ? auth_methods[c->authMethod] : NULL,
         .token = c->serviceAccountToken,
         .namespace = c->namespace,

@@ -40,6 +40,9 @@ static const struct pn_field pn_pam_session_fields[] = {
     PN_FIELD(pn_pam_session, folderId, UUID),
     PN_FIELD(pn_pam_session, folderName, STRING),
     PN_FIELD(pn_pam_session, selectedHost, STRING),
+    PN_FIELD(pn_pam_session, requests, INT, .doc = "Those whose records have arrived"),
+    PN_FIELD(pn_pam_session, requestBytes, INT),
+    PN_FIELD(pn_pam_session, responseBytes, INT),
 };
 static const struct pn_shape session_shape = PN_SHAPE_OF(pn_pam_session);
 
@@ -201,7 +204,7 @@ static const struct pn_shape credentials_shape = PN_SHAPE_OF(credentials);
 struct brief {
     struct pn_uuid id, accountId, projectId;
     struct pn_str resourceName, accountName, actorName;
-    int64_t expiresAt;
+    int64_t expiresAt, idleTimeoutSeconds;
 };
 static const struct pn_field brief_fields[] = {
     PN_FIELD(brief, id, UUID),
@@ -211,6 +214,7 @@ static const struct pn_field brief_fields[] = {
     PN_FIELD(brief, accountName, STRING),
     PN_FIELD(brief, actorName, STRING),
     PN_FIELD(brief, expiresAt, TIME),
+    PN_FIELD(brief, idleTimeoutSeconds, INT, .doc = "0: none"),
 };
 static const struct pn_shape brief_shape = PN_SHAPE_OF(brief);
 
@@ -245,7 +249,8 @@ static bool fetch_credentials(struct pn_call *call, const void *in_, void *out_,
                      .resourceName = found.session.resourceName,
                      .accountName = found.session.accountName,
                      .actorName = found.session.actorName,
-                     .expiresAt = found.session.expiresAt },
+                     .expiresAt = found.session.expiresAt,
+                     .idleTimeoutSeconds = found.idle_timeout_s },
     };
     return true;
 }

@@ -110,11 +110,11 @@ class Instance:
         cli("login", "--email", email, "--password-file", password)
         return cli
 
-    def connect(self, cluster, token, name=None):
+    def connect(self, cluster, token, *options, name=None):
         """Makes a resource of the cluster and an account with the token; its name for `pam access`."""
         name = name or f"r-{secrets.token_hex(4)}"
         self.admin("pam", "resource", "create", name, "--url", cluster.url, "--ca-file", cluster.ca_file, "--gateway", self.gateway_name)
-        self.admin("pam", "account", "create", f"{name}/account", "--token-file", "-", stdin=token)
+        self.admin("pam", "account", "create", f"{name}/account", "--token-file", "-", *options, stdin=token)
         return f"{name}/account"
 
     def logs(self):
