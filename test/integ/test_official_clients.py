@@ -1,0 +1,52 @@
+"""Infisical's own SDKs, unmodified, against a real server (Shows 1). What they do is in clients/README.md."""
+import json
+import os
+import subprocess
+
+import pytest
+
+from harness import TOP
+from harness.postern import clean_env
+from harness.setup import where
+
+CLIENTS = TOP / "test/integ/clients"
+
+
+def command(language):
+    """The words that run a client, and what it needs in the environment beside what all need."""
+    match language:
+        case "python":
+            return [where("client-python") / "bin/python", CLIENTS / "python/client.py"], {}
+        case "node":
+            return [where("node"), CLIENTS / "node/client.js"], {"MODULES": str(where("client-node"))}
+        case "go":
+            return [where("client-go") / "client"], {}
+
+
+def walk(postern, project_id, language, **login):
+    words, env = command(language)
+    ca = str(postern.ca_file)
+    env = clean_env(**env, **login, SERVER=postern.url, CA_FILE=ca, REQUESTS_CA_BUNDLE=ca, NODE_EXTRA_CA_CERTS=ca, PROJECT=project_id)
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def project(postern_dev):
+    """A project that only this test has, with a secret that was there before."""
+    made = postern_dev.ok("POST", "/api/v1/projects", {"projectName": f"p-{os.urandom(4).hex()}"})["project"]
+    postern_dev.ok("POST", "/api/v4/secrets/BEFORE", {"projectId": made["id"], "environment": "dev", "secretValue": "there"})
+    return made["id"]
+
+
+def check(seen, language):
+    assert seen["created"] == seen["got"] == "one" and seen["comment"] == f"by {language}"
+    assert seen["updated"] == "two" and seen["version"] == 2
+    assert seen["listed"] == {"BEFORE": "there", "WALK": "two"}
+    assert seen["deleted"] == "WALK" and seen["missing"] == 404, seen
+
+
+@pytest.mark.parametrize("language", ["python", "node", "go"])
+def test_with_a_token(language, postern_dev, project):
+    check(walk(postern_dev, project, language, ACCESS_TOKEN=postern_dev.token), language)
