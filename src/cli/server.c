@@ -19,6 +19,7 @@
 #include "net/dial.h"
 #include "relay/relay.h"
 #include "server/dev.h"
+#include "server/openapi.h"
 #include "server/routes.h"
 #include "server/server.h"
 #include "sys/sys.h"
@@ -309,12 +310,13 @@ static bool server_run(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 
 static bool routes(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
-    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init((size_t)1 << 20);
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init((size_t)16 << 20);
 
-    (void)cli;
     (void)exit_code;
-    (void)err;
-    pn_routes_print(&text);
+    if (!pn_cli_has(cli, "openapi"))
+        pn_routes_print(&text);
+    else if (!pn_openapi_print(&text, err))
+        return false;
     fwrite(text.ptr, 1, text.len, stdout);
     return true;
 }
@@ -370,7 +372,10 @@ static const struct pn_option verify_options[] = {
     { "data", "DIR", "directory of the database" },
     { 0 },
 };
-static const struct pn_option no_options[] = { { 0 } };
+static const struct pn_option routes_options[] = {
+    { "openapi", NULL, "describe them with their input and answers as OpenAPI 3.0 instead" },
+    { 0 },
+};
 
 const struct pn_command pn_server_commands[] = {
     { .words = "server",
@@ -380,9 +385,10 @@ const struct pn_command pn_server_commands[] = {
       .options = server_options,
       .run = server_run },
     { .words = "routes",
-      .arguments = "",
+      .arguments = "[--openapi]",
       .summary = "List every REST route with who may call it",
-      .options = no_options,
+      .examples = "  postern routes --openapi >openapi.json\n",
+      .options = routes_options,
       .run = routes },
     { .words = "config show",
       .arguments = "[--origin]",

@@ -72,7 +72,7 @@ static void print_route(const struct pn_route *r, struct pn_buf *out)
                 rate_names[r->rate], lane_names[r->lane], r->audit != NULL ? r->audit : "-");
 }
 
-void pn_routes_print(struct pn_buf *out)
+size_t pn_routes_sorted(const struct pn_route ***out)
 {
     size_t count = count_routes(), at = 0;
     const struct pn_route **all = pn_heap_new(count * sizeof(*all));
@@ -82,7 +82,31 @@ void pn_routes_print(struct pn_buf *out)
             all[at++] = r;
     }
     qsort(all, count, sizeof(*all), by_path);
+    *out = all;
+    return count;
+}
+
+void pn_routes_print(struct pn_buf *out)
+{
+    const struct pn_route **all;
+    size_t count = pn_routes_sorted(&all);
+
     for (size_t i = 0; i < count; i++)
         print_route(all[i], out);
     pn_heap_free(all);
+}
+
+void pn_routes_write_facts(struct pn_writer *w, const struct pn_route *r)
+{
+    pn_write_array(w, "x-postern-access");
+    for (size_t i = 0; i < PN_COUNT(access_names); i++)
+        if ((r->access & access_names[i].bit) != 0)
+            pn_write_text(w, NULL, access_names[i].name);
+    pn_write_end(w);
+    if (r->permission != NULL)
+        pn_write_text(w, "x-postern-permission", r->permission);
+    if (r->audit != NULL)
+        pn_write_text(w, "x-postern-audit", r->audit);
+    if (r->rate != PN_RATE_NONE)
+        pn_write_text(w, "x-postern-rate", rate_names[r->rate]);
 }

@@ -3,6 +3,7 @@
 #define PN_SERVER_ROUTES_H
 
 #include "base/buf.h"
+#include "json/writer.h"
 #include "server/route.h"
 
 /* Every table of server/api, one file each. */
@@ -29,5 +30,9 @@ extern const struct pn_route pn_pam_sessions_routes[];
 
 /* One line per row, sorted by path: METHOD path access permission rate lane audit. */
 void pn_routes_print(struct pn_buf *out);
+/* All rows sorted by path, on the heap: the caller frees the array. How many. */
+size_t pn_routes_sorted(const struct pn_route ***out);
+/* The same facts as members x-postern-… of an operation of the API description. */
+void pn_routes_write_facts(struct pn_writer *w, const struct pn_route *route);
 
 #endif
