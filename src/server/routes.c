@@ -7,15 +7,17 @@
 #include <string.h>
 
 const struct pn_route *const pn_route_tables[] = {
-    /* clang-format off: a line each */
-    pn_status_routes,         pn_instance_routes,     pn_auth_routes,
-    pn_organization_routes,   pn_membership_routes,   pn_invitation_routes,
-    pn_administration_routes, pn_me_routes,           pn_project_routes,
-    pn_project_member_routes, pn_identity_routes,     pn_token_auth_routes,
-    pn_audit_log_routes,      pn_secrets_routes,      pn_secrets_batch_routes,
-    pn_gateways_routes,       pn_relays_routes,       pn_pam_resources_routes,
-    pn_pam_accounts_routes,   pn_pam_sessions_routes, NULL,
-    /* clang-format on */
+    pn_status_routes,         pn_instance_routes,
+    pn_auth_routes,           pn_organization_routes,
+    pn_membership_routes,     pn_invitation_routes,
+    pn_administration_routes, pn_me_routes,
+    pn_project_routes,        pn_project_member_routes,
+    pn_identity_routes,       pn_token_auth_routes,
+    pn_audit_log_routes,      pn_secrets_routes,
+    pn_secrets_batch_routes,  pn_gateways_routes,
+    pn_relays_routes,         pn_pam_resources_routes,
+    pn_pam_accounts_routes,   pn_pam_sessions_routes,
+    pn_universal_auth_routes, NULL,
 };
 
 static const struct {

@@ -231,10 +231,10 @@ static const char *death_of(struct pn_query *q, int64_t now_ms)
 {
     if (pn_column_is_null(q, 4) || pn_column_int(q, 9) != 0)
         return "token has been revoked";
-    if (!pn_column_is_null(q, 8) && (pn_column_is_null(q, 18) || pn_column_int(q, 18) != 0))
-        return "client secret has been revoked";
     if (pn_column_is_null(q, 17))
         return "auth method has been revoked";
+    if (!pn_column_is_null(q, 8) && (pn_column_is_null(q, 18) || pn_column_int(q, 18) != 0))
+        return "client secret has been revoked";
     if (pn_column_int(q, 15) != 0 && pn_column_int(q, 15) <= now_ms)
         return "token has expired";
     return NULL;

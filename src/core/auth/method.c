@@ -119,3 +119,21 @@ bool pn_auth_method_subject(struct pn_call *call, struct pn_uuid identity, const
         return false;
     return boundary == NULL || check_boundary(call, out, boundary, err);
 }
+
+bool pn_auth_method_check_slug(struct pn_call *call, struct pn_uuid org, struct pn_str slug,
+                               struct pn_err *err)
+{
+    struct pn_query *q;
+    bool is_own;
+
+    if (slug.len == 0)
+        return true;
+    q = pn_query(call->conn, "SELECT 1 FROM orgs WHERE id = $org AND slug = $slug");
+    pn_bind_uuid(q, "$org", org);
+    pn_bind_str(q, "$slug", slug);
+    is_own = pn_query_next(q);
+    if (!pn_query_end(q, err))
+        return false;
+    return is_own || pn_fail(err, PN_NOT_FOUND, "Sub organization with slug %.*s not found",
+                             PN_ARG(pn_str_slice(slug, 0, 64)));
+}

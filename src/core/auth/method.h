@@ -44,4 +44,11 @@ bool pn_auth_method_subject(struct pn_call *call, struct pn_uuid identity, const
                             const char *boundary, struct pn_identity *out, struct pn_err *err)
     PN_CHECKED;
 
+/*
+ * The `organizationSlug` of a login: absent, empty or the slug of the identity's own organisation; there are
+ * no sub-organisations to select. Errors: PN_NOT_FOUND.
+ */
+bool pn_auth_method_check_slug(struct pn_call *call, struct pn_uuid org, struct pn_str slug,
+                               struct pn_err *err) PN_CHECKED;
+
 #endif

@@ -5,7 +5,7 @@
 #include "base/call.h"
 #include "json/shape.h"
 
-/* Machine identities and Token Auth (platform.md §5.1, §5.3). Members carry the wire's names. */
+/* Machine identities (identity-auth.md §3, platform.md §5.1). Members carry the wire's names. */
 struct pn_identity {
     struct pn_uuid id, orgId;
     struct pn_str name, role;
@@ -31,22 +31,5 @@ bool pn_identity_get(struct pn_call *call, struct pn_uuid id, struct pn_identity
                      struct pn_err *err) PN_CHECKED;
 bool pn_identity_list(struct pn_call *call, struct pn_list *out, struct pn_err *err)
     PN_CHECKED; /* of pn_identity */
-
-/* A row of identity_tokens. */
-struct pn_identity_token {
-    struct pn_uuid id, identityId;
-    struct pn_str name, authMethod;
-    bool isAccessTokenRevoked;
-    int64_t createdAt, updatedAt, expires_ms;
-    int64_t accessTokenTTL;
-};
-/* `ttl_s` 0: never expires. `jwt` is shown once. */
-bool pn_identity_token_create(struct pn_call *call, struct pn_uuid identity, struct pn_str name,
-                              int64_t ttl_s, struct pn_identity_token *out, struct pn_str *jwt,
-                              struct pn_err *err) PN_CHECKED;
-bool pn_identity_token_list(struct pn_call *call, struct pn_uuid identity, struct pn_list *out,
-                            struct pn_err *err) PN_CHECKED;
-bool pn_identity_token_revoke(struct pn_call *call, struct pn_uuid token, struct pn_err *err)
-    PN_CHECKED;
 
 #endif

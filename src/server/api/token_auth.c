@@ -1,183 +1,257 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Token Auth: access tokens that an administrator makes for a machine identity. Contract: platform.md §5.3. */
-#include "core/identity/identity.h"
+/* Token Auth: access tokens that an administrator makes. Contract: identity-auth.md §10. */
+#include "core/auth/token_auth.h"
+
+#include "server/api/terms.h"
 #include "server/route.h"
 
-struct token_view {
-    struct pn_uuid id, identityId;
-    struct pn_str name, authMethod;
-    bool isAccessTokenRevoked;
-    int64_t accessTokenTTL, accessTokenMaxTTL, accessTokenNumUses, accessTokenNumUsesLimit;
-    int64_t createdAt, updatedAt;
-};
-static const struct pn_field token_view_fields[] = {
-    PN_FIELD(token_view, id, UUID),
-    PN_FIELD(token_view, identityId, UUID),
-    PN_FIELD(token_view, name, STRING),
-    PN_FIELD(token_view, authMethod, STRING),
-    PN_FIELD(token_view, isAccessTokenRevoked, BOOL),
-    PN_FIELD(token_view, accessTokenTTL, INT),
-    PN_FIELD(token_view, accessTokenMaxTTL, INT),
-    PN_FIELD(token_view, accessTokenNumUses, INT),
-    PN_FIELD(token_view, accessTokenNumUsesLimit, INT),
-    PN_FIELD(token_view, createdAt, TIME),
-    PN_FIELD(token_view, updatedAt, TIME),
-};
-static const struct pn_shape token_view_shape = PN_SHAPE_OF(token_view);
+/* ---- the method ---- */
 
-static struct token_view show(const struct pn_identity_token *t)
+struct auth_in {
+    struct pn_uuid identityId;
+    struct pn_token_terms_in terms;
+};
+static const struct pn_field auth_in_fields[] = {
+    PN_FIELD(auth_in, identityId, UUID, .required = true),
+    PN_TERMS_IN_FIELDS(auth_in, terms),
+};
+static const struct pn_field auth_fields[] = {
+    PN_FIELD(pn_auth_method, id, UUID),         PN_FIELD(pn_auth_method, identityId, UUID),
+    PN_TERMS_OUT_FIELDS(pn_auth_method, terms), PN_FIELD(pn_auth_method, createdAt, TIME),
+    PN_FIELD(pn_auth_method, updatedAt, TIME),
+};
+static const struct pn_shape auth_view = { "identityTokenAuth", sizeof(struct pn_auth_method),
+                                           auth_fields, PN_COUNT(auth_fields) };
+struct auth_out {
+    struct pn_auth_method identityTokenAuth;
+};
+static const struct pn_field auth_out_fields[] = {
+    PN_FIELD(auth_out, identityTokenAuth, OBJECT, .shape = &auth_view),
+};
+
+static bool attach(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
-    return (struct token_view){ .id = t->id,
-                                .identityId = t->identityId,
-                                .name = t->name,
-                                .authMethod = t->authMethod,
-                                .isAccessTokenRevoked = t->isAccessTokenRevoked,
-                                .accessTokenTTL = t->accessTokenTTL,
-                                .accessTokenMaxTTL = t->accessTokenTTL,
-                                .createdAt = t->createdAt,
-                                .updatedAt = t->updatedAt };
+    const struct auth_in *in = in_;
+    struct auth_out *out = out_;
+
+    return pn_token_auth_attach(call, in->identityId, &in->terms, &out->identityTokenAuth, err);
 }
+
+static bool change(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct auth_in *in = in_;
+    struct auth_out *out = out_;
+
+    return pn_token_auth_change(call, in->identityId, &in->terms, &out->identityTokenAuth, err);
+}
+
+struct identity_in {
+    struct pn_uuid identityId;
+};
+static const struct pn_field identity_in_fields[] = {
+    PN_FIELD(identity_in, identityId, UUID, .required = true),
+};
+
+static bool get(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct identity_in *in = in_;
+    struct auth_out *out = out_;
+
+    return pn_token_auth_get(call, in->identityId, &out->identityTokenAuth, err);
+}
+
+static bool detach(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct identity_in *in = in_;
+    struct auth_out *out = out_;
+
+    return pn_token_auth_detach(call, in->identityId, &out->identityTokenAuth, err);
+}
+
+/* ---- tokens ---- */
+
+#define AS(member, what, as)                                                                   \
+    {                                                                                          \
+        .name = as, .kind = PN_KIND_##what, .offset = offsetof(struct pn_access_token, member) \
+    }
+
+static const struct pn_field token_fields[] = {
+    PN_FIELD(pn_access_token, id, UUID),
+    PN_FIELD(pn_access_token, identityId, UUID),
+    AS(auth_id, UUID, "identityTokenAuthId"), /* what a shipping client reads (§12) */
+    PN_FIELD(pn_access_token, name, STRING),
+    PN_FIELD(pn_access_token, authMethod, STRING),
+    PN_TERMS_AT(pn_access_token, terms, accessTokenTTL, INT),
+    PN_TERMS_AT(pn_access_token, terms, accessTokenMaxTTL, INT),
+    PN_TERMS_AT(pn_access_token, terms, accessTokenPeriod, INT),
+    PN_TERMS_AT(pn_access_token, terms, accessTokenNumUsesLimit, INT),
+    AS(uses, INT, "accessTokenNumUses"),
+    PN_FIELD(pn_access_token, accessTokenLastUsedAt, TIME),
+    PN_FIELD(pn_access_token, accessTokenLastRenewedAt, TIME),
+    PN_FIELD(pn_access_token, isAccessTokenRevoked, BOOL),
+    AS(isAccessTokenRevoked, BOOL, "isTokenRevoked"), /* the same client */
+    AS(client_secret_id, UUID, "identityUAClientSecretId"),
+    PN_FIELD(pn_access_token, createdAt, TIME),
+    PN_FIELD(pn_access_token, updatedAt, TIME),
+};
+static const struct pn_shape token_view = { "tokenData", sizeof(struct pn_access_token),
+                                            token_fields, PN_COUNT(token_fields) };
 
 struct create_in {
     struct pn_uuid identityId;
-    struct pn_str name;
-    int64_t accessTokenTTL;
+    struct pn_str name, organizationSlug, subOrganizationName;
 };
 static const struct pn_field create_in_fields[] = {
     PN_FIELD(create_in, identityId, UUID, .required = true),
     PN_FIELD(create_in, name, STRING, .max = 255, .trim = true),
-    PN_FIELD(create_in, accessTokenTTL, INT, .min = 0, .max = PN_IDENTITY_MAX_TTL_S,
-             .doc = "Ours: seconds until the token expires; 0 (the default) means never"),
+    PN_FIELD(create_in, organizationSlug, STRING, .max = 64, .trim = true),
+    PN_FIELD(create_in, subOrganizationName, STRING, .max = 64, .trim = true),
 };
 struct create_out {
-    struct pn_str accessToken, tokenType;
-    int64_t expiresIn, accessTokenMaxTTL;
-    struct token_view tokenData;
+    struct pn_grant_out grant;
+    struct pn_access_token tokenData;
 };
 static const struct pn_field create_out_fields[] = {
-    PN_FIELD(create_out, accessToken, STRING),
-    PN_FIELD(create_out, expiresIn, INT),
-    PN_FIELD(create_out, accessTokenMaxTTL, INT),
-    PN_FIELD(create_out, tokenType, STRING),
-    PN_FIELD(create_out, tokenData, OBJECT, .shape = &token_view_shape),
+    PN_TERMS_AT(create_out, grant, accessToken, STRING),
+    PN_TERMS_AT(create_out, grant, expiresIn, INT),
+    PN_TERMS_AT(create_out, grant, accessTokenMaxTTL, INT),
+    PN_TERMS_AT(create_out, grant, tokenType, STRING),
+    PN_FIELD(create_out, tokenData, OBJECT, .shape = &token_view),
 };
 
 static bool create(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
     const struct create_in *in = in_;
     struct create_out *out = out_;
-    struct pn_identity_token made;
+    struct pn_grant grant;
 
-    if (!pn_identity_token_create(call, in->identityId, in->name, in->accessTokenTTL, &made,
-                                  &out->accessToken, err))
+    if (!pn_token_auth_create(call, in->identityId, in->name,
+                              in->organizationSlug.len > 0 ? in->organizationSlug
+                                                           : in->subOrganizationName,
+                              &grant, &out->tokenData, err))
         return false;
-    out->tokenType = PN_LIT("Bearer");
-    out->expiresIn = out->accessTokenMaxTTL = in->accessTokenTTL;
-    out->tokenData = show(&made);
+    out->grant = pn_grant_show(&grant);
     return true;
 }
 
 struct list_in {
     struct pn_uuid identityId;
+    int64_t offset, limit;
 };
 static const struct pn_field list_in_fields[] = {
     PN_FIELD(list_in, identityId, UUID, .required = true),
+    PN_FIELD(list_in, offset, INT, .min = 0, .max = 1000000),
+    PN_FIELD(list_in, limit, INT, .min = 1, .max = 100, .has_fallback = true, .fallback = 20),
 };
 struct list_out {
     struct pn_list tokens;
 };
 static const struct pn_field list_out_fields[] = {
-    PN_FIELD(list_out, tokens, OBJECTS, .shape = &token_view_shape),
+    PN_FIELD(list_out, tokens, OBJECTS, .shape = &token_view),
 };
 
 static bool list(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
     const struct list_in *in = in_;
     struct list_out *out = out_;
-    struct token_view *items;
-    struct pn_list found;
 
-    if (!pn_identity_token_list(call, in->identityId, &found, err))
-        return false;
-    items = pn_new(call->arena, struct token_view, found.count);
-    for (size_t i = 0; i < found.count; i++)
-        items[i] = show((const struct pn_identity_token *)found.items + i);
-    out->tokens = (struct pn_list){ .items = items, .count = found.count };
-    return true;
+    return pn_token_auth_list(call, in->identityId, in->offset, in->limit, &out->tokens, err);
 }
 
-struct revoke_in {
+struct token_in {
     struct pn_uuid tokenId;
+    struct pn_str name;
 };
-static const struct pn_field revoke_in_fields[] = {
-    PN_FIELD(revoke_in, tokenId, UUID, .required = true),
+static const struct pn_field token_in_fields[] = {
+    PN_FIELD(token_in, tokenId, UUID, .required = true),
+    PN_FIELD(token_in, name, STRING, .max = 255, .trim = true),
 };
-struct revoke_out {
+struct token_out {
+    struct pn_access_token token;
     struct pn_str message;
 };
-static const struct pn_field revoke_out_fields[] = {
-    PN_FIELD(revoke_out, message, STRING),
+static const struct pn_field token_out_fields[] = {
+    PN_FIELD(token_out, token, OBJECT, .shape = &token_view),
+    PN_FIELD(token_out, message, STRING, .omit_empty = true),
 };
 
-static bool revoke(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+static bool get_token(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
-    const struct revoke_in *in = in_;
-    struct revoke_out *out = out_;
+    const struct token_in *in = in_;
+    struct token_out *out = out_;
 
-    out->message = PN_LIT("Successfully revoked access token");
-    return pn_identity_token_revoke(call, in->tokenId, err);
+    return pn_token_auth_token(call, in->tokenId, &out->token, err);
 }
 
-/*
- * The method itself: every identity has it, with tokens that last until they are revoked or as long
- * as their maker said; there is nothing to configure yet.
- */
-struct method {
-    struct pn_uuid identityId;
-    int64_t accessTokenTTL, accessTokenMaxTTL, accessTokenNumUsesLimit;
-};
-static const struct pn_field method_fields[] = {
-    PN_FIELD(method, identityId, UUID),
-    PN_FIELD(method, accessTokenTTL, INT),
-    PN_FIELD(method, accessTokenMaxTTL, INT),
-    PN_FIELD(method, accessTokenNumUsesLimit, INT),
-};
-struct method_out {
-    struct method identityTokenAuth;
-};
-static const struct pn_field method_out_fields[] = {
-    PN_FIELD(method_out, identityTokenAuth, OBJECT, .shape = PN_SHAPE(method)),
-};
-
-static bool get_method(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+static bool rename_token(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
-    const struct list_in *in = in_;
-    struct method_out *out = out_;
-    struct pn_identity identity;
+    const struct token_in *in = in_;
+    struct token_out *out = out_;
 
-    out->identityTokenAuth.identityId = in->identityId;
-    return pn_identity_get(call, in->identityId, &identity, err);
+    return pn_token_auth_rename(call, in->tokenId, in->name, &out->token, err);
+}
+
+static bool revoke_token(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct token_in *in = in_;
+    struct token_out *out = out_;
+
+    out->message = PN_LIT("Successfully revoked access token");
+    return pn_token_auth_revoke(call, in->tokenId, &out->token, err);
 }
 
 #define BASE "/api/v1/auth/token-auth/identities/:identityId"
+#define ONE "/api/v1/auth/token-auth/tokens/:tokenId"
+#define ALIAS BASE "/tokens/:tokenId" /* what a shipping client calls (§12) */
+
+#define ROUTES_OF_ONE(path_)                                                                      \
+    { PN_GET,                                                                                     \
+      path_,                                                                                      \
+      .access = PN_BY_PEOPLE,                                                                     \
+      .permission = "org identity:read, get-token",                                               \
+      .rate = PN_RATE_READ,                                                                       \
+      .in = PN_SHAPE(token_in),                                                                   \
+      .out = PN_SHAPE(token_out),                                                                 \
+      .handle = get_token,                                                                        \
+      .doc = "One access token, without the token" },                                             \
+    {                                                                                             \
+        PN_PATCH, path_, .access = PN_BY_PEOPLE, .permission = "org identity:edit, create-token", \
+                         .rate = PN_RATE_WRITE, .audit = "update-token-identity-token-auth",      \
+                         .in = PN_SHAPE(token_in), .out = PN_SHAPE(token_out),                    \
+                         .handle = rename_token, .doc = "Renames an access token"                 \
+    }
+#define REVOKE(method_, path_)                                                                     \
+    {                                                                                              \
+        method_, path_, .access = PN_BY_PEOPLE, .permission = "org identity:delete, delete-token", \
+                        .rate = PN_RATE_WRITE, .audit = "revoke-token-identity-token-auth",        \
+                        .in = PN_SHAPE(token_in), .out = PN_SHAPE(token_out),                      \
+                        .handle = revoke_token, .doc = "Ends an access token"                      \
+    }
 
 const struct pn_route pn_token_auth_routes[] = {
+    { PN_POST, BASE, .access = PN_BY_PEOPLE, .permission = "org identity:edit",
+      .rate = PN_RATE_WRITE, .audit = "add-identity-token-auth", .in = PN_SHAPE(auth_in),
+      .out = PN_SHAPE(auth_out), .handle = attach, .doc = "Attaches Token Auth" },
+    { PN_PATCH, BASE, .access = PN_BY_PEOPLE, .permission = "org identity:edit",
+      .rate = PN_RATE_WRITE, .audit = "update-identity-token-auth", .in = PN_SHAPE(auth_in),
+      .out = PN_SHAPE(auth_out), .handle = change, .doc = "Changes Token Auth" },
     { PN_GET, BASE, .access = PN_BY_PEOPLE, .permission = "org identity:read", .rate = PN_RATE_READ,
-      .in = PN_SHAPE(list_in), .out = PN_SHAPE(method_out), .handle = get_method,
+      .in = PN_SHAPE(identity_in), .out = PN_SHAPE(auth_out), .handle = get,
       .doc = "Token Auth of an identity" },
-    { PN_POST, BASE, .access = PN_BY_PEOPLE, .permission = "org identity:read",
-      .rate = PN_RATE_WRITE, .in = PN_SHAPE(list_in), .out = PN_SHAPE(method_out),
-      .handle = get_method, .doc = "Attaches Token Auth: every identity has it, nothing changes" },
-    { PN_POST, BASE "/tokens", .access = PN_BY_PEOPLE, .permission = "org identity:create-token",
-      .rate = PN_RATE_WRITE, .audit = "create-token-identity-token-auth", .in = PN_SHAPE(create_in),
+    { PN_DELETE, BASE, .access = PN_BY_PEOPLE, .permission = "org identity:edit, revoke-auth",
+      .rate = PN_RATE_WRITE, .audit = "revoke-identity-token-auth", .in = PN_SHAPE(identity_in),
+      .out = PN_SHAPE(auth_out), .handle = detach, .doc = "Detaches Token Auth; its tokens end" },
+    { PN_POST, BASE "/tokens", .access = PN_BY_PEOPLE,
+      .permission = "org identity:create, create-token", .rate = PN_RATE_WRITE,
+      .audit = "create-token-identity-token-auth", .in = PN_SHAPE(create_in),
       .out = PN_SHAPE(create_out), .handle = create,
       .doc = "Makes an access token; it is shown once" },
-    { PN_GET, BASE "/tokens", .access = PN_BY_PEOPLE, .permission = "org identity:get-token",
+    { PN_GET, BASE "/tokens", .access = PN_BY_PEOPLE, .permission = "org identity:read, get-token",
       .rate = PN_RATE_READ, .in = PN_SHAPE(list_in), .out = PN_SHAPE(list_out), .handle = list,
       .doc = "Access tokens of an identity, without the tokens" },
-    { PN_POST, "/api/v1/auth/token-auth/tokens/:tokenId/revoke", .access = PN_BY_PEOPLE,
-      .permission = "org identity:delete-token", .rate = PN_RATE_WRITE,
-      .audit = "revoke-token-identity-token-auth", .in = PN_SHAPE(revoke_in),
-      .out = PN_SHAPE(revoke_out), .handle = revoke, .doc = "Ends an access token" },
+    ROUTES_OF_ONE(ONE),
+    ROUTES_OF_ONE(ALIAS),
+    REVOKE(PN_POST, ONE "/revoke"),
+    REVOKE(PN_DELETE, ALIAS),
     { 0 },
 };

@@ -197,8 +197,9 @@ class Cast:
         made = self.instance.make("POST", "/api/v1/identities", body, self.first["token"])["identity"]
         membership = f"/api/v1/projects/{self.first['projectId']}/memberships/identities/{made['id']}"
         self.instance.make("POST", membership, {"role": "member"}, self.first["token"])
-        tokens = f"/api/v1/auth/token-auth/identities/{made['id']}/tokens"
-        token = self.instance.make("POST", tokens, {"name": "contract"}, self.first["token"])["accessToken"]
+        token_auth = f"/api/v1/auth/token-auth/identities/{made['id']}"
+        self.instance.make("POST", token_auth, {}, self.first["token"])
+        token = self.instance.make("POST", f"{token_auth}/tokens", {"name": "contract"}, self.first["token"])["accessToken"]
         return {"id": made["id"], "name": name, "token": token}
 
     def _make_gateway(self):

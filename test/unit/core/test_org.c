@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "home.h"
 
-#include "core/auth/access_token.h"
 #include "core/org/names.h"
 
 HOME_TEST(a_project_has_its_maker_as_admin_and_three_environments)
@@ -200,31 +199,6 @@ HOME_TEST(organizations_of_others_are_closed)
                 FORBIDDEN);
 }
 
-HOME_TEST(an_identitys_token_works_until_it_is_revoked_or_over)
-{
-    struct pn_call admin = home_as(h, h->first.token);
-    struct pn_identity robot;
-    struct pn_identity_token token;
-    struct pn_err err = { 0 };
-    struct pn_str revoked, short_lived, own;
-
-    CHECK_OK(pn_identity_create(&admin, PN_LIT("robot"), PN_LIT("member"), &robot, &err), err);
-    CHECK_OK(pn_identity_token_create(&admin, robot.id, PN_LIT("a"), 0, &token, &revoked, &err),
-             err);
-    CHECK_OK(home_knows(h, revoked, &err), err);
-    CHECK_OK(pn_identity_token_revoke(&admin, token.id, &err), err);
-    CHECK_FAILS(home_knows(h, revoked, &err), err, UNAUTHENTICATED);
-    CHECK_OK(
-        pn_identity_token_create(&admin, robot.id, PN_LIT("b"), 60, &token, &short_lived, &err),
-        err);
-    CHECK_OK(pn_identity_token_create(&admin, robot.id, PN_LIT("c"), 0, &token, &own, &err), err);
-    pn_clock_advance(60001);
-    CHECK_FAILS(home_knows(h, short_lived, &err), err, UNAUTHENTICATED);
-    admin.actor = (struct pn_actor){ 0 };
-    CHECK_OK(pn_access_token_revoke(&admin, own, &err), err);
-    CHECK_FAILS(home_knows(h, own, &err), err, UNAUTHENTICATED);
-}
-
 PN_TEST(addresses_and_slugs_have_a_form)
 {
     static const char *const emails[] = { "a@b.cd", "first.last+tag@sub.example.com" };
@@ -251,5 +225,4 @@ PN_TEST_MAIN(T(a_project_has_its_maker_as_admin_and_three_environments),
              T(who_leaves_the_organization_leaves_its_projects_at_once),
              T(an_invitation_makes_a_member_once), T(an_invitation_runs_out),
              T(who_has_an_account_accepts_with_its_password), T(organizations_of_others_are_closed),
-             T(an_identitys_token_works_until_it_is_revoked_or_over),
              T(addresses_and_slugs_have_a_form))

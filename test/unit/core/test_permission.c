@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "home.h"
 
+#include "core/auth/token_auth.h"
+
 #include "json/value.h"
 
 static struct pn_call as_role(struct home *h, const char *org_role)
@@ -197,13 +199,13 @@ HOME_TEST(nobody_grants_more_than_they_hold)
 HOME_TEST(tokens_of_instance_administrators_are_theirs_to_make)
 {
     struct pn_call ann = home_new_person(h, "ann@acme.test", "admin");
-    struct pn_identity_token token;
+    struct pn_access_token token;
+    struct pn_grant grant;
     struct pn_err err = { 0 };
-    struct pn_str jwt;
 
-    CHECK_FAILS(
-        pn_identity_token_create(&ann, h->first.identity_id, PN_LIT("x"), 0, &token, &jwt, &err),
-        err, BOUNDARY);
+    CHECK_FAILS(pn_token_auth_create(&ann, h->first.identity_id, PN_LIT("x"), PN_NONE, &grant,
+                                     &token, &err),
+                err, BOUNDARY);
 }
 
 PN_TEST_MAIN(T(organization_roles_are_the_contracts), T(project_roles_are_the_contracts),
