@@ -6,30 +6,70 @@
 #include "json/shape.h"
 
 /* Machine identities (identity-auth.md §3, platform.md §5.1). Members carry the wire's names. */
+struct pn_identity_metadata {
+    struct pn_uuid id;
+    struct pn_str key, value;
+};
+#define PN_IDENTITY_MAX_METADATA 100
+
 struct pn_identity {
     struct pn_uuid id, orgId;
-    struct pn_str name, role;
-    bool isInstanceAdmin;
+    struct pn_str name, role; /* of the organisation: a built-in role's slug, or a custom one's */
+    bool isInstanceAdmin, hasDeleteProtection;
     int64_t createdAt, updatedAt;
+    struct pn_uuid roleId; /* zero: built in */
+    struct pn_str role_name, role_description, role_rules;
+    struct pn_str lastLoginAuthMethod;
+    int64_t lastLoginTime;
+    /* Where a function says so. */
+    struct pn_list metadata; /* of pn_identity_metadata */
+    struct pn_strs authMethods, activeLockoutAuthMethods;
 };
 
-#define PN_IDENTITY_MAX_TTL_S INT64_C(315360000)
+/* What a request says; texts with ptr NULL stay as they are, or their default. */
+struct pn_identity_in {
+    struct pn_str name, role; /* default role: no-access */
+    bool hasDeleteProtection, has_protection;
+    struct pn_list metadata; /* of pn_identity_metadata without ids: replaces all */
+    bool has_metadata;
+};
 
-/* Role slugs are org roles; nobody creates an identity with more rights than their own (PN_BOUNDARY). */
-bool pn_identity_create(struct pn_call *call, struct pn_str name, struct pn_str role,
-                        struct pn_identity *out, struct pn_err *err) PN_CHECKED;
-/* Name or role with ptr NULL stay as they are. */
-bool pn_identity_change(struct pn_call *call, struct pn_uuid id, struct pn_str name,
-                        struct pn_str role, struct pn_identity *out, struct pn_err *err) PN_CHECKED;
+/*
+ * Nobody creates or changes an identity that may do more than they may themselves.
+ *
+ * Errors:  PN_PERMISSION, PN_BOUNDARY
+ *          PN_NOT_FOUND    not of the actor's organisation
+ *          PN_BAD_REQUEST  no such role; protected against deletion
+ */
+bool pn_identity_make(struct pn_call *call, const struct pn_identity_in *in,
+                      struct pn_identity *out, struct pn_err *err) PN_CHECKED;
+bool pn_identity_edit(struct pn_call *call, struct pn_uuid id, const struct pn_identity_in *in,
+                      struct pn_identity *out, struct pn_err *err) PN_CHECKED;
 bool pn_identity_delete(struct pn_call *call, struct pn_uuid id, struct pn_identity *out,
                         struct pn_err *err) PN_CHECKED;
 /* In the actor's organisation, for callers that have checked their permission. PN_NOT_FOUND. */
 bool pn_identity_find(struct pn_call *call, struct pn_uuid id, struct pn_identity *out,
                       struct pn_err *err) PN_CHECKED;
-/* The same with the permission identity:read. */
+/* The same with the permission identity:read, metadata and methods. */
 bool pn_identity_get(struct pn_call *call, struct pn_uuid id, struct pn_identity *out,
                      struct pn_err *err) PN_CHECKED;
-bool pn_identity_list(struct pn_call *call, struct pn_list *out, struct pn_err *err)
-    PN_CHECKED; /* of pn_identity */
+
+enum pn_identity_order {
+    PN_IDENTITY_BY_NAME,
+    PN_IDENTITY_BY_NAME_DOWN,
+    PN_IDENTITY_BY_ROLE,
+    PN_IDENTITY_BY_ROLE_DOWN
+};
+struct pn_identity_search {
+    struct pn_str contains;      /* in the name, any case; absent: any */
+    struct pn_str name, role;    /* equal; absent: any */
+    struct pn_strs names, roles; /* one of them; none: any */
+    enum pn_identity_order order;
+    int64_t offset, limit;
+};
+#define PN_IDENTITY_MAX_LISTED 1000
+/* Permission identity:read. Of pn_identity, with metadata and methods; `total` without the window. */
+bool pn_identity_list(struct pn_call *call, const struct pn_identity_search *search,
+                      struct pn_list *out, int64_t *total, struct pn_err *err) PN_CHECKED;
 
 #endif

@@ -178,7 +178,11 @@ static struct robot robot_with(struct home *h, struct pn_token_terms terms)
 
     if (terms.accessTokenTrustedIps.ptr == NULL)
         r.method.terms.accessTokenTrustedIps = PN_LIT(PN_TRUSTED_IPS_ANY);
-    CHECK_OK(pn_identity_create(&admin, PN_LIT("robot"), PN_LIT("member"), &r.identity, &err), err);
+    CHECK_OK(pn_identity_make(
+                 &admin,
+                 &(struct pn_identity_in){ .name = PN_LIT("robot"), .role = PN_LIT("member") },
+                 &r.identity, &err),
+             err);
     attach(h, &r);
     return r;
 }
@@ -452,7 +456,9 @@ HOME_TEST(a_known_token_needs_no_sql_until_something_changes)
     (void)issue(h, &r); /* a login changes nothing that is known */
     CHECK(knows_without_sql(h, grant.accessToken));
     CHECK_OK(
-        pn_identity_change(&admin, r.identity.id, PN_NONE, PN_LIT("no-access"), &r.identity, &err),
+        pn_identity_edit(&admin, r.identity.id,
+                         &(struct pn_identity_in){ .name = PN_NONE, .role = PN_LIT("no-access") },
+                         &r.identity, &err),
         err);
     CHECK(!knows_without_sql(h, grant.accessToken));
     call = home_as(h, grant.accessToken);

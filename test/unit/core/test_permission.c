@@ -187,11 +187,20 @@ HOME_TEST(nobody_grants_more_than_they_hold)
     CHECK_OK(pn_project_member_add_users(&ann, project.id, (struct pn_strs){ &bob, 1 },
                                          (struct pn_strs){ &member, 1 }, &added, &err),
              err);
-    CHECK_FAILS(pn_identity_create(&ann, PN_LIT("robot"), PN_LIT("admin"), &identity, &err), err,
-                BOUNDARY);
-    CHECK_OK(pn_identity_create(&ann, PN_LIT("robot"), PN_LIT("member"), &identity, &err), err);
+    CHECK_FAILS(pn_identity_make(
+                    &ann,
+                    &(struct pn_identity_in){ .name = PN_LIT("robot"), .role = PN_LIT("admin") },
+                    &identity, &err),
+                err, BOUNDARY);
+    CHECK_OK(pn_identity_make(
+                 &ann,
+                 &(struct pn_identity_in){ .name = PN_LIT("robot"), .role = PN_LIT("member") },
+                 &identity, &err),
+             err);
     CHECK_FAILS(
-        pn_identity_change(&ann, h->first.identity_id, PN_LIT("mine"), PN_NONE, &identity, &err),
+        pn_identity_edit(&ann, h->first.identity_id,
+                         &(struct pn_identity_in){ .name = PN_LIT("mine"), .role = PN_NONE },
+                         &identity, &err),
         err, BOUNDARY);
     CHECK_FAILS(pn_identity_delete(&ann, h->first.identity_id, &identity, &err), err, BOUNDARY);
 }
