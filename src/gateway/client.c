@@ -5,6 +5,7 @@
 #include "crypto/x509.h"
 #include "gateway/session.h"
 #include "json/shape.h"
+#include "kube/road.h"
 
 #include <string.h>
 
@@ -20,15 +21,41 @@ static const struct pn_field pam_extension_fields[] = {
     PN_FIELD(pam_extension, resourceType, STRING, .required = true, .max = 64),
 };
 
+static bool is_ours(const struct pn_identity *identity, const struct pn_cert_info *info,
+                    struct pn_str gateway)
+{
+    struct pn_uuid id;
+
+    return pn_uuid_parse(gateway, &id) && pn_uuid_eq(id, identity->gateway_id) &&
+           pn_str_eq(info->organization, identity->organization);
+}
+
 static bool is_made_for(const struct pn_identity *identity, const struct pn_cert_info *info)
 {
     struct pn_str rest = info->common_name, actor;
-    struct pn_uuid gateway;
 
     return pn_str_cut(&rest, ':', &actor) &&
            (pn_str_is(actor, "user") || pn_str_is(actor, "identity")) &&
-           pn_uuid_parse(rest, &gateway) && pn_uuid_eq(gateway, identity->gateway_id) &&
-           pn_str_eq(info->organization, identity->organization);
+           is_ours(identity, info, rest);
+}
+
+/* Name, unit, extension, and no session: each alone would do, and a session's certificate has none. */
+bool pn_client_check_platform(struct pn_arena *arena, struct pn_str der,
+                              const struct pn_identity *identity, struct pn_err *err)
+{
+    struct pn_cert_info info;
+    struct pn_str actor, session, name = PN_LIT(PN_ROAD_CN);
+
+    if (!pn_x509_read(arena, der, &info, err) ||
+        !pn_x509_extension(arena, der, PN_ROAD_OID, &actor, err) ||
+        !pn_x509_extension(arena, der, SESSION_OID, &session, err))
+        return false;
+    if (!pn_str_starts(info.common_name, name) || !pn_str_is(info.unit, PN_ROAD_UNIT) ||
+        !pn_str_is(actor, PN_ROAD_EXTENSION) || session.ptr != NULL)
+        return pn_fail(err, PN_FORBIDDEN, "the certificate is not the platform's");
+    return is_ours(identity, &info,
+                   pn_str_slice(info.common_name, name.len, info.common_name.len)) ||
+           pn_fail(err, PN_FORBIDDEN, "the platform's certificate was made for another gateway");
 }
 
 bool pn_client_read_claim(struct pn_arena *arena, struct pn_str der,
@@ -95,6 +122,22 @@ static void refuse(struct pn_client *client, struct pn_stream *tls, const struct
     unlink_client(client);
 }
 
+/* The server itself; nobody else has such a certificate, and it speaks nothing else. */
+static void serve_platform(struct pn_client *client, struct pn_stream *tls)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(65536);
+    struct pn_err why = { 0 };
+
+    if (pn_tls_peer_has_expired(tls))
+        (void)pn_fail(&why, PN_FORBIDDEN, "the platform's certificate has expired");
+    else if (pn_client_check_platform(arena, pn_tls_peer_der(tls, arena), client->worker->identity,
+                                      &why))
+        client->conn =
+            pn_http_serve(client->worker->platform, tls, false, pn_str_from(client->ip), client);
+    if (client->conn == NULL)
+        refuse(client, tls, &why);
+}
+
 static void on_tls(void *client_, struct pn_stream *tls, const struct pn_err *err)
 {
     struct pn_client *client = client_;
@@ -108,6 +151,10 @@ static void on_tls(void *client_, struct pn_stream *tls, const struct pn_err *er
     if (client->worker->is_draining) {
         (void)pn_fail(&why, PN_BUSY, "the gateway is stopping");
         refuse(client, tls, &why);
+        return;
+    }
+    if (strcmp(pn_tls_alpn(tls), PN_ROAD_ALPN) == 0) {
+        serve_platform(client, tls);
         return;
     }
     if (!join_session(client, tls, &why)) {

@@ -29,6 +29,9 @@ struct pn_claim {
     struct pn_uuid session;
     int64_t not_after_ms;
 };
+/* Is it the server itself (doc/protocol/platform-road.md), for this gateway and organisation? PN_FORBIDDEN. */
+bool pn_client_check_platform(struct pn_arena *arena, struct pn_str der,
+                              const struct pn_identity *identity, struct pn_err *err) PN_CHECKED;
 bool pn_client_read_claim(struct pn_arena *arena, struct pn_str der,
                           const struct pn_identity *identity, struct pn_claim *out,
                           struct pn_err *err) PN_CHECKED;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "crypto/random.h"
 #include "gateway/client.h"
+#include "gateway/errand.h"
 #include "gateway/upload.h"
 #include "gateway/worker.h"
 
@@ -166,6 +167,7 @@ static bool start_listening(struct pn_gateway *gateway, const struct pn_gateway_
         *err = gateway->failure;
         return pn_within(err, "--listen");
     }
+    pn_errands_own(gateway->shared.errands, gateway->listen_port);
     if (config->direct_address.len > 0)
         (void)snprintf(address, 300, "%.*s", PN_ARG(config->direct_address));
     else
@@ -397,6 +399,7 @@ static bool start(struct pn_gateway *gateway, const struct pn_gateway_config *co
     if (loops > MAX_LOOPS)
         return pn_fail(err, PN_USAGE, "a gateway has at most %d loops", MAX_LOOPS);
     return pn_state_open(config->state_dir, &gateway->state, err) &&
+           pn_errands_new(gateway->pod_directory, &gateway->shared.errands, err) &&
            pn_control_enrol(config->server_url, config->server_ca_pem, &gateway->state,
                             config->enrol_token, err) &&
            start_loops(gateway, loops, err) && start_listening(gateway, config, address, err) &&
@@ -468,6 +471,7 @@ void pn_gateway_stop(struct pn_gateway *gateway)
     if (gateway->shared.control != NULL)
         pn_control_stop(gateway->shared.control);
     tell_all(gateway, run_close, DRAIN_MS);
+    pn_errands_free(gateway->shared.errands);
     stop_loops(gateway);
     pn_control_free(gateway->shared.control);
     pn_upload_stop(gateway->upload, LINGER_MS);

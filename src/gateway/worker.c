@@ -3,10 +3,12 @@
 
 #include "base/log.h"
 #include "gateway/client.h"
+#include "gateway/errand.h"
 #include "gateway/link.h"
 #include "gateway/passage.h"
 #include "gateway/session.h"
 #include "gateway/upstream.h"
+#include "kube/road.h"
 #include "kube/status.h"
 
 #define HEAD_TIMEOUT_MS 32000
@@ -61,7 +63,7 @@ struct pn_worker *pn_worker_new(const struct pn_shared *shared, struct pn_loop *
 static bool make_client_side(const struct pn_identity *identity, struct pn_tls_context **out,
                              struct pn_err *err)
 {
-    static const char *const alpn[] = { "h2", "http/1.1", NULL };
+    static const char *const alpn[] = { "h2", "http/1.1", PN_ROAD_ALPN, NULL };
     struct pn_tls_settings settings = {
         .is_server = true,
         .chain_pem = identity->chain,
@@ -106,6 +108,8 @@ static void start_http(struct pn_worker *worker)
     };
 
     worker->http = pn_http_server_new(worker->loop, &config);
+    config.request = pn_errand_begin;
+    worker->platform = pn_http_server_new(worker->loop, &config);
     pn_timer_start(worker->loop, &worker->sweep, SWEEP_MS);
 }
 
@@ -184,8 +188,10 @@ void pn_worker_drain(struct pn_worker *worker, void (*over)(struct pn_worker *wo
     worker->is_draining = true;
     worker->over = over;
     pn_link_drain_all(worker);
-    if (worker->http != NULL)
+    if (worker->http != NULL) {
         pn_http_server_drain(worker->http);
+        pn_http_server_drain(worker->platform);
+    }
     worker->leaving.run = on_drain_step;
     on_drain_step(&worker->leaving);
 }
@@ -218,8 +224,11 @@ void pn_worker_close(struct pn_worker *worker, void (*over)(struct pn_worker *wo
     pn_session_abort_all(worker, &why);
     pn_client_close_all(worker);
     pn_upstream_cancel_all(worker);
-    pn_http_server_free(worker->http);
-    worker->http = NULL;
+    if (worker->http != NULL) {
+        pn_http_server_free(worker->http);
+        pn_http_server_free(worker->platform);
+    }
+    worker->http = worker->platform = NULL;
     pn_link_free_all(worker);
     worker->leaving.run = on_close_step;
     pn_timer_start(worker->loop, &worker->leaving, 0);

@@ -23,11 +23,13 @@ struct pn_upstream;
 struct pn_upstream_trust;
 struct pn_upstream_dial;
 struct pn_link;
+struct pn_errands;
 
 /* What all workers share; does not change while they run. */
 struct pn_shared {
     struct pn_control *control;
     struct pn_spool *spool;
+    struct pn_errands *errands; /* threads for calls of the platform */
     bool is_recording_strict;
     char process[37];                     /* names this run to relays */
     void (*session_ended)(void *context); /* an upload may be due; NULL: nobody cares */
@@ -44,7 +46,8 @@ struct pn_worker {
     struct pn_own_pod *pod; /* NULL: not needed yet, or none, for the reason in `no_pod` */
     struct pn_err no_pod;
     struct pn_http_server *http;
-    struct pn_map *sessions; /* by 16 bytes of id */
+    struct pn_http_server *platform; /* for the server itself: calls to clusters */
+    struct pn_map *sessions;         /* by 16 bytes of id */
     struct pn_client *clients;
     struct pn_upstream_trust *trusts;
     struct pn_upstream_dial *dials;

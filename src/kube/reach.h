@@ -34,8 +34,8 @@ struct pn_reach_request {
     const char *content_type;
     const struct pn_secret *bearer;
     struct pn_str
-        impersonate;    /* AS_GATEWAY: "system:serviceaccount:NS:NAME" the gateway impersonates */
-    int64_t timeout_ms; /* 0 = 10,000; never beyond call->deadline_ms */
+        impersonate;       /* "system:serviceaccount:NS:NAME", whom the bearer acts as; PN_NONE */
+    int64_t timeout_ms;    /* 0 = 10,000; never beyond call->deadline_ms */
     size_t max_body_bytes; /* of the answer; 0 = 64 KiB */
     bool is_repeatable;    /* although its method does not say so: TokenReviews */
 };

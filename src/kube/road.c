@@ -21,7 +21,7 @@ struct wire_request {
     int as, method;
     struct pn_str host, ca, impersonate, path, contentType, body;
     struct pn_secret *bearer;
-    bool insecure;
+    bool insecure, repeatable;
     int64_t timeoutMs, maxBodyBytes;
 };
 static const struct pn_field wire_request_fields[] = {
@@ -35,6 +35,7 @@ static const struct pn_field wire_request_fields[] = {
     PN_FIELD(wire_request, contentType, STRING, .max = 256),
     PN_FIELD(wire_request, bearer, SECRET, .min = 1, .max = 16384),
     PN_FIELD(wire_request, body, STRING, .max = (int64_t)PN_ROAD_MAX_BYTES),
+    PN_FIELD(wire_request, repeatable, BOOL),
     PN_FIELD(wire_request, timeoutMs, INT, .required = true, .min = 1, .max = PN_ROAD_MAX_MS),
     PN_FIELD(wire_request, maxBodyBytes, INT, .required = true, .min = 1,
              .max = (int64_t)PN_ROAD_MAX_BODY),
@@ -69,6 +70,7 @@ void pn_road_print_request(const struct pn_reach_to *to, const struct pn_reach_r
         pn_write_text(&w, "contentType", request->content_type);
     if (request->body.ptr != NULL)
         pn_write_base64(&w, "body", request->body);
+    pn_write_bool(&w, "repeatable", request->is_repeatable);
     pn_write_int(&w, "timeoutMs", request->timeout_ms);
     pn_write_int(&w, "maxBodyBytes", (int64_t)request->max_body_bytes);
     pn_write_end(&w);
@@ -134,7 +136,8 @@ static bool take(struct pn_arena *arena, const struct wire_request *in, struct p
                      .bearer = in->bearer,
                      .impersonate = in->impersonate,
                      .timeout_ms = in->timeoutMs,
-                     .max_body_bytes = (size_t)in->maxBodyBytes },
+                     .max_body_bytes = (size_t)in->maxBodyBytes,
+                     .is_repeatable = in->repeatable },
         .bearer = in->bearer,
     };
     return in->body.ptr == NULL || decode(arena, in->body, &out->request.body) ||
@@ -202,10 +205,10 @@ void pn_road_print_answer(const struct pn_reach_answer *answer, struct pn_buf *o
 
     pn_write_object(&w, NULL);
     pn_write_int(&w, "status", answer->status);
-    pn_write_str(&w, "statusText", at_most(answer->status_text, 128));
-    pn_write_str(&w, "contentType", at_most(answer->content_type, 128));
+    write_if(&w, "statusText", at_most(answer->status_text, 128));
+    write_if(&w, "contentType", at_most(answer->content_type, 128));
     pn_write_int(&w, "retryAfter", answer->retry_after_s);
-    pn_write_base64(&w, "body", answer->body);
+    pn_write_base64(&w, "body", answer->body.ptr != NULL ? answer->body : PN_LIT(""));
     pn_write_end(&w);
 }
 

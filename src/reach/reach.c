@@ -7,96 +7,25 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "crypto/hash.h"
 #include "kube/host.h"
 #include "net/fetch.h"
 #include "reach/guard.h"
+#include "reach/idle.h"
 #include "sys/pod.h"
 
 #define TIMEOUT_MS 10000
 #define MAX_ANSWER_BYTES ((size_t)64 * 1024)
-#define MAX_IDLE 64
-#define MAX_IDLE_MS 60000
 #define POD_FRESH_MS 30000 /* contract §13: a renewed token counts within 60 s */
-
-/* A connection to one host under one CA, which waits for its next request. */
-struct idle {
-    struct idle *next;
-    uint8_t key[PN_SHA256_BYTES];
-    struct pn_fetcher *fetcher;
-    int64_t since_ms;
-};
 
 struct pn_reacher {
     struct pn_reach_port port; /* first: what calls hold */
     struct pn_reacher_config config;
     struct pn_reach_guard guard;
+    struct pn_idle_pool *idle;
     pthread_mutex_t mutex; /* of all below */
-    struct idle *idle;     /* newest first */
-    size_t idle_count;
     struct pn_pod pod;
     int64_t pod_read_ms; /* 0: not read */
 };
-
-/* ---- connections that wait ---- */
-
-static void idle_free(struct idle *idle)
-{
-    pn_fetcher_free(idle->fetcher);
-    pn_heap_free(idle);
-}
-
-static struct idle *take_idle(struct pn_reacher *r, const uint8_t key[PN_SHA256_BYTES])
-{
-    struct idle *found = NULL;
-
-    pthread_mutex_lock(&r->mutex);
-    for (struct idle **at = &r->idle; *at != NULL; at = &(*at)->next) {
-        if (memcmp((*at)->key, key, PN_SHA256_BYTES) != 0)
-            continue;
-        found = *at;
-        *at = found->next;
-        r->idle_count--;
-        break;
-    }
-    pthread_mutex_unlock(&r->mutex);
-    return found;
-}
-
-/* Keeps the newest; the rest of the list, too old or too many, is returned to be closed unlocked. */
-static struct idle *cut_old(struct pn_reacher *r, int64_t now_ms)
-{
-    size_t kept = 0;
-    struct idle **at = &r->idle, *old;
-
-    while (*at != NULL && kept < MAX_IDLE && now_ms - (*at)->since_ms < MAX_IDLE_MS) {
-        at = &(*at)->next;
-        kept++;
-    }
-    old = *at;
-    *at = NULL;
-    r->idle_count = kept;
-    return old;
-}
-
-static void keep_idle(struct pn_reacher *r, struct idle *idle)
-{
-    struct idle *old;
-
-    idle->since_ms = pn_clock_mono_ms();
-    pthread_mutex_lock(&r->mutex);
-    idle->next = r->idle;
-    r->idle = idle;
-    r->idle_count++;
-    old = cut_old(r, idle->since_ms);
-    pthread_mutex_unlock(&r->mutex);
-    while (old != NULL) {
-        struct idle *next = old->next;
-
-        idle_free(old);
-        old = next;
-    }
-}
 
 /* ---- where to ---- */
 
@@ -120,21 +49,16 @@ static bool url_of(struct pn_str text, struct pn_url *out, struct pn_err *err)
     return true;
 }
 
-static bool connect_idle(struct pn_reacher *r, const struct pn_reach_to *to, struct idle **out,
-                         struct pn_err *err)
+static bool connect_to(struct pn_reacher *r, const struct pn_reach_to *to, struct pn_fetcher **out,
+                       struct pn_err *err)
 {
     struct pn_fetcher_config config = { .trust_pem = to->ca_pem.len > 0 ? to->ca_pem : PN_NONE,
                                         .is_insecure = to->is_insecure,
                                         .user_agent = "postern/" PN_VERSION,
                                         .check = pn_reach_guard_check,
                                         .check_context = &r->guard };
-    struct pn_fetcher *fetcher;
 
-    if (!url_of(to->host, &config.url, err) || !pn_fetcher_new(&config, &fetcher, err))
-        return false;
-    *out = pn_heap_new(sizeof(**out));
-    (*out)->fetcher = fetcher;
-    return true;
+    return url_of(to->host, &config.url, err) && pn_fetcher_new(&config, out, err);
 }
 
 /* ---- one request ---- */
@@ -184,9 +108,12 @@ static bool fetch(struct pn_call *call, struct pn_fetcher *fetcher,
 {
     int64_t until_ms =
         pn_clock_mono_ms() + (request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS);
+    const struct pn_http_field impersonate = { PN_LIT("Impersonate-User"), request->impersonate };
     const struct pn_fetch what = {
         .method = request->method,
         .path = request->path,
+        .fields = &impersonate,
+        .field_count = request->impersonate.len > 0,
         .bearer = request->bearer,
         .body = request->body,
         .content_type = request->content_type,
@@ -210,22 +137,25 @@ static bool send_directly(struct pn_reacher *r, struct pn_call *call, const stru
                           enum pn_reach_fault *fault, struct pn_err *err)
 {
     uint8_t key[PN_SHA256_BYTES];
-    struct idle *connection;
+    struct pn_idle *connection;
+    struct pn_fetcher *fetcher;
     bool done;
 
     key_of(call, to, key);
-    connection = take_idle(r, key);
-    if (connection == NULL && !connect_idle(r, to, &connection, err)) {
-        *fault = PN_REACH_BAD_HOST;
-        return false;
+    connection = pn_idle_take(r->idle, key);
+    if (connection == NULL) {
+        if (!connect_to(r, to, &fetcher, err)) {
+            *fault = PN_REACH_BAD_HOST;
+            return false;
+        }
+        connection = pn_idle_new(key, fetcher, INT64_MAX);
     }
-    memcpy(connection->key, key, sizeof(key));
     done = fetch(call, connection->fetcher, request, out, fault, err);
-    keep_idle(r, connection);
+    pn_idle_keep(r->idle, connection);
     return done;
 }
 
-/* ---- as this server's own pod ---- */
+/* ---- as our own pod ---- */
 
 static bool refresh_pod(struct pn_reacher *r, struct pn_err *err)
 {
@@ -281,7 +211,7 @@ static bool send_as_server(struct pn_reacher *r, struct pn_call *call, const str
 
     if (!copy_pod(r, call, &own, &token, err)) {
         *fault = PN_REACH_BAD_HOST;
-        return pn_recast(err, PN_UNREACHABLE, "the server's own pod identity cannot be used: %s",
+        return pn_recast(err, PN_UNREACHABLE, "its own pod identity cannot be used: %s",
                          err->message);
     }
     with_token.bearer = token;
@@ -321,6 +251,7 @@ struct pn_reacher *pn_reacher_new(const struct pn_reacher_config *config)
 
     r->port.send = reach;
     r->config = *config;
+    r->idle = pn_idle_pool_new();
     pthread_mutex_init(&r->mutex, NULL);
     return r;
 }
@@ -329,12 +260,7 @@ void pn_reacher_free(struct pn_reacher *r)
 {
     if (r == NULL)
         return;
-    while (r->idle != NULL) {
-        struct idle *next = r->idle->next;
-
-        idle_free(r->idle);
-        r->idle = next;
-    }
+    pn_idle_pool_free(r->idle);
     pn_pod_drop(&r->pod);
     pthread_mutex_destroy(&r->mutex);
     pn_heap_free(r);

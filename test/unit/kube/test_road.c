@@ -143,6 +143,17 @@ PN_TEST(an_answer_comes_back_the_same)
     CHECK(pn_str_eq(answer.body, said.body));
 }
 
+PN_TEST(an_answer_may_be_a_status_alone)
+{
+    pn_auto(pn_buf_drop) struct pn_buf wire = pn_buf_init(4096);
+    struct pn_reach_answer said = { .status = 204 };
+
+    pn_road_print_answer(&said, &wire);
+    CHECK_OK(pn_road_parse_answer(arena, pn_buf_str(&wire), &answer, &fault, &err), err);
+    CHECK_EQ(answer.status, 204);
+    CHECK_EQ(answer.body.len, 0);
+}
+
 PN_TEST(a_fault_comes_back_with_its_sentence)
 {
     static const enum pn_reach_fault all[] = { PN_REACH_BAD_HOST,    PN_REACH_NO_NAME,
@@ -182,5 +193,5 @@ PN_TEST(what_is_no_answer_is_a_fault)
 
 PN_TEST_MAIN(R(a_request_with_a_bearer_comes_back_the_same),
              R(a_request_as_the_gateway_takes_nothing_else_along), R(what_is_no_request_is_refused),
-             R(an_answer_comes_back_the_same), R(a_fault_comes_back_with_its_sentence),
-             R(what_is_no_answer_is_a_fault))
+             R(an_answer_comes_back_the_same), R(an_answer_may_be_a_status_alone),
+             R(a_fault_comes_back_with_its_sentence), R(what_is_no_answer_is_a_fault))

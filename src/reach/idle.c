@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reach/idle.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define MAX_IDLE 64
+#define MAX_IDLE_MS 60000
+
+struct pn_idle_pool {
+    pthread_mutex_t mutex;
+    struct pn_idle *idle; /* newest first */
+};
+
+struct pn_idle_pool *pn_idle_pool_new(void)
+{
+    struct pn_idle_pool *pool = pn_heap_new(sizeof(*pool));
+
+    pthread_mutex_init(&pool->mutex, NULL);
+    return pool;
+}
+
+static void free_all(struct pn_idle *idle)
+{
+    while (idle != NULL) {
+        struct pn_idle *next = idle->next;
+
+        pn_idle_free(idle);
+        idle = next;
+    }
+}
+
+void pn_idle_pool_free(struct pn_idle_pool *pool)
+{
+    free_all(pool->idle);
+    pthread_mutex_destroy(&pool->mutex);
+    pn_heap_free(pool);
+}
+
+struct pn_idle *pn_idle_new(const uint8_t key[PN_SHA256_BYTES], struct pn_fetcher *fetcher,
+                            int64_t until_ms)
+{
+    struct pn_idle *idle = pn_heap_new(sizeof(*idle));
+
+    memcpy(idle->key, key, PN_SHA256_BYTES);
+    idle->fetcher = fetcher;
+    idle->until_ms = until_ms;
+    return idle;
+}
+
+void pn_idle_free(struct pn_idle *idle)
+{
+    pn_fetcher_free(idle->fetcher);
+    pn_heap_free(idle);
+}
+
+struct pn_idle *pn_idle_take(struct pn_idle_pool *pool, const uint8_t key[PN_SHA256_BYTES])
+{
+    struct pn_idle *found = NULL;
+
+    pthread_mutex_lock(&pool->mutex);
+    for (struct pn_idle **at = &pool->idle; *at != NULL; at = &(*at)->next) {
+        if (memcmp((*at)->key, key, PN_SHA256_BYTES) != 0)
+            continue;
+        found = *at;
+        *at = found->next;
+        break;
+    }
+    pthread_mutex_unlock(&pool->mutex);
+    if (found == NULL || pn_clock_mono_ms() < found->until_ms)
+        return found;
+    pn_idle_free(found);
+    return NULL;
+}
+
+/* Keeps the newest; the rest of the list, too old or too many, is returned to be closed unlocked. */
+static struct pn_idle *cut_old(struct pn_idle_pool *pool, int64_t now_ms)
+{
+    size_t kept = 0;
+    struct pn_idle **at = &pool->idle, *old;
+
+    while (*at != NULL && kept < MAX_IDLE && now_ms - (*at)->since_ms < MAX_IDLE_MS) {
+        at = &(*at)->next;
+        kept++;
+    }
+    old = *at;
+    *at = NULL;
+    return old;
+}
+
+void pn_idle_keep(struct pn_idle_pool *pool, struct pn_idle *idle)
+{
+    struct pn_idle *old;
+
+    idle->since_ms = pn_clock_mono_ms();
+    pthread_mutex_lock(&pool->mutex);
+    idle->next = pool->idle;
+    pool->idle = idle;
+    old = cut_old(pool, idle->since_ms);
+    pthread_mutex_unlock(&pool->mutex);
+    free_all(old);
+}
