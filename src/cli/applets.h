@@ -19,8 +19,9 @@ extern const struct pn_command pn_pam_commands[];     /* pam.c: resources and ac
 extern const struct pn_command pn_session_commands[]; /* session.c: pam access, pam session … */
 extern const struct pn_command pn_kube_commands[];    /* kube.c: kube login, logout, credential */
 extern const struct pn_command pn_gateway_commands[]; /* gateway.c */
-extern const struct pn_command pn_relay_commands[];   /* relay.c */
-extern const struct pn_command pn_server_commands[];  /* server.c: server, routes, config */
-extern const struct pn_command pn_user_commands[];    /* user.c */
+extern const struct pn_command pn_gateway_pool_commands[]; /* gateway_pool.c */
+extern const struct pn_command pn_relay_commands[];        /* relay.c */
+extern const struct pn_command pn_server_commands[];       /* server.c: server, routes, config */
+extern const struct pn_command pn_user_commands[];         /* user.c */
 
 #endif

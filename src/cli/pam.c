@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "cli/applets.h"
+#include "cli/find.h"
 #include "json/writer.h"
 #include "sys/sys.h"
 
@@ -225,12 +226,16 @@ static bool resource_create(struct pn_cli *cli, int *exit_code, struct pn_err *e
     if (pn_cli_has(cli, "ca-file") && pn_cli_has(cli, "insecure-skip-tls-verify"))
         return pn_fail(err, PN_USAGE,
                        "--ca-file and --insecure-skip-tls-verify exclude each other");
-    if (!pn_cli_project(cli, &project, err) || !choose_gateway(cli, &gateway, err))
+    if (pn_cli_has(cli, "gateway") && pn_cli_has(cli, "pool"))
+        return pn_fail(err, PN_USAGE, "--gateway and --pool exclude each other");
+    if (!pn_cli_project(cli, &project, err) ||
+        !(pn_cli_has(cli, "pool") ? pn_cli_find_pool(cli, pn_cli_option(cli, "pool"), &gateway, err)
+                                  : choose_gateway(cli, &gateway, err)))
         return false;
     pn_write_object(&w, NULL);
     pn_write_str(&w, "projectId", project);
     pn_write_str(&w, "name", pn_cli_arg(cli, 0));
-    pn_write_str(&w, "gatewayId", gateway);
+    pn_write_str(&w, pn_cli_has(cli, "pool") ? "gatewayPoolId" : "gatewayId", gateway);
     if (!write_connection(cli, &w, err))
         return false;
     pn_write_end(&w);
@@ -376,6 +381,7 @@ static const struct pn_option resource_options[] = {
     { "ca-file", "F", "CA of its certificate, PEM (default: the gateway's system's CAs)" },
     { "insecure-skip-tls-verify", NULL, "do not check its certificate" },
     { "gateway", "G", "which gateway reaches it (default: the only one)" },
+    { "pool", "P", "which pool of gateways does, instead" },
     { 0 },
 };
 static const struct pn_option account_options[] = {
@@ -390,7 +396,8 @@ static const struct pn_option account_options[] = {
 
 const struct pn_command pn_pam_commands[] = {
     { .words = "pam resource create",
-      .arguments = "NAME --url URL [--ca-file F | --insecure-skip-tls-verify] [--gateway G]",
+      .arguments =
+          "NAME --url URL [--ca-file F | --insecure-skip-tls-verify] [--gateway G | --pool P]",
       .summary = "Register a Kubernetes cluster",
       .options = resource_options,
       .min_args = 1,

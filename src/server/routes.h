@@ -24,6 +24,7 @@ extern const struct pn_route pn_audit_log_routes[];
 extern const struct pn_route pn_secrets_routes[];
 extern const struct pn_route pn_secrets_batch_routes[];
 extern const struct pn_route pn_gateways_routes[];
+extern const struct pn_route pn_gateway_pools_routes[];
 extern const struct pn_route pn_relays_routes[];
 extern const struct pn_route pn_pam_resources_routes[];
 extern const struct pn_route pn_pam_accounts_routes[];

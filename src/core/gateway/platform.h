@@ -21,9 +21,9 @@ bool pn_platform_find(struct pn_call *call, struct pn_uuid gateway, struct pn_pl
                       struct pn_err *err) PN_CHECKED;
 
 struct pn_platform_leaf {
-    struct pn_str chain, key;    /* leaf and intermediate; PKCS#8: in call->arena, which is wiped */
-    struct pn_str trust;         /* what the gateway's own certificate chains to */
-    struct pn_str server_name;   /* whom we must find there */
+    struct pn_str chain, key;  /* leaf and intermediate; PKCS#8: in call->arena, which is wiped */
+    struct pn_str trust;       /* what the gateway's own certificate chains to */
+    struct pn_str server_name; /* whom we must find there */
     int64_t not_after_ms;
 };
 bool pn_platform_issue(struct pn_call *call, struct pn_uuid gateway, struct pn_platform_leaf *out,

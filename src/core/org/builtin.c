@@ -23,6 +23,7 @@ static const struct pn_rule org_member[] = {
     MAY("identity", CRUD),
     MAY("audit-logs", "read"),
     MAY("gateway", "list-gateways create-gateways attach-gateways"),
+    MAY("gateway-pool", "list-gateway-pools attach-gateway-pools"),
     MAY("relay", "list-relays create-relays edit-relays"),
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "core/gateway/pki.h"
+#include "core/gateway/pools.h"
 #include "core/gateway/tunnels.h"
 #include "core/org/permission.h"
 #include "core/pam/account.h"
@@ -23,7 +24,7 @@
 
 /* The account as the decision needs it. */
 struct target {
-    struct pn_uuid account_id, project_id, gateway_id;
+    struct pn_uuid account_id, project_id, gateway_id, pool_id;
     struct pn_str resource_name, account_name, gateway_name, auth_method, url;
     struct pn_str namespace, service_account_name;
     int64_t max_duration_s;
@@ -69,7 +70,7 @@ static bool refuse_missing(const struct reference *ref, struct pn_err *err)
 
 #define SELECT_TARGET                                                                              \
     "SELECT a.id, a.project_id, r.gateway_id, r.name, a.name, g.name, a.auth_method, r.url, "      \
-    "a.max_duration_s, a.namespace, a.service_account_name"                                        \
+    "a.max_duration_s, a.namespace, a.service_account_name, r.gateway_pool_id"                     \
     " FROM pam_accounts a JOIN pam_resources r ON r.id = a.resource_id JOIN projects p ON p.id = " \
     "a.project_id"                                                                                 \
     " LEFT JOIN gateways g ON g.id = r.gateway_id WHERE p.org_id = $org AND ($any_project = 1 OR " \
@@ -89,6 +90,7 @@ static struct target read_target(struct pn_query *q, struct pn_arena *arena)
         .max_duration_s = pn_column_int(q, 8),
         .namespace = pn_column_str(q, 9, arena),
         .service_account_name = pn_column_str(q, 10, arena),
+        .pool_id = pn_column_uuid(q, 11),
     };
 }
 
@@ -278,7 +280,9 @@ static bool write_session(struct pn_db_conn *tx, void *context, struct pn_err *e
             " updated_ms) SELECT $id, $org, a.project_id, a.id, g.id, r.name, a.name, g.name,"
             " $user, $identity, $actor_name, $ip, $agent, $method, $reason, 'starting', $now,"
             " $expires, $now FROM pam_accounts a JOIN pam_resources r ON r.id = a.resource_id"
-            " JOIN gateways g ON g.id = r.gateway_id WHERE a.id = $account AND g.id = $gateway"
+            " JOIN gateways g ON g.id = r.gateway_id OR EXISTS (SELECT 1 FROM"
+            " gateway_pool_members m WHERE m.pool_id = r.gateway_pool_id AND m.gateway_id = g.id)"
+            " WHERE a.id = $account AND g.id = $gateway"
             " AND EXISTS (SELECT 1 FROM project_members m WHERE m.project_id = a.project_id"
             " AND (m.user_id = $user OR m.identity_id = $identity))");
     int64_t added;
@@ -306,11 +310,30 @@ static bool write_session(struct pn_db_conn *tx, void *context, struct pn_err *e
 
 /* ---- the decision, step by step as in §13.3 ---- */
 
-static bool find_road(struct pn_call *call, const struct target *target, struct pn_pam_access *out,
+/* The resource's own gateway, or else one of its pool: the session is pinned to it. */
+static bool choose_gateway(struct pn_call *call, struct target *target, struct pn_err *err)
+{
+    struct pn_list reachable;
+
+    if (!pn_uuid_is_zero(target->gateway_id) || pn_uuid_is_zero(target->pool_id))
+        return true;
+    if (!pn_pools_reachable(call, target->pool_id, &reachable, err))
+        return false;
+    if (reachable.count == 0)
+        return pn_fail(err, PN_BAD_REQUEST,
+                       "Gateway not configured for this account: no gateway of its pool has a live "
+                       "tunnel");
+    target->gateway_id = *(struct pn_uuid *)reachable.items;
+    return true;
+}
+
+static bool find_road(struct pn_call *call, struct target *target, struct pn_pam_access *out,
                       struct pn_err *err)
 {
     struct pn_tunnels_road road;
 
+    if (!choose_gateway(call, target, err))
+        return false;
     if (pn_uuid_is_zero(target->gateway_id))
         return pn_fail(err, PN_BAD_REQUEST, "Gateway not configured for this account");
     if (!pn_tunnels_find(call, target->gateway_id, &road, err))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/pam/resource.h"
 
+#include "core/gateway/pools.h"
 #include "core/org/permission.h"
 #include "core/pam/rules.h"
 #include "core/pam/session.h"
@@ -12,8 +13,9 @@
     "SELECT r.id, r.project_id, r.gateway_id, r.name, g.name, r.url, r.ca_certificate, " \
     "r.is_verified,"                                                                     \
     " (SELECT count(*) FROM pam_accounts a WHERE a.resource_id = r.id), r.created_ms, "  \
-    "r.updated_ms"                                                                       \
-    " FROM pam_resources r LEFT JOIN gateways g ON g.id = r.gateway_id "
+    "r.updated_ms, r.gateway_pool_id, gp.name"                                           \
+    " FROM pam_resources r LEFT JOIN gateways g ON g.id = r.gateway_id"                  \
+    " LEFT JOIN gateway_pools gp ON gp.id = r.gateway_pool_id "
 
 static void read_view(struct pn_query *q, struct pn_arena *arena, struct pn_pam_resource *out)
 {
@@ -30,6 +32,8 @@ static void read_view(struct pn_query *q, struct pn_arena *arena, struct pn_pam_
         .accountCount = pn_column_int(q, 8),
         .createdAt = pn_column_int(q, 9),
         .updatedAt = pn_column_int(q, 10),
+        .gatewayPoolId = pn_column_uuid(q, 11),
+        .gatewayPoolName = pn_column_str(q, 12, arena),
     };
 }
 
@@ -83,7 +87,13 @@ static bool check_change(struct pn_call *call, const struct pn_pam_resource_chan
 {
     if (change->has_ca && !check_ca(call, change->ca_certificate, err))
         return false;
-    return !change->has_gateway || pn_uuid_is_zero(change->gateway_id) ||
+    if (!pn_uuid_is_zero(change->gateway_id) && !pn_uuid_is_zero(change->pool_id))
+        return pn_pam_invalid(call->arena, "gatewayPoolId",
+                              "Cannot specify both a gateway and a gateway pool", err);
+    if (!pn_uuid_is_zero(change->pool_id) &&
+        !pn_permit_org(call, "gateway-pool", "attach-gateway-pools", err))
+        return false;
+    return pn_uuid_is_zero(change->gateway_id) ||
            pn_permit_org(call, "gateway", "attach-gateways", err);
 }
 
@@ -93,6 +103,11 @@ struct change {
     const struct pn_pam_resource_change *want;
     struct pn_pam_resource row;
 };
+
+static struct pn_str id_or_none(struct pn_arena *arena, struct pn_uuid id)
+{
+    return pn_uuid_is_zero(id) ? PN_NONE : pn_uuid_str(arena, id);
+}
 
 static bool note(struct pn_db_conn *tx, const struct change *c, const char *type,
                  struct pn_err *err)
@@ -108,9 +123,8 @@ static bool note(struct pn_db_conn *tx, const struct change *c, const char *type
                         { "resourceType", PN_LIT("kubernetes") },
                         { "name", c->row.name },
                         { "url", c->row.connectionDetails.url },
-                        { "gatewayId", pn_uuid_is_zero(c->row.gatewayId)
-                                           ? PN_NONE
-                                           : pn_uuid_str(arena, c->row.gatewayId) } } },
+                        { "gatewayId", id_or_none(arena, c->row.gatewayId) },
+                        { "gatewayPoolId", id_or_none(arena, c->row.gatewayPoolId) } } },
         err);
 }
 
@@ -120,6 +134,8 @@ static bool check_gateway(struct pn_db_conn *tx, const struct change *c, struct 
     struct pn_query *q;
     bool is_there;
 
+    if (!pn_uuid_is_zero(c->row.gatewayPoolId))
+        return pn_pools_check(tx, c->call, c->row.gatewayPoolId, err);
     if (pn_uuid_is_zero(c->row.gatewayId))
         return true;
     q = pn_query(tx, "SELECT 1 FROM gateways WHERE id = $id AND org_id = $org");
@@ -147,12 +163,19 @@ static void apply(struct pn_pam_resource *row, const struct pn_pam_resource_chan
             want->ca_certificate.len > 0 ? want->ca_certificate : PN_NONE;
     if (want->has_gateway)
         row->gatewayId = want->gateway_id;
+    if (want->has_pool)
+        row->gatewayPoolId = want->pool_id;
+    if (!pn_uuid_is_zero(want->gateway_id)) /* one stands for the other */
+        row->gatewayPoolId = (struct pn_uuid){ { 0 } };
+    if (!pn_uuid_is_zero(want->pool_id))
+        row->gatewayId = (struct pn_uuid){ { 0 } };
 }
 
 static void bind_row(struct pn_query *q, const struct change *c)
 {
     pn_bind_uuid(q, "$id", c->id);
     pn_bind_uuid(q, "$gateway", c->row.gatewayId);
+    pn_bind_uuid(q, "$pool", c->row.gatewayPoolId);
     pn_bind_str(q, "$name", c->row.name);
     pn_bind_str(q, "$url", c->row.connectionDetails.url);
     pn_bind_int(q, "$verified", c->row.connectionDetails.sslRejectUnauthorized);
@@ -167,11 +190,13 @@ static bool write_create(struct pn_db_conn *tx, void *context, struct pn_err *er
 
     if (!check_gateway(tx, c, err))
         return false;
-    q = pn_query(tx, "INSERT INTO pam_resources (id, project_id, gateway_id, name, type, url, "
-                     "is_verified, ca_certificate,"
-                     " created_ms, updated_ms) VALUES ($id, $project, $gateway, $name, "
-                     "'kubernetes', $url, $verified,"
-                     " $ca, $now, $now)");
+    q = pn_query(
+        tx,
+        "INSERT INTO pam_resources (id, project_id, gateway_id, gateway_pool_id, name, type, url, "
+        "is_verified, ca_certificate,"
+        " created_ms, updated_ms) VALUES ($id, $project, $gateway, $pool, $name, "
+        "'kubernetes', $url, $verified,"
+        " $ca, $now, $now)");
     bind_row(q, c);
     pn_bind_uuid(q, "$project", c->row.projectId);
     return pn_query_run(q, NULL, err) && note(tx, c, "pam-resource-create", err);
@@ -227,7 +252,8 @@ static bool write_update(struct pn_db_conn *tx, void *context, struct pn_err *er
     apply(&c->row, c->want);
     if (!check_gateway(tx, c, err))
         return false;
-    q = pn_query(tx, "UPDATE pam_resources SET gateway_id = $gateway, name = $name, url = $url, "
+    q = pn_query(tx, "UPDATE pam_resources SET gateway_id = $gateway, gateway_pool_id = $pool, "
+                     "name = $name, url = $url, "
                      "is_verified = $verified,"
                      " ca_certificate = $ca, updated_ms = $now WHERE id = $id");
     bind_row(q, c);

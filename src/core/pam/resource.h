@@ -18,8 +18,8 @@ struct pn_pam_connection {
 
 /* A resource as the API shows it. */
 struct pn_pam_resource {
-    struct pn_uuid id, projectId, gatewayId;
-    struct pn_str name, resourceType, gatewayName;
+    struct pn_uuid id, projectId, gatewayId, gatewayPoolId; /* one of the last two, or none */
+    struct pn_str name, resourceType, gatewayName, gatewayPoolName;
     struct pn_pam_connection connectionDetails;
     int64_t accountCount, createdAt, updatedAt;
 };
@@ -28,14 +28,14 @@ struct pn_pam_resource {
 struct pn_pam_resource_change {
     struct pn_uuid project_id; /* creation only */
     struct pn_str name, url, ca_certificate;
-    struct pn_uuid gateway_id;
+    struct pn_uuid gateway_id, pool_id; /* naming one drops the other */
     bool is_verified;
-    bool has_name, has_url, has_gateway, has_ca, has_verified;
+    bool has_name, has_url, has_gateway, has_pool, has_ca, has_verified;
 };
 
 /*
  * Permissions: pam-resources read, create, edit, delete in the project; org gateway:attach-gateways for
- * a gateway that is named. Resources of projects the caller has no part in are PN_NOT_FOUND. Errors:
+ * a gateway that is named, gateway-pool:attach-gateway-pools for a pool. Resources of projects the caller has no part in are PN_NOT_FOUND. Errors:
  * PN_BAD_REQUEST (name taken, no such gateway, CA bundle unreadable), PN_PERMISSION, PN_NOT_FOUND.
  */
 bool pn_pam_resource_create(struct pn_call *call, const struct pn_pam_resource_change *change,

@@ -22,6 +22,8 @@ static const struct pn_field pn_pam_resource_fields[] = {
     PN_FIELD(pn_pam_resource, resourceType, STRING),
     PN_FIELD(pn_pam_resource, gatewayId, UUID),
     PN_FIELD(pn_pam_resource, gatewayName, STRING),
+    PN_FIELD(pn_pam_resource, gatewayPoolId, UUID),
+    PN_FIELD(pn_pam_resource, gatewayPoolName, STRING),
     PN_FIELD(pn_pam_resource, connectionDetails, OBJECT, .shape = &connection_shape),
     PN_FIELD(pn_pam_resource, accountCount, INT),
     PN_FIELD(pn_pam_resource, createdAt, TIME),
@@ -70,7 +72,7 @@ static const struct pn_shape new_details_shape = { "new_details", sizeof(struct 
                                                    PN_COUNT(new_details_fields) };
 
 struct create_in {
-    struct pn_uuid projectId, gatewayId;
+    struct pn_uuid projectId, gatewayId, gatewayPoolId;
     struct pn_str name;
     struct details connectionDetails;
 };
@@ -79,6 +81,7 @@ static const struct pn_field create_in_fields[] = {
     PN_FIELD(create_in, name, STRING, .required = true, .min = 1, .max = PN_PAM_NAME_MAX,
              .check = pn_name_is_slug, .rule = SLUG_RULE),
     PN_FIELD(create_in, gatewayId, UUID, .is_nullable = true),
+    PN_FIELD(create_in, gatewayPoolId, UUID, .is_nullable = true),
     PN_FIELD(create_in, connectionDetails, OBJECT, .required = true, .shape = &new_details_shape),
 };
 
@@ -98,6 +101,8 @@ static bool create(struct pn_call *call, const void *in_, void *out_, struct pn_
         .has_ca = true,
         .gateway_id = in->gatewayId,
         .has_gateway = true,
+        .pool_id = in->gatewayPoolId,
+        .has_pool = true,
     };
 
     return pn_pam_resource_create(call, &change, &out->resource, err);
@@ -156,10 +161,10 @@ static const struct pn_field details_fields[] = {
 static const struct pn_shape details_shape = PN_SHAPE_OF(details);
 
 struct patch_in {
-    struct pn_uuid id, gatewayId;
+    struct pn_uuid id, gatewayId, gatewayPoolId;
     struct pn_str name;
     struct details connectionDetails;
-    bool has_name, has_gateway;
+    bool has_name, has_gateway, has_pool;
 };
 static const struct pn_field patch_in_fields[] = {
     PN_FIELD(patch_in, id, UUID, .required = true),
@@ -167,6 +172,8 @@ static const struct pn_field patch_in_fields[] = {
              .max = PN_PAM_NAME_MAX, .check = pn_name_is_slug, .rule = SLUG_RULE),
     PN_FIELD(patch_in, gatewayId, UUID, .is_nullable = true,
              .has_offset = offsetof(struct patch_in, has_gateway)),
+    PN_FIELD(patch_in, gatewayPoolId, UUID, .is_nullable = true,
+             .has_offset = offsetof(struct patch_in, has_pool)),
     PN_FIELD(patch_in, connectionDetails, OBJECT, .shape = &details_shape),
 };
 
@@ -186,6 +193,8 @@ static bool patch(struct pn_call *call, const void *in_, void *out_, struct pn_e
         .has_ca = d->has_certificate,
         .gateway_id = in->gatewayId,
         .has_gateway = in->has_gateway,
+        .pool_id = in->gatewayPoolId,
+        .has_pool = in->has_pool,
     };
 
     return pn_pam_resource_update(call, in->id, &change, &out->resource, err);
