@@ -10,6 +10,7 @@
 #include "net/dial.h"
 #include "net/tls.h"
 #include "server/dispatch.h"
+#include "server/gateway_road.h"
 #include "server/jobs/jobs.h"
 #include "reach/reach.h"
 #include "server/routes.h"
@@ -40,6 +41,7 @@ struct pn_server {
     struct pn_metrics metrics;
     struct pn_lane *fast, *slow;
     struct pn_jobs *jobs;
+    struct pn_gateway_road *road;
     struct pn_reacher *reacher;
 
     struct pn_loop *loop; /* from here on: the loop's, once it runs */
@@ -230,8 +232,9 @@ static bool start_workers(struct pn_server *server, struct pn_err *err)
     if (!pn_router_new(pn_route_tables, &server->router, err))
         return false;
     server->limiter = make_limiter(settings);
-    server->reacher =
-        pn_reacher_new(&(struct pn_reacher_config){ .pod_directory = settings->pod_identity });
+    server->road = pn_gateway_road_new();
+    server->reacher = pn_reacher_new(&(struct pn_reacher_config){
+        .pod_directory = settings->pod_identity, .gateways = pn_gateway_road_port(server->road) });
     return start_lane(server, "fast", settings->fast_threads, &server->fast, err) &&
            start_lane(server, "slow", settings->slow_threads, &server->slow, err);
 }
@@ -367,6 +370,7 @@ void pn_server_stop(struct pn_server *server)
         arrival_free(server->arrivals);
     }
     pn_reacher_free(server->reacher);
+    pn_gateway_road_free(server->road);
     pn_dispatcher_free(server->dispatcher);
     pn_http_server_free(server->http);
     pn_tls_context_free(server->tls);

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/gateway_road.h"
+
+#include "base/clock.h"
+#include "core/gateway/platform.h"
+#include "core/gateway/pools.h"
+#include "kube/road.h"
+#include "reach/idle.h"
+
+#define TIMEOUT_MS 10000
+#define GRACE_MS 500 /* the gateway's own sentence about a time-out needs time to arrive */
+#define MAX_ANSWER_BYTES ((size_t)64 * 1024)
+#define MAX_USE_MS (INT64_C(30) * 60 * 1000)
+#define RELAY_PORT 8443
+
+struct pn_gateway_road {
+    struct pn_reach_port port; /* first: what calls hold */
+    struct pn_idle_pool *idle;
+};
+
+/* One call: to one gateway or, one after the other, to members of a pool. */
+struct errand {
+    struct pn_gateway_road *road;
+    struct pn_call *call;
+    const struct pn_reach_to *to;
+    const struct pn_reach_request *request;
+    struct pn_reach_answer *out;
+    enum pn_reach_fault *fault;
+    int64_t until_ms; /* of the member that is asked now */
+};
+
+/* How it went: answered; over, with a reason; not a word came back, another way may do better. */
+enum outcome { DONE, FAILED, NO_ROAD };
+
+/* ---- one connection ---- */
+
+static void key_of(const struct errand *e, struct pn_uuid gateway, struct pn_str address,
+                   uint8_t key[PN_SHA256_BYTES])
+{
+    pn_hash_sha256(
+        pn_arena_printf(e->call->arena, "%s|%.*s", pn_uuid_format(gateway).text, PN_ARG(address)),
+        key);
+}
+
+static bool open_fetcher(struct errand *e, struct pn_uuid gateway, struct pn_str address,
+                         struct pn_fetcher **out, struct pn_err *err)
+{
+    pn_auto(pn_secret_freep) struct pn_secret *key = NULL;
+    struct pn_platform_leaf leaf;
+    struct pn_fetcher_config config = { .url = { .is_tls = true, .prefix = PN_LIT("") },
+                                        .user_agent = "postern/" PN_VERSION,
+                                        .alpn = PN_ROAD_ALPN };
+
+    if (!pn_endpoint_parse(address, RELAY_PORT, &config.url.endpoint, err) ||
+        !pn_platform_issue(e->call, gateway, &leaf, err))
+        return false;
+    key = pn_secret_new(leaf.key, err);
+    if (key == NULL)
+        return false;
+    config.chain_pem = leaf.chain;
+    config.key_pem = key;
+    config.trust_pem = leaf.trust;
+    config.server_name = pn_cstr(e->call->arena, leaf.server_name);
+    return pn_fetcher_new(&config, out, err);
+}
+
+static bool take_connection(struct errand *e, struct pn_uuid gateway, struct pn_str address,
+                            struct pn_idle **out, struct pn_err *err)
+{
+    uint8_t key[PN_SHA256_BYTES];
+    struct pn_fetcher *fetcher;
+
+    key_of(e, gateway, address, key);
+    *out = pn_idle_take(e->road->idle, key);
+    if (*out != NULL)
+        return true;
+    if (!open_fetcher(e, gateway, address, &fetcher, err))
+        return false;
+    *out = pn_idle_new(key, fetcher, pn_clock_mono_ms() + MAX_USE_MS);
+    return true;
+}
+
+/* ---- one gateway ---- */
+
+static bool post(struct errand *e, struct pn_fetcher *fetcher, struct pn_fetched *out,
+                 struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init_wiped(PN_ROAD_MAX_BYTES);
+    struct pn_reach_request request = *e->request;
+    struct pn_fetch fetch = { .method = "POST",
+                              .path = PN_LIT(PN_ROAD_PATH),
+                              .deadline_ms = e->until_ms,
+                              .max_body_bytes = 2 * PN_ROAD_MAX_BODY,
+                              .is_repeatable = request.is_repeatable };
+    int64_t left_ms = e->until_ms - GRACE_MS - pn_clock_mono_ms();
+
+    request.timeout_ms = left_ms < 1 ? 1 : left_ms > PN_ROAD_MAX_MS ? PN_ROAD_MAX_MS : left_ms;
+    if (request.max_body_bytes == 0)
+        request.max_body_bytes = MAX_ANSWER_BYTES;
+    pn_road_print_request(e->to, &request, &json);
+    if (json.is_full)
+        return pn_fail(err, PN_TOO_LARGE, "the request is too large");
+    fetch.body = pn_buf_str(&json);
+    return pn_fetch(fetcher, &fetch, e->call->arena, out, err);
+}
+
+/* A request that got so far may have been done, and is not asked of another unless it may be. */
+static enum outcome lose(struct errand *e, struct pn_idle *connection, const struct pn_err *err)
+{
+    bool was_sent = pn_fetcher_fault(connection->fetcher).phase == PN_FETCH_HTTP;
+
+    pn_idle_free(connection);
+    *e->fault = err->code == PN_TIMEOUT ? PN_REACH_TIMED_OUT : PN_REACH_NO_GATEWAY;
+    return was_sent && !e->request->is_repeatable ? FAILED : NO_ROAD;
+}
+
+static enum outcome read_answer(struct errand *e, const struct pn_fetched *fetched,
+                                struct pn_err *err)
+{
+    if (fetched->status == 200)
+        return pn_road_parse_answer(e->call->arena, fetched->body, e->out, e->fault, err) ? DONE
+                                                                                          : FAILED;
+    if (fetched->status == 503) {
+        (void)pn_fail(err, PN_BUSY, "the gateway has too much to do");
+        return NO_ROAD;
+    }
+    *e->fault = PN_REACH_OTHER;
+    (void)pn_fail(err, PN_PROTOCOL, "the gateway answered %d: is it of another version?",
+                  fetched->status);
+    return FAILED;
+}
+
+static enum outcome ask(struct errand *e, struct pn_uuid gateway, struct pn_str address,
+                        struct pn_err *err)
+{
+    struct pn_fetched fetched;
+    struct pn_idle *connection;
+
+    *e->fault = PN_REACH_NO_GATEWAY;
+    if (!take_connection(e, gateway, address, &connection, err))
+        return FAILED;
+    if (!post(e, connection->fetcher, &fetched, err))
+        return lose(e, connection, err);
+    pn_idle_keep(e->road->idle, connection);
+    return read_answer(e, &fetched, err);
+}
+
+/* By every relay that holds a tunnel of it, then directly. */
+static enum outcome ask_gateway(struct errand *e, const struct pn_platform_gateway *gateway,
+                                struct pn_err *err)
+{
+    const struct pn_tunnels_road *road = &gateway->road;
+    enum outcome outcome = NO_ROAD;
+
+    for (size_t i = 0; i <= road->relays.count && outcome == NO_ROAD; i++) {
+        struct pn_str address =
+            i < road->relays.count ? road->relays.items[i] : road->direct_address;
+
+        if (address.len == 0)
+            continue;
+        pn_err_clear(err);
+        outcome = ask(e, gateway->id, address, err);
+    }
+    if (outcome == NO_ROAD && *e->fault == PN_REACH_NO_GATEWAY)
+        (void)pn_recast(err, PN_UNREACHABLE, "gateway '%.*s' does not answer",
+                        PN_ARG(gateway->name));
+    return outcome;
+}
+
+/* ---- the gateway, or the members of the pool ---- */
+
+static bool list_members(struct errand *e, struct pn_list *out, struct pn_err *err)
+{
+    struct pn_uuid *one;
+
+    *e->fault = PN_REACH_NO_GATEWAY;
+    if (!pn_uuid_is_zero(e->to->gateway_id)) {
+        one = pn_new(e->call->arena, struct pn_uuid, 1);
+        *one = e->to->gateway_id;
+        *out = (struct pn_list){ one, 1 };
+        return true;
+    }
+    if (pn_uuid_is_zero(e->to->pool_id))
+        return pn_fail(err, PN_BAD_REQUEST, "neither a gateway nor a pool is named");
+    if (!pn_pools_reachable(e->call, e->to->pool_id, out, err))
+        return false;
+    return out->count > 0 ||
+           pn_fail(err, PN_UNREACHABLE, "no gateway of the pool has a live tunnel");
+}
+
+/* A member's failure is no reason not to ask the next one, unless the request itself is at fault. */
+static bool may_go_on(const struct errand *e, enum outcome outcome)
+{
+    return outcome == NO_ROAD ||
+           (outcome == FAILED && e->request->is_repeatable && *e->fault != PN_REACH_BAD_HOST);
+}
+
+static enum outcome ask_member(struct errand *e, struct pn_uuid id, struct pn_err *err)
+{
+    struct pn_platform_gateway gateway;
+
+    pn_err_clear(err);
+    *e->fault = PN_REACH_NO_GATEWAY;
+    if (pn_platform_find(e->call, id, &gateway, err))
+        return ask_gateway(e, &gateway, err);
+    return err->code == PN_UNREACHABLE ? NO_ROAD : FAILED;
+}
+
+static bool ask_members(struct errand *e, struct pn_list members, int64_t deadline_ms,
+                        struct pn_err *err)
+{
+    const struct pn_uuid *ids = members.items;
+    enum outcome outcome = NO_ROAD;
+
+    for (size_t i = 0; i < members.count && may_go_on(e, outcome); i++) {
+        int64_t now_ms = pn_clock_mono_ms();
+
+        e->until_ms = i + 1 == members.count ? deadline_ms : now_ms + (deadline_ms - now_ms) / 2;
+        outcome = ask_member(e, ids[i], err);
+    }
+    return outcome == DONE;
+}
+
+static bool reach(const struct pn_reach_port *port, struct pn_call *call,
+                  const struct pn_reach_to *to, const struct pn_reach_request *request,
+                  struct pn_reach_answer *out, enum pn_reach_fault *fault, struct pn_err *err)
+{
+    struct errand e = { .road = pn_container_of(port, struct pn_gateway_road, port),
+                        .call = call,
+                        .to = to,
+                        .request = request,
+                        .out = out,
+                        .fault = fault };
+    int64_t deadline_ms = pn_clock_mono_ms() + GRACE_MS +
+                          (request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS);
+    struct pn_list members;
+
+    if (deadline_ms > call->deadline_ms)
+        deadline_ms = call->deadline_ms;
+    return list_members(&e, &members, err) && ask_members(&e, members, deadline_ms, err);
+}
+
+struct pn_gateway_road *pn_gateway_road_new(void)
+{
+    struct pn_gateway_road *road = pn_heap_new(sizeof(*road));
+
+    road->port.send = reach;
+    road->idle = pn_idle_pool_new();
+    return road;
+}
+
+void pn_gateway_road_free(struct pn_gateway_road *road)
+{
+    if (road == NULL)
+        return;
+    pn_idle_pool_free(road->idle);
+    pn_heap_free(road);
+}
+
+const struct pn_reach_port *pn_gateway_road_port(struct pn_gateway_road *road)
+{
+    return &road->port;
+}
