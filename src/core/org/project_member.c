@@ -155,6 +155,39 @@ bool pn_project_member_get_by_email(struct pn_call *call, struct pn_uuid project
                                PN_ARG(pn_str_slice(email, 0, 100)));
 }
 
+bool pn_project_member_everywhere(struct pn_call *call, struct pn_uuid of, struct pn_list *out,
+                                  struct pn_err *err)
+{
+    struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_project_member));
+    struct pn_query *q = pn_query(
+        call->conn,
+        "SELECT m.id, m.project_id, m.user_id, m.identity_id, COALESCE(u.email, i.name),"
+        " u.first_name, u.last_name, m.created_ms, m.updated_ms, p.name, p.type"
+        " FROM project_members m JOIN projects p ON p.id = m.project_id"
+        " LEFT JOIN users u ON u.id = m.user_id LEFT JOIN identities i ON i.id = m.identity_id"
+        " WHERE p.org_id = $org AND (m.user_id = $of OR m.identity_id = $of)"
+        " ORDER BY p.name, p.id LIMIT $most");
+
+    pn_bind_uuid(q, "$org", call->actor.org_id);
+    pn_bind_uuid(q, "$of", of);
+    pn_bind_int(q, "$most", MAX_MEMBERS);
+    while (pn_query_next(q)) {
+        struct pn_project_member *m = pn_rows_add(&rows);
+
+        *m = read_member(q, call->arena);
+        m->project_name = pn_column_str(q, 9, call->arena);
+        m->project_type = pn_column_str(q, 10, call->arena);
+    }
+    *out = rows.list;
+    if (!pn_query_end(q, err))
+        return false;
+    for (size_t i = 0; i < out->count; i++) {
+        if (!read_roles(call, (struct pn_project_member *)out->items + i, err))
+            return false;
+    }
+    return true;
+}
+
 /* ---- writing ---- */
 
 static bool insert_role(struct pn_db_conn *tx, struct pn_uuid member, size_t position,

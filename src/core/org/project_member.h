@@ -18,7 +18,8 @@ struct pn_project_member {
     struct pn_uuid id, projectId, userId, identityId;
     struct pn_str name; /* e-mail, or the identity's name */
     struct pn_str firstName, lastName;
-    struct pn_list roles; /* of pn_project_role */
+    struct pn_list roles;                     /* of pn_project_role */
+    struct pn_str project_name, project_type; /* where lists cross projects */
     int64_t createdAt, updatedAt;
 };
 #define PN_PROJECT_MAX_ROLES 20
@@ -55,6 +56,12 @@ bool pn_project_member_take(struct pn_call *call, struct pn_uuid project,
 bool pn_project_member_remove_users(struct pn_call *call, struct pn_uuid project,
                                     struct pn_strs emails, struct pn_list *out, struct pn_err *err)
     PN_CHECKED;
+/*
+ * All memberships of a person or machine identity in projects of the actor's organisation; for callers
+ * that have checked their permission (org member:read, identity:read).
+ */
+bool pn_project_member_everywhere(struct pn_call *call, struct pn_uuid of, struct pn_list *out,
+                                  struct pn_err *err) PN_CHECKED;
 /* Who is a member of the organisation and has one of the addresses; PN_BAD_REQUEST names who has none. */
 bool pn_project_member_add_users(struct pn_call *call, struct pn_uuid project,
                                  struct pn_strs emails, struct pn_strs roles, struct pn_list *out,

@@ -3,6 +3,7 @@
 #include "core/identity/identity.h"
 
 #include "core/org/org.h"
+#include "core/org/project_member.h"
 #include "core/pam/rules.h"
 #include "json/value.h"
 #include "server/api/views.h"
@@ -282,6 +283,27 @@ static bool delete_identity(struct pn_call *call, const void *in_, void *out_, s
     return pn_identity_delete(call, in->identityId, &out->identity.identity, err);
 }
 
+struct projects_out {
+    struct pn_list identityMemberships;
+};
+static const struct pn_field projects_out_fields[] = {
+    PN_FIELD(projects_out, identityMemberships, OBJECTS, .shape = &pn_project_member_view),
+};
+
+static bool list_projects(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct one_in *in = in_;
+    struct projects_out *out = out_;
+    struct pn_identity identity;
+    struct pn_list members;
+
+    if (!pn_identity_get(call, in->identityId, &identity, err) ||
+        !pn_project_member_everywhere(call, identity.id, &members, err))
+        return false;
+    out->identityMemberships = pn_project_members_show(call->arena, members);
+    return true;
+}
+
 /* ---- lists ---- */
 
 struct list_out {
@@ -516,6 +538,10 @@ const struct pn_route pn_identity_routes[] = {
       .permission = "org identity:read", .rate = PN_RATE_READ, .in = PN_SHAPE(page_in),
       .out = &memberships_out, .handle = list_page,
       .doc = "Identities of the organization, in pages" },
+    { PN_GET, "/api/v1/identities/:identityId/identity-memberships", .access = PN_BY_PEOPLE,
+      .permission = "org identity:read", .rate = PN_RATE_READ, .in = PN_SHAPE(one_in),
+      .out = PN_SHAPE(projects_out), .handle = list_projects,
+      .doc = "The projects that a machine identity belongs to" },
     { PN_GET, "/api/v1/identities/details", .access = PN_BY_IDENTITY, .permission = "itself",
       .rate = PN_RATE_READ, .out = PN_SHAPE(details_out), .handle = who_am_i,
       .doc = "The organization of the identity that asks" },

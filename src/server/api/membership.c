@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who belongs to an organization. Contract: platform.md §6.2. */
 #include "core/org/org.h"
+#include "core/org/project_member.h"
 #include "server/api/views.h"
 #include "server/route.h"
 
@@ -130,6 +131,30 @@ static bool delete_many(struct pn_call *call, const void *in_, void *out_, struc
     return true;
 }
 
+struct projects_out {
+    struct pn_list memberships;
+};
+static const struct pn_field projects_out_fields[] = {
+    PN_FIELD(projects_out, memberships, OBJECTS, .shape = &pn_project_member_view),
+};
+
+/* An invitation has no person yet, and so no projects. */
+static bool list_projects(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct one_in *in = in_;
+    struct projects_out *out = out_;
+    struct pn_org_member member;
+    struct pn_list members = { 0 };
+
+    if (!pn_org_member_get(call, in->organizationId, in->membershipId, &member, err))
+        return false;
+    if (!pn_uuid_is_zero(member.userId) &&
+        !pn_project_member_everywhere(call, member.userId, &members, err))
+        return false;
+    out->memberships = pn_project_members_show(call->arena, members);
+    return true;
+}
+
 #define BASE "/api/v2/organizations/:organizationId/memberships"
 
 const struct pn_route pn_membership_routes[] = {
@@ -142,6 +167,10 @@ const struct pn_route pn_membership_routes[] = {
     { PN_GET, BASE "/:membershipId", .access = PN_BY_PEOPLE, .permission = "org member:read",
       .rate = PN_RATE_READ, .in = PN_SHAPE(one_in), .out = PN_SHAPE(one_out), .handle = get,
       .doc = "One membership" },
+    { PN_GET, BASE "/:membershipId/project-memberships", .access = PN_BY_PEOPLE,
+      .permission = "org member:read", .rate = PN_RATE_READ, .in = PN_SHAPE(one_in),
+      .out = PN_SHAPE(projects_out), .handle = list_projects,
+      .doc = "The projects that a member belongs to" },
     { PN_PATCH, BASE "/:membershipId", .access = PN_BY_PEOPLE, .permission = "org member:edit",
       .rate = PN_RATE_WRITE, .audit = "update-org-membership", .in = PN_SHAPE(change_in),
       .out = PN_SHAPE(one_out), .handle = change, .doc = "Changes role or state of a member" },

@@ -90,6 +90,13 @@ static const struct pn_field pn_machine_fields[] = {
 };
 static const struct pn_shape machine_view = PN_SHAPE_OF(pn_machine);
 
+static const struct pn_field pn_project_named_fields[] = {
+    PN_FIELD(pn_project_named, id, UUID),
+    PN_FIELD(pn_project_named, name, STRING),
+    PN_FIELD(pn_project_named, type, STRING),
+};
+static const struct pn_shape project_named_view = PN_SHAPE_OF(pn_project_named);
+
 static const struct pn_field pn_project_member_shown_fields[] = {
     PN_FIELD(pn_project_member_shown, id, UUID),
     PN_FIELD(pn_project_member_shown, projectId, UUID),
@@ -102,6 +109,9 @@ static const struct pn_field pn_project_member_shown_fields[] = {
              .has_offset = offsetof(struct pn_project_member_shown, has_user)),
     PN_FIELD(pn_project_member_shown, identity, OBJECT, .shape = &machine_view, .omit_empty = true,
              .has_offset = offsetof(struct pn_project_member_shown, has_identity)),
+    PN_FIELD(pn_project_member_shown, project, OBJECT, .shape = &project_named_view,
+             .omit_empty = true,
+             .has_offset = offsetof(struct pn_project_member_shown, has_project)),
 };
 const struct pn_shape pn_project_member_view = PN_SHAPE_OF(pn_project_member_shown);
 
@@ -146,6 +156,8 @@ struct pn_project_member_shown pn_project_member_show(const struct pn_project_me
                   .lastName = m->lastName,
                   .isEmailVerified = true },
         .identity = { .id = m->identityId, .name = m->name },
+        .has_project = m->project_name.ptr != NULL,
+        .project = { .id = m->projectId, .name = m->project_name, .type = m->project_type },
     };
 }
 

@@ -32,14 +32,19 @@ struct pn_machine {
     struct pn_uuid id;
     struct pn_str name;
 };
+struct pn_project_named {
+    struct pn_uuid id;
+    struct pn_str name, type;
+};
 struct pn_project_member;
 struct pn_project_member_shown {
     struct pn_uuid id, projectId, userId, identityId;
     int64_t createdAt, updatedAt;
     struct pn_list roles;
-    bool has_user, has_identity;
+    bool has_user, has_identity, has_project;
     struct pn_person user;
     struct pn_machine identity;
+    struct pn_project_named project; /* where lists cross projects */
 };
 struct pn_project_member_shown pn_project_member_show(const struct pn_project_member *member);
 /* Lists: from core structs to shown ones. */
