@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "core/rows.h"
 #include "core/audit/prune.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
 
-#define SEAL_AT_ONCE 64
+#define SEAL_AT_ONCE 1024
+#define SEAL_BYTES ((size_t)32 << 20) /* and no more rows than this holds */
 #define MAX_ROW_BYTES ((size_t)1 << 20)
 
 /* One row as the chain sees it. Everything but `hash` goes into the hash. */
@@ -96,34 +98,65 @@ static struct pn_str at_most(struct pn_str text, size_t len)
     return text.len <= len ? text : pn_str_slice(text, 0, len);
 }
 
+static struct row make_row(const struct pn_call *call, const struct pn_audit_event *event)
+{
+    pn_assert(event->metadata.len < MAX_ROW_BYTES / 2);
+    return (struct row){
+        .id = pn_random_uuid(),
+        .node = PN_LIT(PN_AUDIT_NODE),
+        .org_id = event->org_id,
+        .project_id = event->project_id,
+        .event_type = pn_str_from(event->type),
+        .metadata = event->metadata.ptr != NULL ? event->metadata : PN_LIT("{}"),
+        .actor_type = pn_str_from(actor_type(call->actor.kind)),
+        .actor_id = call->actor.id,
+        .actor_name = at_most(call->actor.name, 1024),
+        .ip = at_most(call->ip, 64),
+        .user_agent = at_most(call->user_agent, 512),
+        .request_id = at_most(call->request_id, 64),
+        .created_ms = call->now_ms,
+    };
+}
+
+/* Without a sequence it is sealed before the commit. */
+static bool insert_row(struct pn_db_conn *tx, const struct row *row, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        tx,
+        "INSERT INTO audit_log (id, node, sequence, previous_hash, hash, org_id, project_id,"
+        " event_type, metadata, actor_type, actor_id, actor_name, ip, user_agent, request_id,"
+        " created_ms) VALUES ($id, $node, $sequence, $previous, $hash, $org, $project, $type,"
+        " $metadata, $actor_type, $actor_id, $actor_name, $ip, $user_agent, $request_id, $now)");
+
+    pn_bind_uuid(q, "$id", row->id);
+    pn_bind_str(q, "$node", row->node);
+    if (row->sequence > 0)
+        pn_bind_int(q, "$sequence", row->sequence);
+    else
+        pn_bind_null(q, "$sequence");
+    pn_bind_bytes(q, "$previous", row->previous_hash);
+    pn_bind_bytes(q, "$hash", row->hash);
+    pn_bind_uuid(q, "$org", row->org_id);
+    pn_bind_uuid(q, "$project", row->project_id);
+    pn_bind_str(q, "$type", row->event_type);
+    pn_bind_str(q, "$metadata", row->metadata);
+    pn_bind_str(q, "$actor_type", row->actor_type);
+    pn_bind_uuid(q, "$actor_id", row->actor_id);
+    pn_bind_str(q, "$actor_name", row->actor_name);
+    pn_bind_str(q, "$ip", row->ip);
+    pn_bind_str(q, "$user_agent", row->user_agent);
+    pn_bind_str(q, "$request_id", row->request_id);
+    pn_bind_int(q, "$now", row->created_ms);
+    return pn_query_run(q, NULL, err) ||
+           pn_within(err, "writing the audit row of %.*s", PN_ARG(row->event_type));
+}
+
 bool pn_audit_write(struct pn_db_conn *tx, const struct pn_call *call,
                     const struct pn_audit_event *event, struct pn_err *err)
 {
-    struct pn_str metadata = event->metadata.ptr != NULL ? event->metadata : PN_LIT("{}");
-    struct pn_query *q;
+    const struct row row = make_row(call, event);
 
-    pn_assert(metadata.len < MAX_ROW_BYTES / 2);
-    q = pn_query(
-        tx,
-        "INSERT INTO audit_log (id, node, org_id, project_id, event_type, metadata, actor_type, "
-        "actor_id,"
-        " actor_name, ip, user_agent, request_id, created_ms) VALUES ($id, $node, $org, $project, "
-        "$type,"
-        " $metadata, $actor_type, $actor_id, $actor_name, $ip, $user_agent, $request_id, $now)");
-    pn_bind_uuid(q, "$id", pn_random_uuid());
-    pn_bind_str(q, "$node", PN_LIT(PN_AUDIT_NODE));
-    pn_bind_uuid(q, "$org", event->org_id);
-    pn_bind_uuid(q, "$project", event->project_id);
-    pn_bind_str(q, "$type", pn_str_from(event->type));
-    pn_bind_str(q, "$metadata", metadata);
-    pn_bind_str(q, "$actor_type", pn_str_from(actor_type(call->actor.kind)));
-    pn_bind_uuid(q, "$actor_id", call->actor.id);
-    pn_bind_str(q, "$actor_name", at_most(call->actor.name, 1024));
-    pn_bind_str(q, "$ip", at_most(call->ip, 64));
-    pn_bind_str(q, "$user_agent", at_most(call->user_agent, 512));
-    pn_bind_str(q, "$request_id", at_most(call->request_id, 64));
-    pn_bind_int(q, "$now", call->now_ms);
-    return pn_query_run(q, NULL, err) || pn_within(err, "writing the audit row of %s", event->type);
+    return insert_row(tx, &row, err);
 }
 
 /* The end of the chain: sequence 0 and no hash when it is empty. */
@@ -144,6 +177,21 @@ static bool last_of_chain(struct pn_db_conn *tx, struct pn_arena *arena, int64_t
     return pn_query_end(q, err);
 }
 
+bool pn_audit_write_sealed(struct pn_db_conn *tx, const struct pn_call *call,
+                           const struct pn_audit_event *event, struct pn_err *err)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(4096);
+    struct row row = make_row(call, event);
+    uint8_t hash[PN_SHA256_BYTES];
+
+    if (!last_of_chain(tx, arena, &row.sequence, &row.previous_hash, err))
+        return false;
+    row.sequence++;
+    hash_row(&row, hash);
+    row.hash = pn_str_of(hash, sizeof(hash));
+    return insert_row(tx, &row, err);
+}
+
 static bool seal_row(struct pn_db_conn *tx, const struct row *row,
                      const uint8_t hash[PN_SHA256_BYTES], struct pn_err *err)
 {
@@ -158,34 +206,45 @@ static bool seal_row(struct pn_db_conn *tx, const struct row *row,
     return pn_query_run(q, NULL, err);
 }
 
-static size_t read_unsealed(struct pn_db_conn *tx, struct pn_arena *arena,
-                            struct row rows[SEAL_AT_ONCE], struct pn_err *err)
+static bool is_enough(const struct pn_rows *rows)
+{
+    return rows->list.count == SEAL_AT_ONCE || pn_arena_used(rows->arena) >= SEAL_BYTES;
+}
+
+/* As many as may be held at once. The order is found anew each time, so many at once are cheaper. */
+static bool read_unsealed(struct pn_db_conn *tx, struct pn_rows *rows, struct pn_err *err)
 {
     struct pn_query *q =
         pn_query(tx, "SELECT " ROW_COLUMNS " FROM audit_log WHERE node = $node AND sequence IS NULL"
                      " ORDER BY created_ms, id LIMIT $limit");
-    size_t count = 0;
 
     pn_bind_str(q, "$node", PN_LIT(PN_AUDIT_NODE));
     pn_bind_int(q, "$limit", SEAL_AT_ONCE);
-    while (count < SEAL_AT_ONCE && pn_query_next(q))
-        rows[count++] = read_row(q, arena);
-    return pn_query_end(q, err) ? count : 0;
+    while (!is_enough(rows) && pn_query_next(q)) {
+        const struct row row = read_row(q, rows->arena);
+
+        *(struct row *)pn_rows_add(rows) = row;
+    }
+    return pn_query_end(q, err);
 }
 
-static bool seal_some(struct pn_db_conn *tx, struct pn_arena *arena, size_t *count,
+static bool seal_some(struct pn_db_conn *tx, struct pn_arena *arena, bool *is_done,
                       struct pn_err *err)
 {
-    struct row *rows = pn_new(arena, struct row, SEAL_AT_ONCE);
+    struct pn_rows found = pn_rows_of(arena, sizeof(struct row));
     struct pn_str previous;
+    struct row *rows;
     int64_t sequence;
 
-    *count = read_unsealed(tx, arena, rows, err);
-    if (*count == 0)
-        return err->code == PN_OK;
+    if (!read_unsealed(tx, &found, err))
+        return false;
+    *is_done = !is_enough(&found);
+    if (found.list.count == 0)
+        return true;
     if (!last_of_chain(tx, arena, &sequence, &previous, err))
         return false;
-    for (size_t i = 0; i < *count; i++) {
+    rows = found.list.items;
+    for (size_t i = 0; i < found.list.count; i++) {
         uint8_t *hash = pn_new(arena, uint8_t, PN_SHA256_BYTES);
 
         rows[i].sequence = ++sequence;
@@ -200,15 +259,15 @@ static bool seal_some(struct pn_db_conn *tx, struct pn_arena *arena, size_t *cou
 
 bool pn_audit_seal(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
-    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(SEAL_AT_ONCE * MAX_ROW_BYTES);
-    size_t count;
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(SEAL_BYTES + 4 * MAX_ROW_BYTES);
+    bool is_done = false;
 
     (void)context;
-    do {
-        if (!seal_some(tx, arena, &count, err))
+    while (!is_done) {
+        if (!seal_some(tx, arena, &is_done, err))
             return pn_within(err, "sealing the audit chain");
         pn_arena_reset(arena);
-    } while (count == SEAL_AT_ONCE);
+    }
     return true;
 }
 

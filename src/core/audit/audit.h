@@ -20,6 +20,10 @@ struct pn_audit_event {
  * thread while the caller waits (it is: pn_db_write blocks). */
 bool pn_audit_write(struct pn_db_conn *tx, const struct pn_call *call,
                     const struct pn_audit_event *event, struct pn_err *err) PN_CHECKED;
+/* The same where the event is all that is written: its place in the chain is found at once, not before
+ * the commit, which saves looking for the row and writing it again. */
+bool pn_audit_write_sealed(struct pn_db_conn *tx, const struct pn_call *call,
+                           const struct pn_audit_event *event, struct pn_err *err) PN_CHECKED;
 bool pn_audit_seal(struct pn_db_conn *tx, void *context, struct pn_err *err) PN_CHECKED;
 /* Recomputes the chain; PN_INTERNAL names the first row that does not fit. Rows past their retention
  * (core/audit/prune.h) count by the hash they kept, and must be those that the records of it name. */

@@ -51,7 +51,7 @@ static bool write_event(struct pn_db_conn *tx, void *context, struct pn_err *err
 {
     const struct read_event *kept = context;
 
-    return pn_audit_write(tx, &kept->call, &kept->event, err);
+    return pn_audit_write_sealed(tx, &kept->call, &kept->event, err);
 }
 
 static void written(void *context, const struct pn_err *err)

@@ -440,6 +440,7 @@ HOME_TEST(a_read_is_on_record_or_does_not_happen)
     const struct pn_secrets_query query = vault_query(project.id, "/");
     struct pn_secret_item item;
     struct pn_err err = { 0 };
+    int64_t rows;
 
     vault_put(&call, project.id, "/", "A", "a");
     CHECK_OK(get(&call, project.id, "/", "A", &item, &err), err);
@@ -448,6 +449,8 @@ HOME_TEST(a_read_is_on_record_or_does_not_happen)
     vault_put(&call, project.id, "/", "B", "b"); /* writes are done in their order */
     CHECK_EQ(home_events(h, "get-secret"), 1);
     CHECK_EQ(home_events(h, "get-secrets"), 1);
+    CHECK_OK(pn_audit_verify(h->conn, &rows, &err), err); /* sealed where they were written */
+    CHECK_EQ(rows, home_count(h, "SELECT count(*) FROM audit_log"));
 }
 
 PN_TEST_MAIN(T(values_comments_notes_and_metadata_lie_sealed), T(a_value_opens_in_no_other_row),
