@@ -50,3 +50,17 @@ def check(seen, language):
 @pytest.mark.parametrize("language", ["python", "node", "go"])
 def test_with_a_token(language, postern_dev, project):
     check(walk(postern_dev, project, language, ACCESS_TOKEN=postern_dev.token), language)
+
+
+@pytest.mark.parametrize("language", ["python", "node", "go"])
+def test_with_a_client_secret(language, postern_dev, project):
+    admin = postern_dev.admin
+    name = f"ua-{os.urandom(4).hex()}"
+    identity = admin.json("identity", "create", name)["id"]
+    admin("project", "identity", "add", name, "--role", "member", "--project", project)
+    client_id = admin.json("identity", "universal-auth", "attach", name)["clientId"]
+    secret = admin.json("identity", "universal-auth", "client-secret", "create", name)["clientSecret"]
+    seen = walk(postern_dev, project, language, CLIENT_ID=client_id, CLIENT_SECRET=secret)
+    check(seen, language)
+    assert seen["tokenType"] == "Bearer"
+    admin("identity", "delete", identity)
