@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* clang-format off: a line each, so that changes of several people meet nowhere */
 const struct pn_route *const pn_route_tables[] = {
     pn_status_routes,
     pn_instance_routes,
@@ -29,8 +30,12 @@ const struct pn_route *const pn_route_tables[] = {
     pn_pam_accounts_routes,
     pn_pam_sessions_routes,
     pn_universal_auth_routes,
+    pn_environment_routes,
+    pn_folder_routes,
+    pn_tag_routes,
     NULL,
 };
+/* clang-format on */
 
 static const struct {
     unsigned bit;
