@@ -91,6 +91,38 @@ def test_export_is_what_other_programs_read(project, tmp_path):
     assert out.stat().st_mode & 0o777 == 0o600 and 'C,"""$HOME"""' in out.read_text()
 
 
+def test_environments_from_beginning_to_end(project):
+    assert [env["slug"] for env in project.json("env", "list")] == ["dev", "staging", "prod"]
+    project("env", "create", "test", "--name", "Testing", "--position", "2")
+    assert [env["slug"] for env in project.json("env", "list")] == ["dev", "test", "staging", "prod"]
+    project("secret", "set", "A=1", "--env", "test")
+    project("env", "set", "test", "--slug", "qa", "--name", "Quality")
+    assert project("secret", "get", "A", "--plain", "--env", "qa").stdout == "1\n"
+    project("env", "create", "qa", exit_code=2)
+    project("env", "delete", "qa")
+    project("env", "delete", "qa", exit_code=6)
+    project("secret", "get", "A", "--env", "qa", exit_code=6)
+
+
+def test_folders_hold_secrets_apart(project):
+    project("folder", "create", "/shop", "--description", "what sells")
+    project("folder", "create", "/shop/db")
+    project("folder", "create", "/no/such", exit_code=6)
+    project("secret", "set", "WHERE=root", "ROOT=1")
+    project("secret", "set", "WHERE=shop", "--path", "/shop")
+    project("secret", "set", "WHERE=db", "--path", "/shop/db")
+    assert [folder["name"] for folder in project.json("folder", "list", "/shop")] == ["db"]
+    assert "shop" in project("folder", "list", "--recursive").stdout
+    assert project("secret", "get", "WHERE", "--plain", "--path", "/shop").stdout == "shop\n"
+    assert project("run", "--path", "/shop", "--", "printenv", "WHERE").stdout == "shop\n"
+    assert json.loads(project("export", "--recursive", "--format", "json").stdout) == {"ROOT": "1", "WHERE": "db"}  # the deepest
+    project("folder", "set", "/shop/db", "--name", "store")
+    assert project("secret", "get", "WHERE", "--plain", "--path", "/shop/store").stdout == "db\n"
+    project("folder", "delete", "/shop")
+    project("secret", "get", "WHERE", "--path", "/shop", exit_code=6)
+    project("folder", "delete", "/shop", exit_code=6)
+
+
 class Infisical:
     """The program by the official client's name, in a directory with a project file."""
 
@@ -126,6 +158,8 @@ def test_scripts_for_the_official_client_run(infisical, project):
     assert infisical("run", "--env=staging", "--path=/", "--recursive", "--", "printenv", "OTHER") == "o\n"
     assert infisical("export", "--format=dotenv") == "API_KEY='k-1'\nOTHER='o'\n"
     assert json.loads(infisical("export", "--format", "json")) == [{"key": "API_KEY", "value": "k-1"}, {"key": "OTHER", "value": "o"}]
+    project("folder", "create", "/sub", "--env", "staging")
+    assert "sub" in infisical("secrets", "folders", "get", "--path=/")
     infisical("secrets", "delete", "API_KEY", "--type=shared")
     infisical("secrets", "get", "API_KEY", exit_code=6)
     infisical("secrets", "--env", "dev", "--projectId", project.env()["POSTERN_PROJECT_ID"], "--token", project.token, token=False)
