@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "json/settings.h"
 
+#define CROWDED 2000 /* of the 4,096 writes that may wait */
+
 /* What the writer needs when the call is over: one piece of memory, texts behind the struct. */
 struct read_event {
     struct pn_call call;
@@ -64,9 +66,14 @@ static void written(void *context, const struct pn_err *err)
     pn_heap_free(kept);
 }
 
-static bool is_durable(const struct pn_call *call)
+/*
+ * Whether the caller waits: because it is told to, or because the writer has fallen so far behind that
+ * its queue would be full soon. Then readers go at its pace, which serves them better than refusals.
+ */
+static bool has_to_wait(const struct pn_call *call)
 {
-    return call->settings != NULL && strcmp(call->settings->audit_reads, "durable") == 0;
+    return (call->settings != NULL && strcmp(call->settings->audit_reads, "durable") == 0) ||
+           pn_db_stats(call->db).queue_now >= CROWDED;
 }
 
 bool pn_audit_read(struct pn_call *call, const struct pn_audit_event *event, struct pn_err *err)
@@ -74,7 +81,7 @@ bool pn_audit_read(struct pn_call *call, const struct pn_audit_event *event, str
     struct read_event *kept = keep(call, event);
     bool done;
 
-    if (is_durable(call)) {
+    if (has_to_wait(call)) {
         done = pn_db_write(call->db, write_event, kept, err);
         pn_heap_free(kept);
         return done;

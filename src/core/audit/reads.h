@@ -7,7 +7,7 @@
 /*
  * The record of a read. With the setting audit-reads = queued (the default) it enters the writer's
  * bounded queue before the answer and does not wait for its commit: a crash loses at most that queue.
- * With durable it waits.
+ * With durable it waits, and also while the writer is far behind.
  *
  * Errors:  PN_BUSY  the queue is full: the read is refused, not done unrecorded
  * Threads: worker.

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "home.h"
 
+#include <pthread.h>
+
 #include "core/audit/prune.h"
+#include "core/audit/reads.h"
+#include "json/settings.h"
 
 static bool run_sql(struct pn_db_conn *tx, void *sql, struct pn_err *err)
 {
@@ -218,13 +222,87 @@ HOME_TEST(only_who_administers_the_project_sets_its_retention)
     CHECK_FAILS(pn_project_set_retention(&other, project.id, 1, &project, &err), err, PERMISSION);
 }
 
-PN_TEST_MAIN(T(a_row_past_its_retention_is_emptied_and_the_chain_holds),
-             T(nothing_due_is_nothing_written), T(a_row_emptied_without_record_is_noticed),
-             T(a_row_added_to_those_on_record_is_noticed),
-             T(an_emptied_row_with_another_hash_is_noticed),
-             T(an_emptied_row_that_is_gone_is_noticed),
-             T(only_who_administers_the_project_sets_its_retention),
-             T(every_change_is_in_an_unbroken_chain), T(a_row_tells_who_from_where),
-             T(an_empty_log_verifies), T(an_edited_row_is_noticed), T(another_actor_is_noticed),
-             T(a_removed_row_is_noticed), T(a_removed_beginning_is_noticed),
-             T(an_invented_hash_is_noticed), T(what_did_not_happen_is_not_recorded))
+/* ---- reads ---- */
+
+/* Holds the writer up while the test holds the lock. */
+static bool wait_for_test(struct pn_db_conn *tx, void *lock, struct pn_err *err)
+{
+    (void)tx, (void)err;
+    pthread_mutex_lock(lock);
+    pthread_mutex_unlock(lock);
+    return true;
+}
+
+static bool do_nothing(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    (void)tx, (void)context, (void)err;
+    return true;
+}
+
+static bool read_something(struct pn_call *call, struct pn_err *err)
+{
+    return pn_audit_read(call,
+                         &(struct pn_audit_event){ .type = "get-secret",
+                                                   .org_id = call->actor.org_id,
+                                                   .metadata = PN_LIT("{\"n\":1}") },
+                         err);
+}
+
+HOME_TEST(a_read_does_not_wait_for_its_record)
+{
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    struct pn_call call = home_person(h, "admin@acme.test");
+    struct pn_err err = { 0 };
+    int64_t rows;
+
+    pthread_mutex_lock(&lock);
+    CHECK_OK(pn_db_write_later(h->db, wait_for_test, &lock, NULL, &err), err);
+    for (int i = 0; i < 100; i++)
+        CHECK_OK(read_something(&call, &err), err);
+    CHECK_EQ(home_events(h, "get-secret"), 0);
+    pthread_mutex_unlock(&lock);
+    CHECK_OK(pn_db_write(h->db, do_nothing, NULL, &err), err);
+    CHECK_EQ(home_events(h, "get-secret"), 100);
+    CHECK_OK(verify(h, &rows, &err), err);
+}
+
+HOME_TEST(a_read_that_finds_no_room_for_its_record_is_refused)
+{
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    struct pn_call call = home_person(h, "admin@acme.test");
+    struct pn_err err = { 0 };
+
+    pthread_mutex_lock(&lock);
+    CHECK_OK(pn_db_write_later(h->db, wait_for_test, &lock, NULL, &err), err);
+    while (pn_db_write_later(h->db, do_nothing, NULL, NULL, &err))
+        ;
+    CHECK_EQ(err.code, PN_BUSY);
+    pn_err_clear(&err);
+    CHECK_FAILS(read_something(&call, &err), err, BUSY);
+    pthread_mutex_unlock(&lock);
+    while (!pn_db_write(h->db, do_nothing, NULL, &err))
+        pn_err_clear(&err);
+    CHECK_EQ(home_events(h, "get-secret"), 0);
+}
+
+HOME_TEST(a_durable_read_is_on_record_when_it_returns)
+{
+    const struct pn_settings settings = { .audit_reads = "durable" };
+    struct pn_call call = home_person(h, "admin@acme.test");
+    struct pn_err err = { 0 };
+
+    call.settings = &settings;
+    CHECK_OK(read_something(&call, &err), err);
+    CHECK_EQ(home_events(h, "get-secret"), 1);
+}
+
+PN_TEST_MAIN(
+    T(a_row_past_its_retention_is_emptied_and_the_chain_holds), T(nothing_due_is_nothing_written),
+    T(a_row_emptied_without_record_is_noticed), T(a_row_added_to_those_on_record_is_noticed),
+    T(an_emptied_row_with_another_hash_is_noticed), T(an_emptied_row_that_is_gone_is_noticed),
+    T(only_who_administers_the_project_sets_its_retention), T(every_change_is_in_an_unbroken_chain),
+    T(a_row_tells_who_from_where), T(an_empty_log_verifies), T(an_edited_row_is_noticed),
+    T(another_actor_is_noticed), T(a_removed_row_is_noticed), T(a_removed_beginning_is_noticed),
+    T(an_invented_hash_is_noticed), T(what_did_not_happen_is_not_recorded),
+    T(a_read_does_not_wait_for_its_record), T(a_read_that_finds_no_room_for_its_record_is_refused),
+    T(a_durable_read_is_on_record_when_it_returns))
