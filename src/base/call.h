@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/uuid.h"
 
+struct pn_clusters;
 struct pn_db;
 struct pn_db_conn;
 struct pn_keyring;
@@ -52,6 +53,7 @@ struct pn_call {
     struct pn_token_cache *tokens; /* NULL: every bearer is looked up */
     const struct pn_settings *settings;
     const struct pn_reach_port *reach; /* to clusters: kube/reach.h; NULL where nothing calls out */
+    struct pn_clusters *clusters;      /* what is remembered of them; NULL: nothing */
 };
 
 #endif

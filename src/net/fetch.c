@@ -326,7 +326,9 @@ static bool print_head(const struct attempt *a, struct pn_buf *out, struct pn_er
     if (fetcher->user_agent != NULL)
         fields[count++] =
             (struct pn_http_field){ PN_LIT("User-Agent"), pn_str_from(fetcher->user_agent) };
-    fields[count++] = (struct pn_http_field){ PN_LIT("Accept"), PN_LIT("application/json") };
+    /* JSON, but a cluster's keys are of a type of their own (RFC 7517). */
+    fields[count++] =
+        (struct pn_http_field){ PN_LIT("Accept"), PN_LIT("application/json, */*;q=0.1") };
     if (request->body.ptr != NULL)
         fields[count++] =
             (struct pn_http_field){ PN_LIT("Content-Type"), request->content_type != NULL

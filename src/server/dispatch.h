@@ -30,6 +30,7 @@ struct pn_dispatch_parts {
     struct pn_metrics *metrics;
     struct pn_lane *fast, *slow;
     const struct pn_reach_port *reach; /* to clusters; NULL: nowhere */
+    struct pn_clusters *clusters;
 };
 
 struct pn_dispatcher *pn_dispatcher_new(const struct pn_dispatch_parts *parts);

@@ -20,6 +20,7 @@ extern const struct pn_route pn_project_member_routes[];
 extern const struct pn_route pn_identity_routes[];
 extern const struct pn_route pn_token_auth_routes[];
 extern const struct pn_route pn_universal_auth_routes[];
+extern const struct pn_route pn_kubernetes_auth_routes[];
 extern const struct pn_route pn_audit_log_routes[];
 extern const struct pn_route pn_environment_routes[];
 extern const struct pn_route pn_folder_routes[];

@@ -188,7 +188,8 @@ void pn_dispatch_run(const struct pn_dispatch_parts *parts, struct pn_db_conn *c
                   .keyring = parts->keyring,
                   .tokens = parts->tokens,
                   .settings = parts->settings,
-                  .reach = parts->reach },
+                  .reach = parts->reach,
+                  .clusters = parts->clusters },
         .answer = out,
         .parts = parts,
     };

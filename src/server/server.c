@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/audit/audit.h"
+#include "core/auth/clusters.h"
 #include "core/auth/token_cache.h"
 #include "core/org/instance.h"
 #include "core/scope.h"
@@ -43,6 +44,7 @@ struct pn_server {
     struct pn_jobs *jobs;
     struct pn_gateway_road *road;
     struct pn_reacher *reacher;
+    struct pn_clusters *clusters;
 
     struct pn_loop *loop; /* from here on: the loop's, once it runs */
     struct pn_trust trust;
@@ -235,6 +237,7 @@ static bool start_workers(struct pn_server *server, struct pn_err *err)
     server->road = pn_gateway_road_new();
     server->reacher = pn_reacher_new(&(struct pn_reacher_config){
         .pod_directory = settings->pod_identity, .gateways = pn_gateway_road_port(server->road) });
+    server->clusters = pn_clusters_new(settings->verdict_cache);
     return start_lane(server, "fast", settings->fast_threads, &server->fast, err) &&
            start_lane(server, "slow", settings->slow_threads, &server->slow, err);
 }
@@ -267,6 +270,7 @@ static void make_http(struct pn_server *server)
         .fast = server->fast,
         .slow = server->slow,
         .reach = pn_reacher_port(server->reacher),
+        .clusters = server->clusters,
     };
     struct pn_http_server_config config = {
         .request = pn_dispatch,
@@ -371,6 +375,7 @@ void pn_server_stop(struct pn_server *server)
     }
     pn_reacher_free(server->reacher);
     pn_gateway_road_free(server->road);
+    pn_clusters_free(server->clusters);
     pn_dispatcher_free(server->dispatcher);
     pn_http_server_free(server->http);
     pn_tls_context_free(server->tls);
@@ -441,7 +446,8 @@ bool pn_server_call(struct pn_server *server,
                             .db = server->db,
                             .keyring = server->keyring,
                             .settings = server->settings,
-                            .reach = pn_reacher_port(server->reacher) };
+                            .reach = pn_reacher_port(server->reacher),
+                            .clusters = server->clusters };
     bool done;
 
     if (!pn_db_connect(server->db, &call.conn, err))

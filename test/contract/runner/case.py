@@ -10,7 +10,7 @@ from runner.match import compare, short
 from runner.variables import Missing, Variables
 
 STEP = {"do", "as", "send", "query", "headers", "body", "text", "status", "reply", "headers out", "same text", "keep", "each", "times",
-        "at once", "restart", "given", "until"}
+        "at once", "restart", "given", "until", "cluster", "asked"}
 CASE = {"says", "spec", "steps"}
 POLL_SECONDS = 0.05
 ENVELOPE = {"reqId": "<request id>", "message": "<any>", "error": "<text>"}
@@ -36,7 +36,7 @@ class Case:
                 lines = run_step(step, variables, self.cast)
             except Missing as missing:
                 lines = [f"cannot be done: {missing}"]
-            where = step.get("do") or step.get("send", "restart")
+            where = step.get("do") or step.get("send") or next(iter(step))
             differences += [f"step {number} ({where}): {line}" for line in lines]
         return differences
 
@@ -56,6 +56,13 @@ def run_step(step, variables, cast):
         return []
     if "given" in step:
         return compare(variables.fill(step["reply"]), variables.fill(step["given"]), "given")
+    if "cluster" in step:
+        cluster = variables.fill(step["cluster"])
+        cast.cluster.script(cluster["name"], cluster.get("answers", {}))
+        if "send" not in step:
+            return []
+    if "asked" in step:
+        return compare(variables.fill(step["reply"]), cast.cluster.asked(variables.fill(step["asked"])), "asked")
     if "at once" in step:
         return run_at_once(step, variables, cast)
     ready = prepare(step, variables)

@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from runner.cluster import StubCluster
 from runner.http import Api
 
 START_SECONDS = 30
@@ -111,9 +112,16 @@ class Cast:
         self.instance = instance
         self.actors = {}
         self.first = {}
+        self._cluster = None
         if instance.is_dev:
             first = json.loads((instance.folder / "data/dev/admin.json").read_text())
             self.first = first | {"relay": instance.ready["relay"]}
+
+    @property
+    def cluster(self):
+        """A stand-in for API servers (cluster.py); starts when it is first named."""
+        self._cluster = self._cluster or StubCluster()
+        return self._cluster
 
     def lookup(self, name):
         """${organization}, ${project}, …; ${user.id}, ${user.email}, ${gateway.token}, …"""
@@ -121,6 +129,8 @@ class Cast:
                  "relay.address": "relay"}
         if name in known:
             return self.first.get(known[name])
+        if name == "cluster":
+            return self.cluster.url
         actor, _, member = name.partition(".")
         return self.get(actor).get(member) if member and hasattr(self, "_make_" + actor) else None
 
