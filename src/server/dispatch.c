@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/client_ip.h"
 #include "server/envelope.h"
 
 #include <string.h>
@@ -81,7 +82,7 @@ static struct request *request_new(struct pn_dispatcher *d, struct pn_exchange *
     pn_request_id_make(r->id);
     r->facts = (struct pn_request_facts){
         .request_id = pn_str_of(r->id, sizeof(r->id)),
-        .ip = exchange->peer_ip,
+        .ip = pn_client_ip(d->parts.proxies, exchange->peer_ip, exchange->request),
         .user_agent = pn_http_field_get(exchange->request, "user-agent"),
         .authorization = pn_http_field_get(exchange->request, "authorization"),
         .has_api_key = pn_http_field_get(exchange->request, "x-api-key").ptr != NULL,

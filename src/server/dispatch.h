@@ -27,6 +27,7 @@ struct pn_dispatch_parts {
     struct pn_keyring *keyring;
     struct pn_token_cache *tokens; /* NULL: none */
     struct pn_limiter *limiter;    /* NULL: no limits */
+    const struct pn_proxies *proxies; /* NULL: none are believed */
     struct pn_metrics *metrics;
     struct pn_lane *fast, *slow;
     const struct pn_reach_port *reach; /* to clusters; NULL: nowhere */

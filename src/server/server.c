@@ -10,6 +10,7 @@
 #include "core/scope.h"
 #include "net/dial.h"
 #include "net/tls.h"
+#include "server/client_ip.h"
 #include "server/dispatch.h"
 #include "server/gateway_road.h"
 #include "server/jobs/jobs.h"
@@ -36,6 +37,7 @@ struct pn_server {
     int lock_fd;
     struct pn_keyring *keyring;
     struct pn_token_cache *tokens;
+    struct pn_proxies proxies;
     struct pn_db *db;
     struct pn_router *router;
     struct pn_limiter *limiter;
@@ -231,7 +233,8 @@ static bool start_workers(struct pn_server *server, struct pn_err *err)
 {
     const struct pn_settings *settings = server->settings;
 
-    if (!pn_router_new(pn_route_tables, &server->router, err))
+    if (!pn_router_new(pn_route_tables, &server->router, err) ||
+        !pn_proxies_parse(pn_str_from(settings->trusted_proxies), &server->proxies, err))
         return false;
     server->limiter = make_limiter(settings);
     server->road = pn_gateway_road_new();
@@ -266,6 +269,7 @@ static void make_http(struct pn_server *server)
         .keyring = server->keyring,
         .tokens = server->tokens,
         .limiter = server->limiter,
+        .proxies = &server->proxies,
         .metrics = &server->metrics,
         .fast = server->fast,
         .slow = server->slow,

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "core/audit/audit.h"
+#include "core/auth/method.h"
 #include "core/org/permission.h"
 #include "core/pam/session.h"
 #include "core/rows.h"
@@ -20,13 +21,14 @@ static const struct kind {
 } kinds[] = {
 #define COLUMNS_USER                                                                            \
     "SELECT m.id, m.project_id, m.user_id, m.identity_id, u.email, u.first_name, u.last_name, " \
-    "m.created_ms, m.updated_ms"                                                                \
+    "m.created_ms, m.updated_ms, NULL, NULL, NULL, NULL, NULL, NULL"                            \
     " FROM project_members m JOIN users u ON u.id = m.user_id WHERE m.project_id = $project"
 #define COLUMNS_IDENTITY                                                                      \
     "SELECT m.id, m.project_id, m.user_id, m.identity_id, i.name, NULL, NULL, m.created_ms, " \
-    "m.updated_ms"                                                                            \
-    " FROM project_members m JOIN identities i ON i.id = m.identity_id WHERE m.project_id = " \
-    "$project"
+    "m.updated_ms, p.name, p.type, i.org_id, i.has_delete_protection, l.method, l.last_ms"    \
+    " FROM project_members m JOIN projects p ON p.id = m.project_id"                          \
+    " JOIN identities i ON i.id = m.identity_id"                                              \
+    " LEFT JOIN identity_logins l ON l.identity_id = i.id WHERE m.project_id = $project"
     [PN_MEMBER_USERS] = { "member", "user", COLUMNS_USER " ORDER BY u.email LIMIT $most",
                           COLUMNS_USER " AND (m.id = $id OR m.user_id = $id)", "add-project-member",
                           "update-user-project-role", "remove-project-member" },
@@ -50,6 +52,12 @@ static struct pn_project_member read_member(struct pn_query *q, struct pn_arena 
         .lastName = pn_column_str(q, 6, arena),
         .createdAt = pn_column_int(q, 7),
         .updatedAt = pn_column_int(q, 8),
+        .project_name = pn_column_str(q, 9, arena),
+        .project_type = pn_column_str(q, 10, arena),
+        .identity_org = pn_column_uuid(q, 11),
+        .hasDeleteProtection = pn_column_int(q, 12) != 0,
+        .lastLoginAuthMethod = pn_column_str(q, 13, arena),
+        .lastLoginTime = pn_column_int(q, 14),
     };
 }
 
@@ -77,7 +85,11 @@ static bool read_roles(struct pn_call *call, struct pn_project_member *member, s
         r->temporaryMode = r->isTemporary ? PN_LIT("relative") : PN_NONE;
     }
     member->roles = rows.list;
-    return pn_query_end(q, err);
+    if (!pn_query_end(q, err))
+        return false;
+    return pn_uuid_is_zero(member->identityId) ||
+           pn_auth_method_list(call->conn, call->arena, member->identityId, &member->authMethods,
+                               err);
 }
 
 bool pn_project_member_list(struct pn_call *call, struct pn_uuid project, enum pn_member_kind kind,
@@ -162,22 +174,19 @@ bool pn_project_member_everywhere(struct pn_call *call, struct pn_uuid of, struc
     struct pn_query *q = pn_query(
         call->conn,
         "SELECT m.id, m.project_id, m.user_id, m.identity_id, COALESCE(u.email, i.name),"
-        " u.first_name, u.last_name, m.created_ms, m.updated_ms, p.name, p.type"
+        " u.first_name, u.last_name, m.created_ms, m.updated_ms, p.name, p.type, i.org_id,"
+        " i.has_delete_protection, l.method, l.last_ms"
         " FROM project_members m JOIN projects p ON p.id = m.project_id"
         " LEFT JOIN users u ON u.id = m.user_id LEFT JOIN identities i ON i.id = m.identity_id"
+        " LEFT JOIN identity_logins l ON l.identity_id = i.id"
         " WHERE p.org_id = $org AND (m.user_id = $of OR m.identity_id = $of)"
         " ORDER BY p.name, p.id LIMIT $most");
 
     pn_bind_uuid(q, "$org", call->actor.org_id);
     pn_bind_uuid(q, "$of", of);
     pn_bind_int(q, "$most", MAX_MEMBERS);
-    while (pn_query_next(q)) {
-        struct pn_project_member *m = pn_rows_add(&rows);
-
-        *m = read_member(q, call->arena);
-        m->project_name = pn_column_str(q, 9, call->arena);
-        m->project_type = pn_column_str(q, 10, call->arena);
-    }
+    while (pn_query_next(q))
+        *(struct pn_project_member *)pn_rows_add(&rows) = read_member(q, call->arena);
     *out = rows.list;
     if (!pn_query_end(q, err))
         return false;
@@ -186,6 +195,25 @@ bool pn_project_member_everywhere(struct pn_call *call, struct pn_uuid of, struc
             return false;
     }
     return true;
+}
+
+bool pn_project_member_by_id(struct pn_call *call, enum pn_member_kind kind, struct pn_uuid id,
+                             struct pn_project_member *out, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(call->conn, "SELECT m.project_id FROM project_members m"
+                                              " JOIN projects p ON p.id = m.project_id"
+                                              " WHERE m.id = $id AND p.org_id = $org");
+    struct pn_uuid project = { 0 };
+
+    pn_bind_uuid(q, "$id", id);
+    pn_bind_uuid(q, "$org", call->actor.org_id);
+    if (pn_query_next(q))
+        project = pn_column_uuid(q, 0);
+    if (!pn_query_end(q, err))
+        return false;
+    if (pn_uuid_is_zero(project))
+        return pn_fail(err, PN_NOT_FOUND, "No membership has the ID '%s'", pn_uuid_format(id).text);
+    return pn_project_member_get(call, project, kind, id, out, err);
 }
 
 /* ---- writing ---- */

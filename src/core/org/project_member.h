@@ -21,6 +21,12 @@ struct pn_project_member {
     struct pn_list roles;                     /* of pn_project_role */
     struct pn_str project_name, project_type; /* where lists cross projects */
     int64_t createdAt, updatedAt;
+    /* Of a machine identity. */
+    struct pn_uuid identity_org;
+    bool hasDeleteProtection;
+    struct pn_strs authMethods;
+    struct pn_str lastLoginAuthMethod;
+    int64_t lastLoginTime;
 };
 #define PN_PROJECT_MAX_ROLES 20
 
@@ -62,6 +68,9 @@ bool pn_project_member_remove_users(struct pn_call *call, struct pn_uuid project
  */
 bool pn_project_member_everywhere(struct pn_call *call, struct pn_uuid of, struct pn_list *out,
                                   struct pn_err *err) PN_CHECKED;
+/* The same by the membership's id alone. */
+bool pn_project_member_by_id(struct pn_call *call, enum pn_member_kind kind, struct pn_uuid id,
+                             struct pn_project_member *out, struct pn_err *err) PN_CHECKED;
 /* Who is a member of the organisation and has one of the addresses; PN_BAD_REQUEST names who has none. */
 bool pn_project_member_add_users(struct pn_call *call, struct pn_uuid project,
                                  struct pn_strs emails, struct pn_strs roles, struct pn_list *out,

@@ -403,6 +403,26 @@ static bool remove_identity(struct pn_call *call, const void *in_, void *out_, s
     return true;
 }
 
+struct by_id_in {
+    struct pn_uuid membershipId;
+};
+static const struct pn_field by_id_in_fields[] = {
+    PN_FIELD(by_id_in, membershipId, UUID, .required = true),
+};
+
+static bool get_identity_by_id(struct pn_call *call, const void *in_, void *out_,
+                               struct pn_err *err)
+{
+    const struct by_id_in *in = in_;
+    struct member_out *out = out_;
+    struct pn_project_member member;
+
+    if (!pn_project_member_by_id(call, PN_MEMBER_IDENTITIES, in->membershipId, &member, err))
+        return false;
+    out->membership = pn_project_member_show(&member);
+    return true;
+}
+
 /* ---- the rows: the same under each generation's path ---- */
 
 #define PEOPLE(base)                                                                              \
@@ -536,5 +556,10 @@ const struct pn_route pn_project_member_routes[] = {
       .doc = "Who administers the organization administers this project too" },
     IDENTITIES("/api/v1/projects/:projectId/memberships/identities"),
     IDENTITIES("/api/v2/workspace/:projectId/identity-memberships"),
+    IDENTITIES("/api/v1/projects/:projectId/identity-memberships"),
+    { PN_GET, "/api/v2/workspace/identity-memberships/:membershipId", .access = PN_BY_PEOPLE,
+      .permission = "project identity:read", .rate = PN_RATE_READ, .in = PN_SHAPE(by_id_in),
+      .out = &identity_out, .handle = get_identity_by_id,
+      .doc = "One identity's membership, by its own id" },
     { 0 },
 };

@@ -87,6 +87,10 @@ const struct pn_shape pn_org_member_view = PN_SHAPE_OF(pn_org_member_shown);
 static const struct pn_field pn_machine_fields[] = {
     PN_FIELD(pn_machine, id, UUID),
     PN_FIELD(pn_machine, name, STRING),
+    PN_FIELD(pn_machine, orgId, UUID),
+    PN_FIELD(pn_machine, projectId, UUID),
+    PN_FIELD(pn_machine, authMethods, STRINGS),
+    PN_FIELD(pn_machine, hasDeleteProtection, BOOL),
 };
 static const struct pn_shape machine_view = PN_SHAPE_OF(pn_machine);
 
@@ -112,6 +116,8 @@ static const struct pn_field pn_project_member_shown_fields[] = {
     PN_FIELD(pn_project_member_shown, project, OBJECT, .shape = &project_named_view,
              .omit_empty = true,
              .has_offset = offsetof(struct pn_project_member_shown, has_project)),
+    PN_FIELD(pn_project_member_shown, lastLoginAuthMethod, STRING, .omit_empty = true),
+    PN_FIELD(pn_project_member_shown, lastLoginTime, TIME, .omit_empty = true),
 };
 const struct pn_shape pn_project_member_view = PN_SHAPE_OF(pn_project_member_shown);
 
@@ -155,9 +161,15 @@ struct pn_project_member_shown pn_project_member_show(const struct pn_project_me
                   .firstName = m->firstName,
                   .lastName = m->lastName,
                   .isEmailVerified = true },
-        .identity = { .id = m->identityId, .name = m->name },
         .has_project = m->project_name.ptr != NULL,
+        .identity = { .id = m->identityId,
+                      .orgId = m->identity_org,
+                      .name = m->name,
+                      .hasDeleteProtection = m->hasDeleteProtection,
+                      .authMethods = m->authMethods },
         .project = { .id = m->projectId, .name = m->project_name, .type = m->project_type },
+        .lastLoginAuthMethod = m->lastLoginAuthMethod,
+        .lastLoginTime = m->lastLoginTime,
     };
 }
 

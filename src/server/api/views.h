@@ -29,8 +29,10 @@ struct pn_org_member_shown {
 struct pn_org_member_shown pn_org_member_show(const struct pn_org_member *member);
 
 struct pn_machine {
-    struct pn_uuid id;
+    struct pn_uuid id, orgId, projectId;
     struct pn_str name;
+    bool hasDeleteProtection;
+    struct pn_strs authMethods;
 };
 struct pn_project_named {
     struct pn_uuid id;
@@ -44,7 +46,9 @@ struct pn_project_member_shown {
     bool has_user, has_identity, has_project;
     struct pn_person user;
     struct pn_machine identity;
-    struct pn_project_named project; /* where lists cross projects */
+    struct pn_project_named project;
+    struct pn_str lastLoginAuthMethod;
+    int64_t lastLoginTime;
 };
 struct pn_project_member_shown pn_project_member_show(const struct pn_project_member *member);
 /* Lists: from core structs to shown ones. */

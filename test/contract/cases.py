@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""
+cases.py [FOLDER/cases.txt…]: which of the contracts' numbered cases no test names, with the reason; TAP.
+
+A case counts as covered when a file of test/contract or test/unit names its number. One that is neither covered nor has a
+reason in cases.txt is a failure.
+"""
+import re
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+RANGE = re.compile(r"([A-Z]+-?)(\d+)(?:…(\d+))?(?:: (.+))?")
+NUMBER = re.compile(r"\b([A-Z]{2}-\d+|D\d+)(?:…(\d+))?")
+
+
+def numbers(prefix, first, last):
+    return [f"{prefix}{number:0{len(first)}}" for number in range(int(first), int(last or first) + 1)]
+
+
+def listed(path):
+    """{case: reason or None}"""
+    cases = {}
+    for line in path.read_text().splitlines():
+        if line and not line.startswith("#"):
+            match = RANGE.fullmatch(line)
+            if not match:
+                raise SystemExit(f"{path}: not a range of cases: {line}")
+            cases |= dict.fromkeys(numbers(match[1], match[2], match[3]), match[4])
+    return cases
+
+
+def named():
+    """What the tests name: KV-03, or KV-01…05 for several."""
+    found = set()
+    for path in [*HERE.glob("*/*.json"), *(HERE.parent / "unit").glob("*/*.c"), *(HERE.parent / "integ").glob("*.py")]:
+        for case, last in NUMBER.findall(path.read_text()):
+            prefix, first = re.fullmatch(r"(\D+)(\d+)", case).groups()
+            found |= set(numbers(prefix, first, last))
+    return found
+
+
+def main(paths):
+    covered, failed, count = named(), False, 0
+    print("TAP version 13")
+    for path in paths or sorted(HERE.glob("*/cases.txt")):
+        missing = {case: reason for case, reason in listed(path).items() if case not in covered}
+        without = [case for case, reason in missing.items() if not reason]
+        count, failed = count + 1, failed or bool(without)
+        print(f"{'not ok' if without else 'ok'} {count} - {path.parent.name}: every case is covered or says why not")
+        for case in without:
+            print(f"# {case}: nothing covers it, and cases.txt gives no reason")
+        for case, reason in missing.items():
+            if reason:
+                print(f"# not covered: {case} ({reason})")
+    print(f"1..{count}")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main([Path(path) for path in sys.argv[1:]]))
