@@ -6,8 +6,9 @@ import subprocess
 import pytest
 
 from harness import TOP
-from harness.postern import clean_env
+from harness.postern import clean_env, secret_file
 from harness.setup import where
+from harness.workload import Workload
 
 CLIENTS = TOP / "test/integ/clients"
 
@@ -64,3 +65,11 @@ def test_with_a_client_secret(language, postern_dev, project):
     check(seen, language)
     assert seen["tokenType"] == "Bearer"
     admin("identity", "delete", identity)
+
+
+def test_go_from_kubernetes(postern_dev, cluster, namespace, project, tmp_path):
+    workload = Workload(postern_dev, cluster, namespace)
+    postern_dev.admin("project", "identity", "add", workload.id, "--role", "member", "--project", project)
+    token = secret_file(tmp_path / "token", workload.token() + "\n")
+    check(walk(postern_dev, project, "go", IDENTITY_ID=workload.id, TOKEN_FILE=str(token)), "go")
+    workload.delete()
