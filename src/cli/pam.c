@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "cli/applets.h"
+#include "cli/call.h"
 #include "cli/find.h"
 #include "json/writer.h"
 #include "sys/sys.h"
@@ -139,29 +140,6 @@ static bool find_account(struct pn_cli *cli, struct pn_str path, struct pn_str *
     return true;
 }
 
-/* Calls, and prints the member of the reply. */
-static bool call_and_print(struct pn_cli *cli, const char *method, struct pn_str path,
-                           struct pn_str body, const char *member, const struct pn_column *columns,
-                           struct pn_err *err)
-{
-    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
-    struct pn_rest *rest;
-
-    if (!pn_cli_rest_client(cli, &rest, err) ||
-        !pn_rest_call(rest, method, path, body, &reply, err))
-        return false;
-    pn_cli_print(cli, pn_value_get(reply, member), columns);
-    return true;
-}
-
-/* Posts what was written, and prints the member of the reply. */
-static bool post_and_print(struct pn_cli *cli, const char *path, const struct pn_buf *body,
-                           const char *member, const struct pn_column *columns, struct pn_err *err)
-{
-    if (body->is_full)
-        return pn_fail(err, PN_USAGE, "what was given is too large");
-    return call_and_print(cli, "POST", pn_str_from(path), pn_buf_str(body), member, columns, err);
-}
 /* ---- resources ---- */
 
 /* The gateway by name or id, or the only one. */
@@ -239,8 +217,8 @@ static bool resource_create(struct pn_cli *cli, int *exit_code, struct pn_err *e
     if (!write_connection(cli, &w, err))
         return false;
     pn_write_end(&w);
-    return post_and_print(cli, "/v1/pam/resources/kubernetes", &body, "resource", resource_columns,
-                          err);
+    return pn_cli_call(cli, "POST", PN_LIT("/v1/pam/resources/kubernetes"), &body, "resource",
+                       resource_columns, err);
 }
 
 static bool resource_list(struct pn_cli *cli, int *exit_code, struct pn_err *err)
@@ -260,8 +238,7 @@ static bool resource_show(struct pn_cli *cli, int *exit_code, struct pn_err *err
 
     (void)exit_code;
     return find_resource(cli, pn_cli_arg(cli, 0), &id, err) &&
-           call_and_print(cli, "GET", resource_path(cli, id), PN_NONE, "resource", resource_columns,
-                          err);
+           pn_cli_call(cli, "GET", resource_path(cli, id), NULL, "resource", resource_columns, err);
 }
 
 static bool resource_delete(struct pn_cli *cli, int *exit_code, struct pn_err *err)
@@ -270,8 +247,8 @@ static bool resource_delete(struct pn_cli *cli, int *exit_code, struct pn_err *e
 
     (void)exit_code;
     return find_resource(cli, pn_cli_arg(cli, 0), &id, err) &&
-           call_and_print(cli, "DELETE", resource_path(cli, id), PN_NONE, "resource",
-                          resource_columns, err);
+           pn_cli_call(cli, "DELETE", resource_path(cli, id), NULL, "resource", resource_columns,
+                       err);
 }
 
 /* ---- accounts ---- */
@@ -339,8 +316,8 @@ static bool account_create(struct pn_cli *cli, int *exit_code, struct pn_err *er
         !write_seconds(cli, &w, "idle-timeout", "idleTimeoutSeconds", err))
         return false;
     pn_write_end(&w);
-    return post_and_print(cli, "/v1/pam/accounts/kubernetes", &body, "account", account_columns,
-                          err);
+    return pn_cli_call(cli, "POST", PN_LIT("/v1/pam/accounts/kubernetes"), &body, "account",
+                       account_columns, err);
 }
 
 static bool account_list(struct pn_cli *cli, int *exit_code, struct pn_err *err)
@@ -359,9 +336,9 @@ static bool account_show(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 
     (void)exit_code;
     return find_account(cli, pn_cli_arg(cli, 0), &id, err) &&
-           call_and_print(cli, "GET",
-                          pn_arena_printf(pn_cli_arena(cli), "/v1/pam/accounts/%.*s", PN_ARG(id)),
-                          PN_NONE, "account", account_columns, err);
+           pn_cli_call(cli, "GET",
+                       pn_arena_printf(pn_cli_arena(cli), "/v1/pam/accounts/%.*s", PN_ARG(id)),
+                       NULL, "account", account_columns, err);
 }
 
 static bool account_delete(struct pn_cli *cli, int *exit_code, struct pn_err *err)
@@ -370,10 +347,10 @@ static bool account_delete(struct pn_cli *cli, int *exit_code, struct pn_err *er
 
     (void)exit_code;
     return find_account(cli, pn_cli_arg(cli, 0), &id, err) &&
-           call_and_print(
+           pn_cli_call(
                cli, "DELETE",
                pn_arena_printf(pn_cli_arena(cli), "/v1/pam/accounts/kubernetes/%.*s", PN_ARG(id)),
-               PN_NONE, "account", account_columns, err);
+               NULL, "account", account_columns, err);
 }
 
 static const struct pn_option resource_options[] = {
