@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/applets.h"
 #include "cli/daemon.h"
+#include "cli/find.h"
 #include "cli/machine.h"
 #include "cli/manifest.h"
 #include "gateway/gateway.h"
+#include "json/writer.h"
 #include "kube/names.h"
 
 #include <stdio.h>
@@ -39,6 +41,41 @@ static bool gateway_list(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
     (void)exit_code;
     return pn_machine_list(cli, &gateway_machine, list_columns, err);
+}
+
+static const struct pn_column check_columns[] = {
+    { "STEP", "name" },
+    { "STATUS", "status" },
+    { "", "message" },
+    { 0 },
+};
+
+/* Exit code 1 when a step has failed: for scripts that wait until it works. */
+static bool gateway_check(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
+    pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init(4096);
+    struct pn_writer w = pn_writer_of(&body);
+    const struct pn_value *steps;
+    struct pn_rest *rest;
+    struct pn_str id;
+
+    pn_write_object(&w, NULL);
+    if (pn_cli_has(cli, "impersonate"))
+        pn_write_str(&w, "serviceAccount", pn_cli_option(cli, "impersonate"));
+    pn_write_end(&w);
+    if (!pn_cli_find_gateway(cli, pn_cli_arg(cli, 0), &id, err) ||
+        !pn_cli_rest_client(cli, &rest, err) ||
+        !pn_rest_call(rest, "POST",
+                      pn_arena_printf(pn_cli_arena(cli), "/v3/gateways/%.*s/check", PN_ARG(id)),
+                      pn_buf_str(&body), &reply, err))
+        return false;
+    steps = pn_value_get(reply, "steps");
+    for (size_t i = 0; i < pn_value_count(steps); i++)
+        if (pn_str_is(pn_value_str(pn_value_get(pn_value_item(steps, i), "status")), "failed"))
+            *exit_code = 1;
+    pn_cli_print(cli, steps, check_columns);
+    return true;
 }
 
 static bool gateway_start(struct pn_cli *cli, int *exit_code, struct pn_err *err)
@@ -159,6 +196,10 @@ static const struct pn_option start_options[] = {
     { "strict", NULL, "forward a request only when its record is on disk" },
     { 0 },
 };
+static const struct pn_option check_options[] = {
+    { "impersonate", "NS/NAME", "may it act as this service account?" },
+    { 0 },
+};
 static const struct pn_option no_options[] = { { 0 } };
 
 const struct pn_command pn_gateway_commands[] = {
@@ -175,6 +216,13 @@ const struct pn_command pn_gateway_commands[] = {
       .summary = "Gateways, and whether a tunnel of theirs is up",
       .options = no_options,
       .run = gateway_list },
+    { .words = "gateway check",
+      .arguments = "NAME [--impersonate NS/NAME]",
+      .summary = "What a gateway can do right now, step by step",
+      .options = check_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = gateway_check },
     { .words = "gateway manifest",
       .arguments = "NAME [--impersonate NS/NAME]… [--reviewer] [--rules]",
       .summary = "What a cluster needs to run a gateway as a pod, for kubectl apply",

@@ -274,6 +274,7 @@ static bool serve(struct pn_cli *cli, const struct pn_settings *settings, struct
         say_where(settings, server);
         pn_daemon_wait();
     }
+    pn_server_hang_up(server);
     pn_gateway_stop(in.gateway);
     pn_relay_stop(in.relay);
     return done;

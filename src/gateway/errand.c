@@ -109,7 +109,7 @@ static void print_fault(struct errand *errand, const struct pn_road_request *req
     if (request->to.as == PN_REACH_AS_SERVER && fault == PN_REACH_BAD_HOST)
         fault = PN_REACH_GATEWAY_FAULT; /* the pod's identity, not the caller's host */
     pn_log(PN_INFO, "errand-failed", PN_F_STR("host", request->to.host), PN_F_ERR(err));
-    pn_road_print_fault(fault, pn_str_from(err->message), &errand->answer);
+    pn_road_print_fault(fault, pn_str_from(err->message), pn_clock_wall_ms(), &errand->answer);
 }
 
 static void run_request(struct errand *errand, struct pn_arena *arena,
@@ -126,10 +126,12 @@ static void run_request(struct errand *errand, struct pn_arena *arena,
 
     if (request->to.as == PN_REACH_AS_GATEWAY)
         request->to.as = PN_REACH_AS_SERVER; /* "the server's own pod" is here: ours */
-    if (pn_reach(&call, &request->to, &request->request, &reply, &fault, &err))
-        pn_road_print_answer(&reply, &errand->answer);
-    else
+    if (!pn_reach(&call, &request->to, &request->request, &reply, &fault, &err)) {
         print_fault(errand, request, fault, &err);
+        return;
+    }
+    reply.gateway_ms = pn_clock_wall_ms();
+    pn_road_print_answer(&reply, &errand->answer);
 }
 
 static void run(struct pn_job *job, void *unused)
@@ -146,7 +148,8 @@ static void run(struct pn_job *job, void *unused)
         pn_road_drop_request(&request);
     } else {
         errand->status = 400;
-        pn_road_print_fault(PN_REACH_OTHER, pn_str_from(err.message), &errand->answer);
+        pn_road_print_fault(PN_REACH_OTHER, pn_str_from(err.message), pn_clock_wall_ms(),
+                            &errand->answer);
     }
     pn_loop_post(errand->worker->loop, &errand->done);
 }

@@ -44,6 +44,7 @@ struct pn_reach_answer {
     int status; /* any: a status is not a failure. A redirect is an answer and is not followed */
     struct pn_str status_text, content_type, body; /* call->arena */
     int64_t retry_after_s;                         /* of Retry-After; 0 = none */
+    int64_t gateway_ms; /* the gateway's clock, also with a fault of its own; 0: no gateway spoke */
 };
 
 /* Why there was no answer: what the failure tables of identity-auth.md §8.1 tell apart. */

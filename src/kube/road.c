@@ -181,7 +181,7 @@ static const struct {
 };
 
 struct wire_answer {
-    int64_t status, retryAfter;
+    int64_t status, retryAfter, time;
     struct pn_str statusText, contentType, body, fault, message;
 };
 static const struct pn_field wire_answer_fields[] = {
@@ -190,6 +190,7 @@ static const struct pn_field wire_answer_fields[] = {
     PN_FIELD(wire_answer, contentType, STRING, .max = 256),
     PN_FIELD(wire_answer, retryAfter, INT, .max = INT32_MAX),
     PN_FIELD(wire_answer, body, STRING, .max = MAX_BASE64),
+    PN_FIELD(wire_answer, time, TIME),
     PN_FIELD(wire_answer, fault, STRING, .max = 32),
     PN_FIELD(wire_answer, message, STRING, .max = 256),
 };
@@ -208,11 +209,13 @@ void pn_road_print_answer(const struct pn_reach_answer *answer, struct pn_buf *o
     write_if(&w, "statusText", at_most(answer->status_text, 128));
     write_if(&w, "contentType", at_most(answer->content_type, 128));
     pn_write_int(&w, "retryAfter", answer->retry_after_s);
+    pn_write_time(&w, "time", answer->gateway_ms);
     pn_write_base64(&w, "body", answer->body.ptr != NULL ? answer->body : PN_LIT(""));
     pn_write_end(&w);
 }
 
-void pn_road_print_fault(enum pn_reach_fault fault, struct pn_str message, struct pn_buf *out)
+void pn_road_print_fault(enum pn_reach_fault fault, struct pn_str message, int64_t now_ms,
+                         struct pn_buf *out)
 {
     struct pn_writer w = pn_writer_of(out);
     const char *name = "other";
@@ -223,6 +226,7 @@ void pn_road_print_fault(enum pn_reach_fault fault, struct pn_str message, struc
     pn_write_object(&w, NULL);
     pn_write_text(&w, "fault", name);
     pn_write_str(&w, "message", at_most(message, 128));
+    pn_write_time(&w, "time", now_ms);
     pn_write_end(&w);
 }
 
@@ -244,9 +248,11 @@ bool pn_road_parse_answer(struct pn_arena *arena, struct pn_str text, struct pn_
     *fault = PN_REACH_OTHER;
     if (!pn_shape_parse(PN_SHAPE(wire_answer), arena, text, &in, err))
         return pn_recast(err, PN_PROTOCOL, "the gateway's answer makes no sense");
+    *out = (struct pn_reach_answer){ .gateway_ms = in.time };
     if (in.fault.len > 0)
         return take_fault(&in, fault, err);
-    *out = (struct pn_reach_answer){ .status = (int)in.status,
+    *out = (struct pn_reach_answer){ .gateway_ms = in.time,
+                                     .status = (int)in.status,
                                      .status_text = in.statusText,
                                      .content_type = in.contentType,
                                      .retry_after_s = in.retryAfter };

@@ -33,11 +33,12 @@ bool pn_road_parse_request(struct pn_arena *arena, struct pn_str text, struct pn
                            struct pn_err *err) PN_CHECKED;
 void pn_road_drop_request(struct pn_road_request *request);
 
-/* The cluster's answer; or, with a fault, why there is none: then err->message goes along. */
+/* The cluster's answer (gateway_ms filled in); or, with a fault, why there is none, in one sentence. */
 void pn_road_print_answer(const struct pn_reach_answer *answer, struct pn_buf *out);
-void pn_road_print_fault(enum pn_reach_fault fault, struct pn_str message, struct pn_buf *out);
+void pn_road_print_fault(enum pn_reach_fault fault, struct pn_str message, int64_t now_ms,
+                         struct pn_buf *out);
 /*
- * False with *fault and err (the gateway's sentence, with the code that belongs to the fault); or
+ * False with *fault, out->gateway_ms and err (the gateway's sentence, with the code that belongs to the fault); or
  * PN_PROTOCOL and PN_REACH_OTHER when it is neither.
  */
 bool pn_road_parse_answer(struct pn_arena *arena, struct pn_str text, struct pn_reach_answer *out,

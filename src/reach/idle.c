@@ -32,9 +32,19 @@ static void free_all(struct pn_idle *idle)
     }
 }
 
+void pn_idle_pool_clear(struct pn_idle_pool *pool)
+{
+    struct pn_idle *all;
+
+    pthread_mutex_lock(&pool->mutex);
+    all = pn_take(&pool->idle);
+    pthread_mutex_unlock(&pool->mutex);
+    free_all(all);
+}
+
 void pn_idle_pool_free(struct pn_idle_pool *pool)
 {
-    free_all(pool->idle);
+    pn_idle_pool_clear(pool);
     pthread_mutex_destroy(&pool->mutex);
     pn_heap_free(pool);
 }

@@ -11,6 +11,7 @@
  */
 struct pn_idle_pool;
 struct pn_idle_pool *pn_idle_pool_new(void);
+void pn_idle_pool_clear(struct pn_idle_pool *pool); /* closes what waits now */
 void pn_idle_pool_free(struct pn_idle_pool *pool);
 
 struct pn_idle {

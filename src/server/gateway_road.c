@@ -257,6 +257,11 @@ void pn_gateway_road_free(struct pn_gateway_road *road)
     pn_heap_free(road);
 }
 
+void pn_gateway_road_hang_up(struct pn_gateway_road *road)
+{
+    pn_idle_pool_clear(road->idle);
+}
+
 const struct pn_reach_port *pn_gateway_road_port(struct pn_gateway_road *road)
 {
     return &road->port;

@@ -12,6 +12,8 @@ struct pn_gateway_road;
 
 struct pn_gateway_road *pn_gateway_road_new(void);
 void pn_gateway_road_free(struct pn_gateway_road *road); /* NULL is fine */
+/* Closes the connections that wait, so that a relay or gateway that stops need not wait for us. */
+void pn_gateway_road_hang_up(struct pn_gateway_road *road);
 const struct pn_reach_port *pn_gateway_road_port(struct pn_gateway_road *road);
 
 #endif

@@ -360,6 +360,11 @@ bool pn_server_start(const struct pn_server_config *config, struct pn_server **o
     return true;
 }
 
+void pn_server_hang_up(struct pn_server *server)
+{
+    pn_gateway_road_hang_up(server->road);
+}
+
 /* The reverse of starting; takes a server that started half. */
 void pn_server_stop(struct pn_server *server)
 {

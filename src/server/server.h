@@ -17,6 +17,8 @@ bool pn_server_start(const struct pn_server_config *config, struct pn_server **o
                      struct pn_err *err) PN_CHECKED;
 /* Stops accepting, lets what runs finish (settings->drain_timeout), closes the database. */
 void pn_server_stop(struct pn_server *server);
+/* Ends its own connections through gateways, before relay and gateway of the same process stop. */
+void pn_server_hang_up(struct pn_server *server);
 
 uint16_t pn_server_port(const struct pn_server *server);
 const char *pn_server_url(const struct pn_server *server);     /* https://HOST:PORT */

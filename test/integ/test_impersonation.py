@@ -176,3 +176,40 @@ def test_outside_a_pod_there_is_nobody_to_act(cluster, new_dev, namespace, newes
     done = dev.user()("pam", "access", viewer, "--", newest_kubectl.path, "get", "pods", exit_code=None)
     assert done.returncode != 0
     assert "does not run as a pod of the cluster" in done.stdout + done.stderr, done.stdout + done.stderr
+
+
+def steps(cli, gateway, *options, exit_code=0):
+    """`gateway check`: what each step says, by its name."""
+    found = cli.json("gateway", "check", gateway, *options, exit_code=exit_code)
+    return {step["name"]: (step["status"], step["message"]) for step in found}
+
+
+def test_check_says_what_a_gateway_can_do(cluster, postern_dev, namespace, pod_gateway):
+    admin, name = postern_dev.admin, pod_gateway.name
+    found = until(lambda: steps(admin, name, "--impersonate", f"{namespace}/{VIEWER}"), "the rules count")
+    assert [found[step][0] for step in ("tunnel", "gateway", "clock", "pod", "api-server", "identity")] == ["ok"] * 6, found
+    assert found["tunnel"][1] == f"through the relay {postern_dev.relay}"
+    assert found["api-server"][1].startswith("Kubernetes v1.")
+    assert found["identity"][1] == f"system:serviceaccount:{namespace}:postern-gateway-{name}"
+    assert found["impersonation"] == ("ok", f"system:serviceaccount:{namespace}:{VIEWER}")
+    assert found["token-reviews"][0] == "no" and "--reviewer" in found["token-reviews"][1]
+
+    # The cluster's own words where it refuses, and the rule that mends it.
+    status, message = steps(admin, name, "--impersonate", f"{namespace}/nobody", exit_code=1)["impersonation"]
+    assert status == "failed" and "cannot impersonate resource" in message, message
+    cluster.apply(admin("gateway", "manifest", name, "--rules", "--reviewer", "--namespace", namespace).stdout)
+    until(lambda: steps(admin, name)["token-reviews"][0] == "ok", "the binding counts")
+
+    admin("gateway", "check", name, "--impersonate", "a:b", exit_code=2)
+    postern_dev.user()("gateway", "check", "no-such-gateway", exit_code=6)
+
+
+def test_check_of_a_gateway_that_is_no_pod(new_dev, tmp_path):
+    dev = new_dev("--pod-identity", tmp_path / "nothing", env={"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT_HTTPS": "443"})
+    found = steps(dev.admin, "dev", exit_code=1)
+    assert found["gateway"][0] == "ok"
+    assert found["pod"][0] == "failed" and "ca.crt cannot be read" in found["pod"][1], found
+    assert "identity" not in found
+    other = dev.admin.json("gateway", "create", "silent")
+    assert steps(dev.admin, "silent", exit_code=1) == {"tunnel": ("failed", "no relay holds a tunnel of it: is it running?")}
+    assert dev.api("POST", f"/api/v3/gateways/{other['id']}/check", {}, token="").status == 401

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Gateways: administration, enrolment and what they ask themselves. Spec: doc/protocol/gateway-rest.md G1–G3. */
 #include "base/encode.h"
+#include "core/gateway/check.h"
 #include "core/gateway/gateways.h"
 #include "core/org/names.h"
 #include "server/routes.h"
@@ -81,6 +82,36 @@ static bool get(struct pn_call *call, const void *in_, void *out, struct pn_err 
     const struct one_in *in = in_;
 
     return pn_gateways_get(call, in->id, out, err);
+}
+
+struct check_in {
+    struct pn_uuid id;
+    struct pn_str serviceAccount;
+};
+static const struct pn_field check_in_fields[] = {
+    PN_FIELD(check_in, id, UUID, .required = true),
+    PN_FIELD(check_in, serviceAccount, STRING, .is_nullable = true, .max = 320,
+             .doc = "NAMESPACE/NAME: may the gateway act as it?"),
+};
+static const struct pn_field pn_gateway_step_fields[] = {
+    PN_FIELD(pn_gateway_step, name, STRING),
+    PN_FIELD(pn_gateway_step, status, STRING, .doc = "ok, failed, or no: a right it need not have"),
+    PN_FIELD(pn_gateway_step, message, STRING),
+};
+static const struct pn_shape step_shape = PN_SHAPE_OF(pn_gateway_step);
+struct check_out {
+    struct pn_list steps;
+};
+static const struct pn_field check_out_fields[] = {
+    PN_FIELD(check_out, steps, OBJECTS, .shape = &step_shape),
+};
+
+static bool check(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct check_in *in = in_;
+    struct check_out *out = out_;
+
+    return pn_gateway_check(call, in->id, in->serviceAccount, &out->steps, err);
 }
 
 struct token_out {
@@ -320,6 +351,10 @@ const struct pn_route pn_gateways_routes[] = {
       .lane = PN_LANE_FAST, .permission = "org gateway:edit-gateways",
       .audit = "gateway-token-create", .in = PN_SHAPE(one_in), .out = PN_SHAPE(token_out),
       .handle = mint, .doc = "A new one-time enrolment token; it replaces an unused one." },
+    { PN_POST, "/api/v3/gateways/:id/check", .access = PN_BY_PEOPLE, .rate = PN_RATE_ACCESS,
+      .lane = PN_LANE_SLOW, .permission = "org gateway:attach-gateways", .audit = "gateway-check",
+      .in = PN_SHAPE(check_in), .out = PN_SHAPE(check_out), .handle = check,
+      .doc = "What the gateway can do right now, step by step." },
     { PN_POST, "/api/v3/gateways/:id/revoke", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE,
       .lane = PN_LANE_FAST, .permission = "org gateway:edit-gateways", .audit = "gateway-revoke",
       .in = PN_SHAPE(one_in), .out = PN_SHAPE(revoke_out), .handle = revoke,

@@ -164,9 +164,10 @@ PN_TEST(a_fault_comes_back_with_its_sentence)
     for (size_t i = 0; i < PN_COUNT(all); i++) {
         pn_auto(pn_buf_drop) struct pn_buf wire = pn_buf_init(4096);
 
-        pn_road_print_fault(all[i], PN_LIT("connection refused"), &wire);
+        pn_road_print_fault(all[i], PN_LIT("connection refused"), 1700000000123, &wire);
         CHECK(!pn_road_parse_answer(arena, pn_buf_str(&wire), &answer, &fault, &err));
         CHECK_EQ(fault, all[i]);
+        CHECK_EQ(answer.gateway_ms, 1700000000123);
         CHECK_STR(pn_str_from(err.message), "connection refused");
         pn_err_clear(&err);
     }
