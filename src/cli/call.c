@@ -3,6 +3,7 @@
 
 #include "base/encode.h"
 #include "base/uuid.h"
+#include "cli/find.h"
 #include "sys/sys.h"
 
 #define MAX_FILE_BYTES ((size_t)1024 * 1024)
@@ -44,6 +45,18 @@ static void write_addresses(struct pn_writer *w, const char *member, struct pn_s
     pn_write_end(w);
 }
 
+static bool write_gateway(struct pn_cli *cli, const struct pn_cli_field *field, struct pn_writer *w,
+                          struct pn_err *err)
+{
+    struct pn_str name = pn_cli_option(cli, field->option), id = PN_NONE;
+
+    if (name.len > 0 && !(field->kind == PN_CLI_POOL ? pn_cli_find_pool(cli, name, &id, err)
+                                                     : pn_cli_find_gateway(cli, name, &id, err)))
+        return false;
+    pn_write_str(w, field->member, id);
+    return true;
+}
+
 static bool write_field(struct pn_cli *cli, const struct pn_cli_field *field, struct pn_writer *w,
                         struct pn_err *err)
 {
@@ -53,7 +66,8 @@ static bool write_field(struct pn_cli *cli, const struct pn_cli_field *field, st
 
     switch (field->kind) {
     case PN_CLI_TEXT: pn_write_str(w, field->member, text); return true;
-    case PN_CLI_ID: pn_write_str(w, field->member, text.len > 0 ? text : PN_NONE); return true;
+    case PN_CLI_GATEWAY:
+    case PN_CLI_POOL: return write_gateway(cli, field, w, err);
     case PN_CLI_NUMBER:
         if (!pn_str_u64(text, &number) || number > INT64_MAX)
             return pn_fail(err, PN_USAGE, "--%s is a number, not %.*s", field->option,
@@ -146,7 +160,7 @@ bool pn_cli_find(struct pn_cli *cli, const struct pn_cli_lookup *lookup, struct 
 
     if (!pn_cli_fetch(cli, "GET", lookup->path, NULL, &reply, err))
         return false;
-    list = pn_value_at(reply, lookup->list);
+    list = pn_value_is_array(reply) ? reply : pn_value_at(reply, lookup->list);
     for (size_t i = 0; i < pn_value_count(list); i++) {
         if (!has_name(lookup, pn_value_item(list, i), name))
             continue;

@@ -13,7 +13,8 @@
 
 enum pn_cli_field_kind {
     PN_CLI_TEXT,
-    PN_CLI_ID,       /* text; "" is null */
+    PN_CLI_GATEWAY,  /* name or id → id; "" is null */
+    PN_CLI_POOL,     /* the same of gateway pools */
     PN_CLI_NUMBER,   /* 0 and more */
     PN_CLI_BOOL,     /* "[=BOOL]" */
     PN_CLI_FILE,     /* what the file holds; "" is "" */

@@ -63,8 +63,8 @@ static const struct pn_cli_field kubernetes_fields[] = {
     { "verify-tls", "verifyTlsCertificate", PN_CLI_BOOL },
     { "reviewer-token-file", "tokenReviewerJwt", PN_CLI_SECRET },
     { "review-mode", "tokenReviewMode", PN_CLI_TEXT },
-    { "gateway-id", "gatewayId", PN_CLI_ID },
-    { "gateway-pool-id", "gatewayPoolId", PN_CLI_ID },
+    { "gateway", "gatewayId", PN_CLI_GATEWAY },
+    { "pool", "gatewayPoolId", PN_CLI_POOL },
     { "namespaces", "allowedNamespaces", PN_CLI_TEXT },
     { "names", "allowedNames", PN_CLI_TEXT },
     { "audience", "allowedAudience", PN_CLI_TEXT },
@@ -128,7 +128,7 @@ static bool kubernetes_attach(struct pn_cli *cli, int *exit_code, struct pn_err 
     if (!pn_cli_has(cli, "host") && !pn_cli_has(cli, "review-mode"))
         return pn_fail(err, PN_USAGE,
                        "--host is needed (the cluster's API server), or --review-mode gateway with "
-                       "--gateway-id");
+                       "--gateway");
     return kubernetes(cli, "POST", kubernetes_fields, err);
 }
 
@@ -263,8 +263,8 @@ static const struct pn_option kubernetes_options[] = {
     { "verify-tls", "[=BOOL]", "check its certificate (when there is a CA)", NULL },
     { "reviewer-token-file", "F", "token of a reviewer; without: the workload's own", NULL },
     { "review-mode", "MODE", "api, or gateway: its pod's identity reviews", NULL },
-    { "gateway-id", "ID", "the gateway to go through", NULL },
-    { "gateway-pool-id", "ID", "or any healthy one of a pool", NULL },
+    { "gateway", "G", "the gateway to go through, by name or id; empty: none", NULL },
+    { "pool", "P", "or any healthy one of a pool; empty: none", NULL },
     { "namespaces", "LIST", "allowed namespaces, with globs; empty: any", NULL },
     { "names", "LIST", "allowed service accounts, with globs; empty: any", NULL },
     { "audience", "A", "what the token must be for; empty: the API server", NULL },
@@ -301,8 +301,8 @@ const struct pn_command pn_identity_auth_commands[] = {
           "  kubectl create token reviewer --duration=8760h | postern identity kubernetes attach "
           "shop-backend --host https://10.0.0.1:6443 --ca-file ca.crt --reviewer-token-file - "
           "--namespaces shop --names backend --audience postern\n"
-          "  postern identity kubernetes attach shop-backend --review-mode gateway --gateway-id "
-          "GATEWAY_ID --namespaces shop\n",
+          "  postern identity kubernetes attach shop-backend --review-mode gateway --gateway edge "
+          "--namespaces shop\n",
       .options = kubernetes_options,
       ONE,
       .run = kubernetes_attach },

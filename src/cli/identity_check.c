@@ -76,7 +76,7 @@ static void mend_cluster(const struct check *check, struct pn_buf *out)
                 "open the way, or let a gateway in the cluster review:\n",
                 PN_ARG(or (check->host, "the host that is configured")));
     add_update(check, out, "--host https://API_SERVER:6443");
-    add_update(check, out, "--review-mode gateway --gateway-id GATEWAY_ID");
+    add_update(check, out, "--review-mode gateway --gateway GATEWAY");
 }
 
 static void mend_certificate(const struct check *check, struct pn_buf *out)
