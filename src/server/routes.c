@@ -21,6 +21,7 @@ const struct pn_route *const pn_route_tables[] = {
     pn_identity_routes,
     pn_token_auth_routes,
     pn_kubernetes_auth_routes,
+    pn_roles_routes,
     pn_audit_log_routes,
     pn_secrets_routes,
     pn_secrets_batch_routes,

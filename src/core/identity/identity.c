@@ -5,6 +5,7 @@
 #include "core/auth/method.h"
 #include "core/org/permission.h"
 #include "core/pam/rules.h"
+#include "core/org/role.h"
 #include "core/pam/session.h"
 #include "core/rows.h"
 #include "crypto/random.h"
@@ -120,8 +121,11 @@ static struct pn_list number_metadata(struct pn_arena *arena, struct pn_list fro
 static bool insert_identity(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct change *c = context;
-    struct pn_query *q =
-        pn_query(tx, "INSERT INTO identities (id, org_id, name, role, is_instance_admin,"
+    struct pn_query *q;
+
+    if (!pn_role_require(tx, "org", c->identity->orgId, c->identity->role, err))
+        return false;
+    q = pn_query(tx, "INSERT INTO identities (id, org_id, name, role, is_instance_admin,"
                      " has_delete_protection, created_ms, updated_ms)"
                      " VALUES ($id, $org, $name, $role, 0, $protected, $now, $now)");
 
@@ -177,9 +181,13 @@ bool pn_identity_find(struct pn_call *call, struct pn_uuid id, struct pn_identit
 static bool update_identity(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct change *c = context;
-    struct pn_query *q = pn_query(tx, "UPDATE identities SET name = $name, role = $role,"
-                                      " has_delete_protection = $protected, updated_ms = $now"
-                                      " WHERE id = $id AND org_id = $org");
+    struct pn_query *q;
+
+    if (!pn_role_require(tx, "org", c->identity->orgId, c->identity->role, err))
+        return false;
+    q = pn_query(tx, "UPDATE identities SET name = $name, role = $role,"
+                     " has_delete_protection = $protected, updated_ms = $now"
+                     " WHERE id = $id AND org_id = $org");
 
     pn_db_touch(tx, c->identity->id);
     pn_bind_str(q, "$name", c->identity->name);

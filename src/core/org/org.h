@@ -45,6 +45,7 @@ bool pn_org_insert(struct pn_db_conn *tx, const struct pn_call *call, const stru
 
 struct pn_org_member {
     struct pn_uuid id, orgId, userId;
+    struct pn_uuid roleId; /* of a custom role */
     struct pn_str role, status, inviteEmail;
     bool isActive;
     int64_t createdAt;

@@ -3,6 +3,7 @@
 
 #include "core/audit/audit.h"
 #include "core/org/permission.h"
+#include "core/org/role.h"
 #include "core/pam/session.h"
 #include "core/rows.h"
 #include "crypto/random.h"
@@ -13,8 +14,9 @@
 #define SELECT_MEMBERS                                                                  \
     "SELECT m.id, m.org_id, m.user_id, m.role, m.status, m.invite_email, m.is_active, " \
     "m.created_ms,"                                                                     \
-    " u.email, u.first_name, u.last_name, u.is_email_verified"                          \
-    " FROM org_members m LEFT JOIN users u ON u.id = m.user_id WHERE m.org_id = $org"
+    " u.email, u.first_name, u.last_name, u.is_email_verified, c.id"                    \
+    " FROM org_members m LEFT JOIN users u ON u.id = m.user_id"                         \
+    " LEFT JOIN roles c ON c.scope_id = m.org_id AND c.slug = m.role WHERE m.org_id = $org"
 
 static struct pn_org_member read_member(struct pn_query *q, struct pn_arena *arena)
 {
@@ -31,6 +33,7 @@ static struct pn_org_member read_member(struct pn_query *q, struct pn_arena *are
         .firstName = pn_column_str(q, 9, arena),
         .lastName = pn_column_str(q, 10, arena),
         .isEmailVerified = pn_column_int(q, 11) != 0,
+        .roleId = pn_column_uuid(q, 12),
     };
 
     if (m.email.ptr == NULL)
@@ -89,7 +92,11 @@ bool pn_org_member_get(struct pn_call *call, struct pn_uuid org_id, struct pn_uu
 bool pn_org_join(struct pn_db_conn *tx, const struct pn_call *call, const struct pn_org_join *join,
                  struct pn_err *err)
 {
-    struct pn_query *q = pn_query(
+    struct pn_query *q;
+
+    if (!pn_role_require(tx, "org", join->org_id, join->role, err))
+        return false;
+    q = pn_query(
         tx, "INSERT INTO org_members (id, org_id, user_id, invite_email, invite_hash, "
             "invite_expires_ms,"
             " role, status, is_active, created_ms, updated_ms)"
@@ -165,8 +172,11 @@ static bool close_sessions(struct pn_db_conn *tx, const struct change *c, struct
 static bool update_member(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct change *c = context;
-    struct pn_query *q =
-        pn_query(tx, "UPDATE org_members SET role = $role, is_active = $active, updated_ms = $now"
+    struct pn_query *q;
+
+    if (!pn_role_require(tx, "org", c->member->orgId, c->member->role, err))
+        return false;
+    q = pn_query(tx, "UPDATE org_members SET role = $role, is_active = $active, updated_ms = $now"
                      " WHERE id = $id AND org_id = $org");
 
     pn_bind_str(q, "$role", c->member->role);
@@ -191,7 +201,7 @@ bool pn_org_member_change(struct pn_call *call, struct pn_uuid org_id, struct pn
         return false;
     out->role = role.ptr != NULL ? role : out->role;
     out->isActive = is_active < 0 ? out->isActive : is_active != 0;
-    return pn_db_write(call->db, update_member, &c, err);
+    return pn_db_write(call->db, update_member, &c, err) && find_member(call, org_id, id, out, err);
 }
 
 /* Memberships of the organisation's projects go with the one of the organisation. */

@@ -5,6 +5,7 @@
 #include "core/audit/audit.h"
 #include "core/auth/method.h"
 #include "core/org/permission.h"
+#include "core/org/role.h"
 #include "core/pam/session.h"
 #include "core/rows.h"
 #include "crypto/random.h"
@@ -64,12 +65,15 @@ static struct pn_project_member read_member(struct pn_query *q, struct pn_arena 
 static bool read_roles(struct pn_call *call, struct pn_project_member *member, struct pn_err *err)
 {
     struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_project_role));
-    struct pn_query *q = pn_query(
-        call->conn,
-        "SELECT id, role, is_temporary, temporary_range, starts_ms, ends_ms"
-        " FROM project_member_roles WHERE member_id = $member ORDER BY position, id LIMIT $most");
+    struct pn_query *q =
+        pn_query(call->conn, "SELECT r.id, r.role, r.is_temporary, r.temporary_range, r.starts_ms, "
+                             "r.ends_ms, c.id, c.name"
+                             " FROM project_member_roles r LEFT JOIN roles c ON c.scope_id = "
+                             "$project AND c.slug = r.role"
+                             " WHERE r.member_id = $member ORDER BY r.position, r.id LIMIT $most");
 
     pn_bind_uuid(q, "$member", member->id);
+    pn_bind_uuid(q, "$project", member->projectId);
     pn_bind_int(q, "$most", PN_PROJECT_MAX_ROLES);
     while (pn_query_next(q)) {
         struct pn_project_role *r = pn_rows_add(&rows);
@@ -81,7 +85,14 @@ static bool read_roles(struct pn_call *call, struct pn_project_member *member, s
             .temporaryRange = pn_column_str(q, 3, call->arena),
             .temporaryAccessStartTime = pn_column_int(q, 4),
             .temporaryAccessEndTime = pn_column_int(q, 5),
+            .customRoleId = pn_column_uuid(q, 6),
+            .customRoleName = pn_column_str(q, 7, call->arena),
         };
+        r->word = r->role;
+        if (!pn_uuid_is_zero(r->customRoleId)) {
+            r->customRoleSlug = r->role;
+            r->word = PN_LIT("custom");
+        }
         r->temporaryMode = r->isTemporary ? PN_LIT("relative") : PN_NONE;
     }
     member->roles = rows.list;
@@ -90,6 +101,15 @@ static bool read_roles(struct pn_call *call, struct pn_project_member *member, s
     return pn_uuid_is_zero(member->identityId) ||
            pn_auth_method_list(call->conn, call->arena, member->identityId, &member->authMethods,
                                err);
+}
+
+static bool read_all_roles(struct pn_call *call, struct pn_list *members, struct pn_err *err)
+{
+    for (size_t i = 0; i < members->count; i++) {
+        if (!read_roles(call, (struct pn_project_member *)members->items + i, err))
+            return false;
+    }
+    return true;
 }
 
 bool pn_project_member_list(struct pn_call *call, struct pn_uuid project, enum pn_member_kind kind,
@@ -106,13 +126,7 @@ bool pn_project_member_list(struct pn_call *call, struct pn_uuid project, enum p
     while (pn_query_next(q))
         *(struct pn_project_member *)pn_rows_add(&rows) = read_member(q, call->arena);
     *out = rows.list;
-    if (!pn_query_end(q, err))
-        return false;
-    for (size_t i = 0; i < out->count; i++) {
-        if (!read_roles(call, (struct pn_project_member *)out->items + i, err))
-            return false;
-    }
-    return true;
+    return pn_query_end(q, err) && read_all_roles(call, out, err);
 }
 
 static bool find_member(struct pn_call *call, struct pn_uuid project, enum pn_member_kind kind,
@@ -218,13 +232,17 @@ bool pn_project_member_by_id(struct pn_call *call, enum pn_member_kind kind, str
 
 /* ---- writing ---- */
 
-static bool insert_role(struct pn_db_conn *tx, struct pn_uuid member, size_t position,
-                        const struct pn_project_role *role, struct pn_err *err)
+static bool insert_role(struct pn_db_conn *tx, struct pn_uuid project, struct pn_uuid member,
+                        size_t position, const struct pn_project_role *role, struct pn_err *err)
 {
-    struct pn_query *q = pn_query(
-        tx, "INSERT INTO project_member_roles (id, member_id, role, position, is_temporary,"
-            " temporary_range, starts_ms, ends_ms)"
-            " VALUES ($id, $member, $role, $position, $temporary, $range, $starts, $ends)");
+    struct pn_query *q;
+
+    if (!pn_role_require(tx, "project", project, role->role, err))
+        return false;
+    q = pn_query(tx,
+                 "INSERT INTO project_member_roles (id, member_id, role, position, is_temporary,"
+                 " temporary_range, starts_ms, ends_ms)"
+                 " VALUES ($id, $member, $role, $position, $temporary, $range, $starts, $ends)");
 
     pn_bind_uuid(q, "$id", pn_uuid_is_zero(role->id) ? pn_random_uuid() : role->id);
     pn_bind_uuid(q, "$member", member);
@@ -268,7 +286,8 @@ bool pn_project_member_insert(struct pn_db_conn *tx, const struct pn_call *call,
     if (!insert_member(tx, call, join, err))
         return false;
     for (size_t i = 0; i < join->role_count; i++) {
-        if (!insert_role(tx, join->id, i, &(struct pn_project_role){ .role = join->roles[i] }, err))
+        if (!insert_role(tx, join->project_id, join->id, i,
+                         &(struct pn_project_role){ .role = join->roles[i] }, err))
             return false;
     }
     return true;
@@ -317,7 +336,7 @@ static bool insert_roles(struct pn_db_conn *tx, const struct pn_project_member *
     const struct pn_project_role *roles = m->roles.items;
 
     for (size_t i = 0; i < m->roles.count; i++) {
-        if (!insert_role(tx, m->id, i, &roles[i], err))
+        if (!insert_role(tx, m->projectId, m->id, i, &roles[i], err))
             return false;
     }
     return true;
@@ -434,7 +453,7 @@ bool pn_project_member_add_users(struct pn_call *call, struct pn_uuid project,
             return false;
     }
     *out = (struct pn_list){ .items = c.members, .count = c.count };
-    return pn_db_write(call->db, insert_members, &c, err);
+    return pn_db_write(call->db, insert_members, &c, err) && read_all_roles(call, out, err);
 }
 
 static bool find_org_identity(struct pn_call *call, struct pn_uuid id, struct pn_str *name,
@@ -475,7 +494,7 @@ bool pn_project_member_add_identity(struct pn_call *call, struct pn_uuid project
     return pn_permit_project(call, project, "identity", "create", err) &&
            check_roles(call, project, out->roles.items, role_count, err) &&
            find_org_identity(call, identity, &out->name, err) &&
-           pn_db_write(call->db, insert_members, &c, err);
+           pn_db_write(call->db, insert_members, &c, err) && read_roles(call, out, err);
 }
 
 /* A project without an admin could never be managed again. Runs after the change. */
@@ -546,7 +565,7 @@ bool pn_project_member_set_roles(struct pn_call *call, struct pn_uuid project,
         return false;
     out->roles = copy_roles(call->arena, roles, role_count);
     return check_roles(call, project, out->roles.items, role_count, err) &&
-           pn_db_write(call->db, replace_roles, &c, err);
+           pn_db_write(call->db, replace_roles, &c, err) && read_roles(call, out, err);
 }
 
 static bool delete_members(struct pn_db_conn *tx, void *context, struct pn_err *err)
@@ -656,5 +675,5 @@ bool pn_project_member_take(struct pn_call *call, struct pn_uuid project,
     out->updatedAt = call->now_ms;
     out->roles = copy_roles(call->arena, &admin, 1);
     return find_org_user(call, call->actor.name, out, err) &&
-           pn_db_write(call->db, take_project, &c, err);
+           pn_db_write(call->db, take_project, &c, err) && read_roles(call, out, err);
 }

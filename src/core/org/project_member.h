@@ -9,7 +9,10 @@
 /* Who belongs to a project: people and machine identities alike (platform.md §7.3, §7.4). */
 struct pn_project_role {
     struct pn_uuid id;
-    struct pn_str role;
+    struct pn_str role; /* slug */
+    struct pn_str word; /* on the wire: the slug, or "custom" */
+    struct pn_uuid customRoleId;
+    struct pn_str customRoleName, customRoleSlug;
     bool isTemporary;
     struct pn_str temporaryMode, temporaryRange;
     int64_t temporaryAccessStartTime, temporaryAccessEndTime;

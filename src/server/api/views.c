@@ -55,7 +55,10 @@ const struct pn_shape pn_project_view = PN_SHAPE_OF(pn_project);
 
 static const struct pn_field pn_project_role_fields[] = {
     PN_FIELD(pn_project_role, id, UUID),
-    PN_FIELD(pn_project_role, role, STRING),
+    AS(pn_project_role, word, STRING, "role"),
+    PN_FIELD(pn_project_role, customRoleId, UUID, .omit_empty = true),
+    PN_FIELD(pn_project_role, customRoleName, STRING, .omit_empty = true),
+    PN_FIELD(pn_project_role, customRoleSlug, STRING, .omit_empty = true),
     PN_FIELD(pn_project_role, isTemporary, BOOL),
     PN_FIELD(pn_project_role, temporaryMode, STRING),
     PN_FIELD(pn_project_role, temporaryRange, STRING),
@@ -81,6 +84,8 @@ static const struct pn_field pn_org_member_shown_fields[] = {
     PN_FIELD(pn_org_member_shown, isActive, BOOL),
     PN_FIELD(pn_org_member_shown, createdAt, TIME),
     PN_FIELD(pn_org_member_shown, user, OBJECT, .shape = &person_view),
+    PN_FIELD(pn_org_member_shown, roleId, UUID),
+    PN_FIELD(pn_org_member_shown, customRoleSlug, STRING, .omit_empty = true),
 };
 const struct pn_shape pn_org_member_view = PN_SHAPE_OF(pn_org_member_shown);
 
@@ -127,7 +132,9 @@ struct pn_org_member_shown pn_org_member_show(const struct pn_org_member *m)
         .id = m->id,
         .orgId = m->orgId,
         .userId = m->userId,
-        .role = m->role,
+        .role = pn_uuid_is_zero(m->roleId) ? m->role : PN_LIT("custom"),
+        .roleId = m->roleId,
+        .customRoleSlug = pn_uuid_is_zero(m->roleId) ? PN_NONE : m->role,
         .status = m->status,
         .inviteEmail = m->inviteEmail,
         .isActive = m->isActive,

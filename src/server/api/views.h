@@ -20,8 +20,8 @@ struct pn_person {
 };
 struct pn_org_member;
 struct pn_org_member_shown {
-    struct pn_uuid id, orgId, userId;
-    struct pn_str role, status, inviteEmail;
+    struct pn_uuid id, orgId, userId, roleId;
+    struct pn_str role, customRoleSlug, status, inviteEmail; /* role: the slug, or "custom" */
     bool isActive;
     int64_t createdAt;
     struct pn_person user;
