@@ -159,7 +159,7 @@ static bool set_position(struct pn_db_conn *tx, struct pn_uuid id, int64_t posit
     return pn_query_run(q, NULL, err);
 }
 
-/* Numbers them 1, 2, 3 …, with the changed one where it is wanted; the others keep their order. */
+/* Numbers them 1, 2, 3 …, with the changed one where it is wanted (0: it is gone); the others keep their order. */
 static bool renumber(struct pn_db_conn *tx, const struct change *c, int64_t wanted,
                      struct pn_err *err)
 {
@@ -181,6 +181,8 @@ static bool renumber(struct pn_db_conn *tx, const struct change *c, int64_t want
             return false;
         next++;
     }
+    if (wanted == 0)
+        return true;
     c->row->position = wanted;
     return set_position(tx, c->id, wanted, err);
 }
@@ -299,7 +301,8 @@ static bool write_delete(struct pn_db_conn *tx, void *context, struct pn_err *er
         return false;
     q = pn_query(tx, "DELETE FROM environments WHERE id = $id");
     pn_bind_uuid(q, "$id", c->id);
-    return pn_query_run(q, NULL, err) && note(tx, c, "delete-environment", err);
+    return pn_query_run(q, NULL, err) && renumber(tx, c, 0, err) &&
+           note(tx, c, "delete-environment", err);
 }
 
 bool pn_environment_delete(struct pn_call *call, struct pn_uuid project, struct pn_uuid id,

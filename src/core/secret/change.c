@@ -68,7 +68,7 @@ static struct pn_str add_name(struct work *w, struct pn_str list, struct pn_str 
                            PN_ARG(pn_str_slice(name, 0, 100)));
 }
 
-/* The folder of a change: the batch's, or its own. */
+/* The folder of a change: the batch's, or its own. A change that fails takes its mark back with it. */
 static bool find_place(struct work *w, struct pn_db_conn *tx, const struct pn_secrets_change *c,
                        struct pn_err *err)
 {
@@ -79,7 +79,8 @@ static bool find_place(struct work *w, struct pn_db_conn *tx, const struct pn_se
     if (!pn_uuid_is_zero(w->place.folder_id) && pn_str_eq(w->place.path, path))
         return true;
     return pn_place_find(w->call, tx, w->batch->project_id, w->batch->environment, path, &w->place,
-                         err);
+                         err) &&
+           pn_place_touch(tx, w->place.folder_id, w->call->now_ms, err);
 }
 
 /* Takes what has been done to one secret into the answer. */

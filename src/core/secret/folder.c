@@ -309,6 +309,27 @@ static bool move_paths(struct pn_db_conn *tx, const struct pn_folder *folder, st
     return pn_query_run(q, NULL, err) || refuse_taken(folder->name, err);
 }
 
+/* What is below has moved along: none of it may have got a path that nobody can ask for. */
+static bool check_below(struct pn_db_conn *tx, const struct pn_folder *folder,
+                        struct pn_arena *arena, struct pn_err *err)
+{
+    struct pn_query *q =
+        pn_query(tx, "SELECT count(*) FROM folders WHERE environment_id = $environment"
+                     " AND path > $low AND path < $high AND length(path) > $most");
+    int64_t count;
+
+    pn_bind_uuid(q, "$environment", folder->envId);
+    pn_bind_str(q, "$low", pn_arena_printf(arena, "%.*s/", PN_ARG(folder->path)));
+    pn_bind_str(q, "$high", pn_arena_printf(arena, "%.*s0", PN_ARG(folder->path)));
+    pn_bind_int(q, "$most", (int64_t)MAX_PATH_BYTES);
+    count = pn_query_next(q) ? pn_column_int(q, 0) : 0;
+    if (!pn_query_end(q, err))
+        return false;
+    return count == 0 ||
+           pn_fail(err, PN_BAD_REQUEST, "Paths below this folder would be longer than %zu bytes",
+                   MAX_PATH_BYTES);
+}
+
 static bool save(struct pn_db_conn *tx, const struct update *u, const struct pn_folder *folder,
                  struct pn_err *err)
 {
@@ -362,7 +383,8 @@ static bool update_one(struct pn_db_conn *tx, const struct update *u,
     row->version++;
     row->updatedAt = u->call->now_ms;
     return check_path(row->path, err) &&
-           (pn_str_eq(from, row->path) || move_paths(tx, row, from, u->call->arena, err)) &&
+           (pn_str_eq(from, row->path) || (move_paths(tx, row, from, u->call->arena, err) &&
+                                           check_below(tx, row, u->call->arena, err))) &&
            save(tx, u, row, err) && note(tx, u->call, row, "update-folder", err);
 }
 
@@ -416,17 +438,60 @@ static bool find_for_removal(struct pn_db_conn *tx, struct removal *r, struct pn
     return !pn_uuid_is_zero(r->row->parentId) || refuse_root(err);
 }
 
+/* How much goes with it, for the record: folders, secrets, and imports of others that lose their source. */
+static bool count_below(struct pn_db_conn *tx, const struct removal *r, int64_t counts[3],
+                        struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        tx, "WITH gone AS (SELECT id FROM folders WHERE environment_id = $environment"
+            " AND (path = $path OR (path > $low AND path < $high)))"
+            " SELECT (SELECT count(*) FROM gone) - 1,"
+            " (SELECT count(*) FROM secrets WHERE folder_id IN (SELECT id FROM gone)),"
+            " (SELECT count(*) FROM secret_imports WHERE from_folder_id IN (SELECT id FROM gone)"
+            " AND folder_id NOT IN (SELECT id FROM gone))");
+
+    pn_bind_uuid(q, "$environment", r->row->envId);
+    pn_bind_str(q, "$path", r->row->path);
+    pn_bind_str(q, "$low", pn_arena_printf(r->call->arena, "%.*s/", PN_ARG(r->row->path)));
+    pn_bind_str(q, "$high", pn_arena_printf(r->call->arena, "%.*s0", PN_ARG(r->row->path)));
+    if (pn_query_next(q))
+        for (int i = 0; i < 3; i++)
+            counts[i] = pn_column_int(q, i);
+    return pn_query_end(q, err);
+}
+
+static bool note_removal(struct pn_db_conn *tx, const struct removal *r, const int64_t counts[3],
+                         struct pn_err *err)
+{
+    struct pn_arena *arena = r->call->arena;
+
+    return pn_trail_write(
+        tx, r->call,
+        &(struct pn_trail){
+            .type = "delete-folder",
+            .project_id = r->row->projectId,
+            .fields = { { "environment", r->row->environment },
+                        { "folderId", pn_uuid_str(arena, r->row->id) },
+                        { "folderName", r->row->name },
+                        { "folderPath", r->row->path },
+                        { "folders", pn_arena_printf(arena, "%lld", (long long)counts[0]) },
+                        { "secrets", pn_arena_printf(arena, "%lld", (long long)counts[1]) },
+                        { "imports", pn_arena_printf(arena, "%lld", (long long)counts[2]) } } },
+        err);
+}
+
 /* What is below goes by its foreign keys: folders, secrets, imports. */
 static bool write_delete(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct removal *r = context;
+    int64_t counts[3] = { 0, 0, 0 };
     struct pn_query *q;
 
-    if (!find_for_removal(tx, r, err))
+    if (!find_for_removal(tx, r, err) || !count_below(tx, r, counts, err))
         return false;
     q = pn_query(tx, "DELETE FROM folders WHERE id = $id");
     pn_bind_uuid(q, "$id", r->row->id);
-    return pn_query_run(q, NULL, err) && note(tx, r->call, r->row, "delete-folder", err);
+    return pn_query_run(q, NULL, err) && note_removal(tx, r, counts, err);
 }
 
 bool pn_folders_delete(struct pn_call *call, const struct pn_folder_at *at,

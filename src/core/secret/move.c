@@ -161,6 +161,9 @@ static bool write_move(struct pn_db_conn *tx, void *context, struct pn_err *err)
         if (!move_one(m, tx, m->move->ids.items[i], err))
             return false;
     }
+    if (!pn_place_touch(tx, m->from.folder_id, m->call->now_ms, err) ||
+        !pn_place_touch(tx, m->to.folder_id, m->call->now_ms, err))
+        return false;
     if (m->taken.ptr != NULL)
         return pn_fail(err, PN_BAD_REQUEST, "Secret already exists: %.*s",
                        PN_ARG(pn_str_slice(m->taken, 0, 200)));
