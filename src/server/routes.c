@@ -35,6 +35,7 @@ const struct pn_route *const pn_route_tables[] = {
     pn_environment_routes,
     pn_folder_routes,
     pn_tag_routes,
+    pn_secret_imports_routes,
     NULL,
 };
 /* clang-format on */

@@ -26,6 +26,7 @@ extern const struct pn_route pn_audit_log_routes[];
 extern const struct pn_route pn_environment_routes[];
 extern const struct pn_route pn_folder_routes[];
 extern const struct pn_route pn_tag_routes[];
+extern const struct pn_route pn_secret_imports_routes[];
 extern const struct pn_route pn_secrets_routes[];
 extern const struct pn_route pn_secrets_batch_routes[];
 extern const struct pn_route pn_gateways_routes[];

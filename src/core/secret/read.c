@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/secret/read.h"
 
+#include "base/map.h"
 #include "core/rows.h"
 #include "core/scope.h"
 #include "core/secret/filter.h"
+#include "core/secret/import.h"
 #include "core/secret/record.h"
+#include "core/secret/reference.h"
 #include "core/secret/row.h"
 #include "core/secret/version.h"
 
@@ -16,6 +19,19 @@ static bool show(struct pn_call *call, const struct pn_ability *ability, bool ha
     return has_values && pn_secrets_may(call, ability, item, "readValue")
                ? pn_secrets_open(call, item, err)
                : pn_secrets_open_hidden(call, item, err);
+}
+
+/* *expansion is made for the first value that needs it: most need none. */
+static bool expand(struct pn_call *call, const struct pn_ability *ability,
+                   const struct pn_secrets_query *query, struct pn_expansion **expansion,
+                   struct pn_secret_item *item, struct pn_err *err)
+{
+    if (!query->is_expanded || item->secretValueHidden ||
+        pn_str_search(item->secretValue, PN_LIT("${")) < 0)
+        return true;
+    if (*expansion == NULL)
+        *expansion = pn_expansion_new(call, ability, query->project_id, query->whose);
+    return pn_expansion_run(*expansion, item, err);
 }
 
 static bool refuse_missing(struct pn_str name, struct pn_err *err)
@@ -56,8 +72,26 @@ struct listing {
     const struct pn_ability *ability;
     const struct pn_secrets_query *query;
     struct pn_secrets_filter filter;
+    struct pn_expansion *expansion; /* NULL until a value refers to another */
     struct pn_rows rows;
 };
+
+/* Adds one that is asked for, if the actor may know of it. */
+static bool list_item(struct listing *l, struct pn_secret_item *item, bool needs_value,
+                      struct pn_err *err)
+{
+    if (!pn_secrets_filter_match(&l->filter, item) ||
+        !pn_secrets_may(l->call, l->ability, item, "describeSecret"))
+        return true;
+    if (pn_arena_is_over(l->call->arena))
+        return pn_fail(err, PN_TOO_LARGE, "The answer is too large: ask for less at once");
+    if (!show(l->call, l->ability, l->query->has_values, item, err) ||
+        !expand(l->call, l->ability, l->query, &l->expansion, item, err))
+        return false;
+    if (!needs_value || !l->query->has_values || !item->secretValueHidden)
+        *(struct pn_secret_item *)pn_rows_add(&l->rows) = *item;
+    return true;
+}
 
 /* Adds the rows of one folder that are asked for and may be shown. */
 static bool list_folder(struct listing *l, const struct pn_place *place, bool is_below,
@@ -69,18 +103,9 @@ static bool list_folder(struct listing *l, const struct pn_place *place, bool is
     if (!pn_secrets_load(l->call, l->call->conn, place, l->query->whose, &found, err))
         return false;
     items = found.items;
-    for (size_t i = 0; i < found.count; i++) {
-        if (!pn_secrets_filter_match(&l->filter, &items[i]) ||
-            !pn_secrets_may(l->call, l->ability, &items[i], "describeSecret"))
-            continue;
-        if (pn_arena_is_over(l->call->arena))
-            return pn_fail(err, PN_TOO_LARGE, "The answer is too large: ask for less at once");
-        if (!show(l->call, l->ability, l->query->has_values, &items[i], err))
+    for (size_t i = 0; i < found.count; i++)
+        if (!list_item(l, &items[i], is_below, err))
             return false;
-        if (is_below && l->query->has_values && items[i].secretValueHidden)
-            continue;
-        *(struct pn_secret_item *)pn_rows_add(&l->rows) = items[i];
-    }
     return true;
 }
 
@@ -99,6 +124,66 @@ static bool list_below(struct listing *l, const struct pn_place *place, struct p
             return false;
     }
     return true;
+}
+
+/* ---- by imports ---- */
+
+static void remember(struct pn_map *names, struct pn_list items)
+{
+    const struct pn_secret_item *rows = items.items;
+
+    for (size_t i = 0; i < items.count; i++)
+        (void)pn_map_put(names, rows[i].secretKey, names);
+}
+
+/* What one imported folder brings that nobody nearer has. */
+static bool list_import(struct listing *l, const struct pn_place *place, struct pn_map *names,
+                        struct pn_secrets_import *out, struct pn_err *err)
+{
+    struct pn_secret_item *items;
+    struct pn_list found;
+
+    l->rows = pn_rows_of(l->call->arena, sizeof(struct pn_secret_item));
+    if (!pn_secrets_load(l->call, l->call->conn, place, PN_SECRETS_OF_ALL, &found, err))
+        return false;
+    items = found.items;
+    for (size_t i = 0; i < found.count; i++)
+        if (pn_map_get(names, items[i].secretKey) == NULL && !list_item(l, &items[i], false, err))
+            return false;
+    *out = (struct pn_secrets_import){ .secretPath = place->path,
+                                       .environment = place->environment,
+                                       .folderId = place->folder_id,
+                                       .secrets = l->rows.list };
+    remember(names, out->secrets);
+    return true;
+}
+
+/*
+ * Each as an element of its own, in order of rising precedence. Clients merge them by rules that differ (§10.9):
+ * each name is in one element only, so that all of them end with the same value.
+ */
+static bool list_imports(struct listing *l, const struct pn_place *place, struct pn_list own,
+                         struct pn_list *out, struct pn_err *err)
+{
+    const struct pn_place *places;
+    struct pn_secrets_import *imports;
+    struct pn_list found;
+    struct pn_map *names;
+    bool is_fine = true;
+
+    if (!l->query->has_imports)
+        return true;
+    if (!pn_import_places(l->call, place, &found, err))
+        return false;
+    places = found.items;
+    imports = pn_new(l->call->arena, struct pn_secrets_import, found.count);
+    names = pn_map_new();
+    remember(names, own);
+    for (size_t i = found.count; is_fine && i > 0; i--)
+        is_fine = list_import(l, &places[i - 1], names, &imports[i - 1], err);
+    pn_map_free(names);
+    *out = (struct pn_list){ .items = imports, .count = found.count };
+    return is_fine;
 }
 
 /* The folder; `is_there` false when the environment has none of that path. */
@@ -121,29 +206,58 @@ static bool find_folder(struct pn_call *call, const struct pn_secrets_query *que
                          &root, err);
 }
 
+static bool list_all(struct listing *l, struct pn_str path, struct pn_secrets_found *out,
+                     struct pn_err *err)
+{
+    struct pn_place place;
+    bool is_there;
+
+    if (!find_folder(l->call, l->query, path, &place, &is_there, err))
+        return false;
+    if (!is_there)
+        return true;
+    if (!list_folder(l, &place, false, err) || !list_below(l, &place, err))
+        return false;
+    out->secrets = l->rows.list;
+    return list_imports(l, &place, out->secrets, &out->imports, err);
+}
+
 bool pn_secrets_list(struct pn_call *call, const struct pn_secrets_query *query,
                      struct pn_secrets_found *out, struct pn_err *err)
 {
     struct listing l = { .call = call,
                          .query = query,
                          .rows = pn_rows_of(call->arena, sizeof(struct pn_secret_item)) };
-    struct pn_place place;
     struct pn_str path;
-    bool is_there;
+    bool is_listed;
 
     *out = (struct pn_secrets_found){ .secrets = { .items = NULL } };
     if (!pn_secrets_filter_parse(query->tags, query->metadata, &l.filter, err) ||
         !load_ability(call, query->project_id, query->environment, &l.ability, err) ||
-        !pn_place_path(call, query->path, &path, err) ||
-        !find_folder(call, query, path, &place, &is_there, err))
+        !pn_place_path(call, query->path, &path, err))
         return false;
-    if (is_there && (!list_folder(&l, &place, false, err) || !list_below(&l, &place, err)))
-        return false;
-    out->secrets = l.rows.list;
-    return record(call, "get-secrets", query, path, out->secrets, false, err);
+    is_listed = list_all(&l, path, out, err);
+    pn_expansion_free(l.expansion);
+    return is_listed && record(call, "get-secrets", query, path, out->secrets, false, err);
 }
 
 /* ---- get ---- */
+
+/* Of what the folder imports: the last that brings it goes before the others. */
+static bool find_imported(struct pn_call *call, const struct pn_place *place, struct pn_str name,
+                          struct pn_secret_item *out, struct pn_err *err)
+{
+    const struct pn_place *places;
+    struct pn_list found;
+
+    if (!pn_import_places(call, place, &found, err))
+        return false;
+    places = found.items;
+    for (size_t i = found.count; i > 0 && pn_uuid_is_zero(out->id); i--)
+        if (!pn_secrets_find(call, call->conn, &places[i - 1], name, PN_SECRETS_OF_ALL, out, err))
+            return false;
+    return true;
+}
 
 static bool find_one(struct pn_call *call, const struct pn_secrets_query *query, struct pn_str name,
                      struct pn_secret_item *out, struct pn_err *err)
@@ -156,12 +270,16 @@ static bool find_one(struct pn_call *call, const struct pn_secrets_query *query,
                        err) ||
         !pn_secrets_find(call, call->conn, &place, name, query->whose, out, err))
         return false;
+    if (pn_uuid_is_zero(out->id) && query->has_imports &&
+        !find_imported(call, &place, name, out, err))
+        return false;
     return !pn_uuid_is_zero(out->id) || refuse_missing(name, err);
 }
 
 bool pn_secrets_get(struct pn_call *call, const struct pn_secrets_query *query, struct pn_str name,
                     struct pn_secret_item *out, struct pn_err *err)
 {
+    pn_auto(pn_expansion_freep) struct pn_expansion *expansion = NULL;
     const struct pn_ability *ability;
 
     if (!load_ability(call, query->project_id, query->environment, &ability, err) ||
@@ -171,6 +289,7 @@ bool pn_secrets_get(struct pn_call *call, const struct pn_secrets_query *query, 
     if (query->version > 0 && !pn_secrets_take_version(call, query->version, out, err))
         return false;
     return show(call, ability, query->has_values, out, err) &&
+           expand(call, ability, query, &expansion, out, err) &&
            record(call, "get-secret", query, out->secretPath,
                   (struct pn_list){ .items = out, .count = 1 }, true, err);
 }

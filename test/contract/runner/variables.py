@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""${name} in a case: kept from an earlier reply, of an actor (${user.email}), or of the instance (${project})."""
+"""${name} in a case: kept from an earlier reply, of an actor (${user.email}), or of the instance (${project}); $${name} is ${name} itself."""
 import re
 import secrets
 from collections import ChainMap
 
-NAME = re.compile(r"\$\{([^{}]+)\}")
+NAME = re.compile(r"(\$?)\$\{([^{}]+)\}")
 
 
 class Missing(Exception):
@@ -44,9 +44,9 @@ class Variables:
         if not isinstance(value, str):
             return value
         whole = NAME.fullmatch(value)
-        if whole:
-            return self._repeat(whole[1])
-        return NAME.sub(lambda match: str(self._repeat(match[1])), value)
+        if whole and not whole[1]:
+            return self._repeat(whole[2])
+        return NAME.sub(lambda match: match[0][1:] if match[1] else str(self._repeat(match[2])), value)
 
     def _repeat(self, name):
         """${x:65} is 65 times x: for lengths at and over a limit."""
