@@ -24,6 +24,7 @@ struct pn_reach_to {
     struct pn_str ca_pem;               /* absent: the system's CAs; given: the only trust */
     bool is_insecure;                   /* certificate not verified */
     struct pn_uuid gateway_id, pool_id; /* both zero: directly; of a pool, a healthy member */
+    struct pn_uuid org_id; /* whose gateway or pool: who logs in is nobody yet; zero: the actor's */
     enum pn_reach_as as;
 };
 

@@ -26,6 +26,7 @@ struct errand {
     const struct pn_reach_request *request;
     struct pn_reach_answer *out;
     enum pn_reach_fault *fault;
+    struct pn_uuid org;
     int64_t until_ms; /* of the member that is asked now */
 };
 
@@ -52,7 +53,7 @@ static bool open_fetcher(struct errand *e, struct pn_uuid gateway, struct pn_str
                                         .alpn = PN_ROAD_ALPN };
 
     if (!pn_endpoint_parse(address, RELAY_PORT, &config.url.endpoint, err) ||
-        !pn_platform_issue(e->call, gateway, &leaf, err))
+        !pn_platform_issue(e->call, e->org, gateway, &leaf, err))
         return false;
     key = pn_secret_new(leaf.key, err);
     if (key == NULL)
@@ -182,7 +183,7 @@ static bool list_members(struct errand *e, struct pn_list *out, struct pn_err *e
     }
     if (pn_uuid_is_zero(e->to->pool_id))
         return pn_fail(err, PN_BAD_REQUEST, "neither a gateway nor a pool is named");
-    if (!pn_pools_reachable(e->call, e->to->pool_id, out, err))
+    if (!pn_pools_reachable(e->call, e->org, e->to->pool_id, out, err))
         return false;
     return out->count > 0 ||
            pn_fail(err, PN_UNREACHABLE, "no gateway of the pool has a live tunnel");
@@ -201,7 +202,7 @@ static enum outcome ask_member(struct errand *e, struct pn_uuid id, struct pn_er
 
     pn_err_clear(err);
     *e->fault = PN_REACH_NO_GATEWAY;
-    if (pn_platform_find(e->call, id, &gateway, err))
+    if (pn_platform_find(e->call, e->org, id, &gateway, err))
         return ask_gateway(e, &gateway, err);
     return err->code == PN_UNREACHABLE ? NO_ROAD : FAILED;
 }
@@ -230,7 +231,8 @@ static bool reach(const struct pn_reach_port *port, struct pn_call *call,
                         .to = to,
                         .request = request,
                         .out = out,
-                        .fault = fault };
+                        .fault = fault,
+                        .org = pn_uuid_is_zero(to->org_id) ? call->actor.org_id : to->org_id };
     int64_t deadline_ms = pn_clock_mono_ms() + GRACE_MS +
                           (request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS);
     struct pn_list members;

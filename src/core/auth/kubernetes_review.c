@@ -133,7 +133,8 @@ struct pn_reach_to pn_kubernetes_road(const struct pn_kubernetes_auth *auth)
                               .ca_pem = auth->caCert.len > 0 ? auth->caCert : PN_NONE,
                               .is_insecure = !auth->verifyTlsCertificate,
                               .gateway_id = auth->gatewayId,
-                              .pool_id = auth->gatewayPoolId };
+                              .pool_id = auth->gatewayPoolId,
+                              .org_id = auth->org_id };
 
     if (auth->tokenReviewMode == PN_REVIEW_GATEWAY)
         to.as = PN_REACH_AS_GATEWAY;

@@ -85,7 +85,7 @@ static bool check_tunnel(struct check *c, struct pn_uuid gateway, struct pn_err 
     struct pn_arena *arena = c->call->arena;
     const struct pn_tunnels_road *road = &c->gateway.road;
 
-    if (!pn_platform_find(c->call, gateway, &c->gateway, err)) {
+    if (!pn_platform_find(c->call, c->call->actor.org_id, gateway, &c->gateway, err)) {
         if (err->code != PN_UNREACHABLE)
             return false;
         add(c, "tunnel", "failed", PN_LIT("no relay holds a tunnel of it: is it running?"));

@@ -4,8 +4,8 @@
 #include "db/db.h"
 #include "kube/road.h"
 
-bool pn_platform_find(struct pn_call *call, struct pn_uuid gateway, struct pn_platform_gateway *out,
-                      struct pn_err *err)
+bool pn_platform_find(struct pn_call *call, struct pn_uuid org, struct pn_uuid gateway,
+                      struct pn_platform_gateway *out, struct pn_err *err)
 {
     struct pn_query *q =
         pn_query(call->conn, "SELECT name FROM gateways WHERE id = $id AND org_id = $org");
@@ -13,7 +13,7 @@ bool pn_platform_find(struct pn_call *call, struct pn_uuid gateway, struct pn_pl
     bool is_there;
 
     pn_bind_uuid(q, "$id", gateway);
-    pn_bind_uuid(q, "$org", call->actor.org_id);
+    pn_bind_uuid(q, "$org", org);
     is_there = pn_query_next(q);
     if (is_there)
         found.name = pn_column_str(q, 0, call->arena);
@@ -30,8 +30,8 @@ bool pn_platform_find(struct pn_call *call, struct pn_uuid gateway, struct pn_pl
     return true;
 }
 
-bool pn_platform_issue(struct pn_call *call, struct pn_uuid gateway, struct pn_platform_leaf *out,
-                       struct pn_err *err)
+bool pn_platform_issue(struct pn_call *call, struct pn_uuid org, struct pn_uuid gateway,
+                       struct pn_platform_leaf *out, struct pn_err *err)
 {
     struct pn_str id = pn_uuid_str(call->arena, gateway);
     const struct pn_cert_extension extension = { PN_ROAD_OID, PN_LIT(PN_ROAD_EXTENSION) };
@@ -45,8 +45,8 @@ bool pn_platform_issue(struct pn_call *call, struct pn_uuid gateway, struct pn_p
     };
     struct pn_pki_leaf leaf;
 
-    if (!pn_pki_issue(call, call->actor.org_id, PN_AUTHORITY_CLIENT, request, &leaf, err) ||
-        !pn_pki_chain(call, call->actor.org_id, PN_AUTHORITY_GATEWAY, &out->trust, err))
+    if (!pn_pki_issue(call, org, PN_AUTHORITY_CLIENT, request, &leaf, err) ||
+        !pn_pki_chain(call, org, PN_AUTHORITY_GATEWAY, &out->trust, err))
         return pn_within(err, "the platform's certificate");
     out->chain =
         pn_arena_printf(call->arena, "%.*s%.*s", PN_ARG(leaf.certificate), PN_ARG(leaf.issuer));

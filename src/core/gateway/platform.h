@@ -16,9 +16,9 @@ struct pn_platform_gateway {
     struct pn_str name;
     struct pn_tunnels_road road;
 };
-/* A gateway of the actor's organisation with a road to it. PN_NOT_FOUND: none of that id; PN_UNREACHABLE: no road. */
-bool pn_platform_find(struct pn_call *call, struct pn_uuid gateway, struct pn_platform_gateway *out,
-                      struct pn_err *err) PN_CHECKED;
+/* A gateway of the organisation with a road to it. PN_NOT_FOUND: none of that id; PN_UNREACHABLE: no road. */
+bool pn_platform_find(struct pn_call *call, struct pn_uuid org, struct pn_uuid gateway,
+                      struct pn_platform_gateway *out, struct pn_err *err) PN_CHECKED;
 
 struct pn_platform_leaf {
     struct pn_str chain, key;  /* leaf and intermediate; PKCS#8: in call->arena, which is wiped */
@@ -26,7 +26,7 @@ struct pn_platform_leaf {
     struct pn_str server_name; /* whom we must find there */
     int64_t not_after_ms;
 };
-bool pn_platform_issue(struct pn_call *call, struct pn_uuid gateway, struct pn_platform_leaf *out,
-                       struct pn_err *err) PN_CHECKED;
+bool pn_platform_issue(struct pn_call *call, struct pn_uuid org, struct pn_uuid gateway,
+                       struct pn_platform_leaf *out, struct pn_err *err) PN_CHECKED;
 
 #endif

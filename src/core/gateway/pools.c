@@ -14,9 +14,16 @@
     "(g.is_enrolled = 1 AND (COALESCE(g.direct_heartbeat_ms, 0) > $since OR EXISTS (" \
     "SELECT 1 FROM tunnels t WHERE t.gateway_id = g.id AND t.seen_ms > $since)))"
 
-#define SELECT_VIEW                                                          \
-    "SELECT p.id, p.org_id, p.name, p.created_ms, p.updated_ms,"             \
-    " (SELECT count(*) FROM pam_resources r WHERE r.gateway_pool_id = p.id)" \
+/* What names the pool: resources, and machine identities that log in by their cluster's word. */
+#define REFERRERS                                                                             \
+    "(SELECT r.id AS id, r.project_id AS project_id, r.name AS name, 'pam-resource' AS kind," \
+    " r.gateway_pool_id AS pool_id FROM pam_resources r UNION ALL"                            \
+    " SELECT i.id, NULL, i.name, 'kubernetes-auth', k.pool_id FROM kubernetes_auths k"        \
+    " JOIN identity_auths a ON a.id = k.auth_id JOIN identities i ON i.id = a.identity_id) f "
+
+#define SELECT_VIEW                                               \
+    "SELECT p.id, p.org_id, p.name, p.created_ms, p.updated_ms,"  \
+    " (SELECT count(*) FROM " REFERRERS "WHERE f.pool_id = p.id)" \
     " FROM gateway_pools p WHERE p.org_id = $org "
 
 static void read_view(struct pn_query *q, struct pn_arena *arena, struct pn_pool *out)
@@ -67,13 +74,13 @@ static bool refuse_missing(struct pn_uuid id, struct pn_err *err)
     return pn_fail(err, PN_NOT_FOUND, "Gateway pool with ID %s not found", pn_uuid_format(id).text);
 }
 
-static bool find(const struct pn_call *call, struct pn_db_conn *conn, struct pn_uuid id,
-                 struct pn_pool *out, struct pn_err *err)
+static bool find_of(const struct pn_call *call, struct pn_db_conn *conn, struct pn_uuid org,
+                    struct pn_uuid id, struct pn_pool *out, struct pn_err *err)
 {
     struct pn_query *q = pn_query(conn, SELECT_VIEW "AND p.id = $id");
     bool is_there;
 
-    pn_bind_uuid(q, "$org", call->actor.org_id);
+    pn_bind_uuid(q, "$org", org);
     pn_bind_uuid(q, "$id", id);
     is_there = pn_query_next(q);
     if (is_there)
@@ -81,6 +88,12 @@ static bool find(const struct pn_call *call, struct pn_db_conn *conn, struct pn_
     if (!pn_query_end(q, err))
         return false;
     return is_there ? read_members(call, conn, out, err) : refuse_missing(id, err);
+}
+
+static bool find(const struct pn_call *call, struct pn_db_conn *conn, struct pn_uuid id,
+                 struct pn_pool *out, struct pn_err *err)
+{
+    return find_of(call, conn, call->actor.org_id, id, out, err);
 }
 
 /* ---- reading ---- */
@@ -131,15 +144,15 @@ bool pn_pools_referrers(struct pn_call *call, struct pn_uuid id, struct pn_list 
         return false;
     rows = pn_new(call->arena, struct pn_pool_referrer, PN_SHAPE_ITEMS);
     *out = (struct pn_list){ .items = rows };
-    q = pn_query(call->conn, "SELECT id, project_id, name FROM pam_resources"
-                             " WHERE gateway_pool_id = $pool ORDER BY name, id LIMIT $limit");
+    q = pn_query(call->conn, "SELECT f.id, f.project_id, f.name, f.kind FROM " REFERRERS
+                             "WHERE f.pool_id = $pool ORDER BY f.name, f.id LIMIT $limit");
     pn_bind_uuid(q, "$pool", id);
     pn_bind_int(q, "$limit", PN_SHAPE_ITEMS);
     while (out->count < PN_SHAPE_ITEMS && pn_query_next(q))
         rows[out->count++] = (struct pn_pool_referrer){ .id = pn_column_uuid(q, 0),
                                                         .projectId = pn_column_uuid(q, 1),
                                                         .name = pn_column_str(q, 2, call->arena),
-                                                        .kind = PN_LIT("pam-resource") };
+                                                        .kind = pn_column_str(q, 3, call->arena) };
     return pn_query_end(q, err);
 }
 
@@ -154,14 +167,14 @@ static void shuffle(struct pn_uuid *ids, size_t count)
     }
 }
 
-bool pn_pools_reachable(struct pn_call *call, struct pn_uuid pool, struct pn_list *out,
-                        struct pn_err *err)
+bool pn_pools_reachable(struct pn_call *call, struct pn_uuid org, struct pn_uuid pool,
+                        struct pn_list *out, struct pn_err *err)
 {
     struct pn_uuid *ids = pn_new(call->arena, struct pn_uuid, PN_POOL_MEMBERS_MAX);
     const struct pn_pool_gateway *members;
     struct pn_pool found;
 
-    if (!find(call, call->conn, pool, &found, err))
+    if (!find_of(call, call->conn, org, pool, &found, err))
         return false;
     members = found.gateways.items;
     *out = (struct pn_list){ .items = ids };
@@ -290,9 +303,10 @@ static bool write_delete(struct pn_db_conn *tx, void *context, struct pn_err *er
     if (!load(tx, c, err))
         return false;
     if (c->pool.connectedResourcesCount > 0)
-        return pn_fail(err, PN_BAD_REQUEST,
-                       "Gateway pool %.*s is used by %lld resources: give them another first",
-                       PN_ARG(c->name), (long long)c->pool.connectedResourcesCount);
+        return pn_fail(
+            err, PN_BAD_REQUEST,
+            "Gateway pool %.*s is used by %lld resources or identities: give them another first",
+            PN_ARG(c->name), (long long)c->pool.connectedResourcesCount);
     q = pn_query(tx, "DELETE FROM gateway_pools WHERE id = $id");
     pn_bind_uuid(q, "$id", c->id);
     return pn_query_run(q, NULL, err) && note(tx, c, "gateway-pool-delete", err);

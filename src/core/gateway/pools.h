@@ -53,7 +53,7 @@ bool pn_pools_remove(struct pn_call *call, struct pn_uuid id, struct pn_uuid gat
 /* What names the pool: a list of struct pn_pool_referrer. */
 struct pn_pool_referrer {
     struct pn_uuid id, projectId;
-    struct pn_str name, kind; /* "pam-resource" */
+    struct pn_str name, kind; /* "pam-resource", or "kubernetes-auth" of an identity */
 };
 bool pn_pools_referrers(struct pn_call *call, struct pn_uuid id, struct pn_list *out,
                         struct pn_err *err) PN_CHECKED;
@@ -61,11 +61,11 @@ bool pn_pools_referrers(struct pn_call *call, struct pn_uuid id, struct pn_list 
 /* ---- for who names a pool ---- */
 
 /*
- * Members of the actor's organisation's pool that can be reached now, in random order: a list of struct
+ * Members of the organisation's pool that can be reached now, in random order: a list of struct
  * pn_uuid, perhaps empty. PN_NOT_FOUND: no such pool. No permission is checked.
  */
-bool pn_pools_reachable(struct pn_call *call, struct pn_uuid pool, struct pn_list *out,
-                        struct pn_err *err) PN_CHECKED;
+bool pn_pools_reachable(struct pn_call *call, struct pn_uuid org, struct pn_uuid pool,
+                        struct pn_list *out, struct pn_err *err) PN_CHECKED;
 /* Is it a pool of the actor's organisation? PN_NOT_FOUND. For write functions too. */
 bool pn_pools_check(struct pn_db_conn *conn, const struct pn_call *call, struct pn_uuid pool,
                     struct pn_err *err) PN_CHECKED;

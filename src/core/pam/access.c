@@ -317,7 +317,7 @@ static bool choose_gateway(struct pn_call *call, struct target *target, struct p
 
     if (!pn_uuid_is_zero(target->gateway_id) || pn_uuid_is_zero(target->pool_id))
         return true;
-    if (!pn_pools_reachable(call, target->pool_id, &reachable, err))
+    if (!pn_pools_reachable(call, call->actor.org_id, target->pool_id, &reachable, err))
         return false;
     if (reachable.count == 0)
         return pn_fail(err, PN_BAD_REQUEST,

@@ -1,0 +1,86 @@
+"""The server calls a cluster through gateways: as reviewer, by one and by a pool, whatever becomes of a member."""
+import secrets
+import time
+
+import pytest
+
+from harness.poll import until
+from harness.postern import Cli, secret_file
+from test_impersonation import Outside, steps
+from test_kubernetes_auth import Machine, app_token, config, reviewing
+
+REVIEWER = "postern-gateway"
+
+
+@pytest.fixture
+def dev(new_dev):
+    """Without memory: each login asks the cluster."""
+    return new_dev("--verdict-cache", "0s")
+
+
+class Member:
+    """A gateway process beside the cluster, with the identity of one of its service accounts."""
+
+    def __init__(self, dev, outside, folder):
+        self.name = f"g-{secrets.token_hex(4)}"
+        made = dev.admin.json("gateway", "create", self.name)
+        self.id = made["id"]
+        token = secret_file(folder / f"{self.name}.token", made["token"])
+        self.process = Cli(dev, folder / self.name).start("gateway", "start", self.name, "--token-file", token, "--state",
+                                                          folder / self.name / "state", "--pod-identity", outside.folder, env=outside.env())
+        until(lambda: steps(dev.admin, self.name)["identity"][0] == "ok", f"{self.name} reaches its cluster")
+
+
+@pytest.fixture
+def members(cluster, dev, namespace, tmp_path):
+    reviewing(cluster, namespace, REVIEWER)
+    outside = Outside(cluster, tmp_path, namespace, REVIEWER)
+    made = [Member(dev, outside, tmp_path) for _ in range(2)]
+    yield made
+    for member in made:
+        if member.process.is_running():
+            member.process.stop()
+
+
+def test_a_gateway_reviews(cluster, dev, namespace, members):
+    first = members[0]
+    machine = Machine(dev, {"tokenReviewMode": "gateway", "gatewayId": first.id, "allowedNamespaces": namespace})
+    machine.works(app_token(cluster, namespace))
+    event = until(lambda: cluster.audit(lambda event: event.get("objectRef", {}).get("resource") == "tokenreviews"
+                                        and event["user"]["username"] == f"system:serviceaccount:{namespace}:{REVIEWER}"), "the audit log")
+    assert event
+    # With a reviewer's token the gateway is the way only; the cluster is verified by the CA that was given.
+    by_way = Machine(dev, config(cluster, tokenReviewerJwt=reviewing(cluster, namespace, "other"), gatewayId=first.id))
+    by_way.works(app_token(cluster, namespace))
+    # A gateway that is gone is a sentence, and nobody goes there directly instead.
+    first.process.kill()
+    answer = machine.login(app_token(cluster, namespace))
+    assert answer.status == 400, answer.text
+    assert by_way.login(app_token(cluster, namespace)).status == 400
+
+
+def test_a_pool_reviews_while_a_member_dies(cluster, dev, namespace, members):
+    dev.admin("gateway", "pool", "create", "reviewers")
+    for member in members:
+        dev.admin("gateway", "pool", "add", "reviewers", member.name)
+    pool = dev.admin.json("gateway", "pool", "list")[0]
+    assert (pool["memberCount"], pool["healthyMemberCount"]) == (2, 2)
+    machine = Machine(dev, {"tokenReviewMode": "gateway", "gatewayPoolId": pool["id"], "allowedNamespaces": namespace})
+    jwt = app_token(cluster, namespace)
+    failed, slowest = [], 0
+    for count in range(200):
+        if count == 60:
+            members[0].process.kill()
+        began = time.monotonic()
+        answer = machine.login(jwt)
+        slowest = max(slowest, time.monotonic() - began)
+        if answer.status != 200:
+            failed.append((count, answer.text))
+    assert not failed, failed
+    print(f"200 logins, a member killed at the 60th: 0 failed, the slowest took {slowest:.2f} s")
+    assert slowest < 10
+    # All dead: an error of the pool, no review.
+    members[1].process.kill()
+    answer = machine.login(jwt)
+    assert answer.status == 400, answer.text
+    assert dev.api("DELETE", f"/api/v1/gateway-pools/{pool['id']}").status == 400, "a method names it"
