@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,9 @@
 #include "sys/sys.h"
 
 #define STATE_POLL_MS 15000
-#define SHORT_CALL_MS 5000  /* where a person waits for us to go */
+#define SHORT_CALL_MS 5000 /* where a person waits for us to go */
+#define FAREWELL_MS 3000   /* for streams to hear why they end */
+#define FAREWELL_STEP_MS 50
 #define NO_SUCH_COMMAND 127 /* as a shell says it */
 
 /* When the person is told how much time is left. */
@@ -297,20 +300,34 @@ static int run_command(struct visit *visit)
     return code;
 }
 
+/* The gateway hears of the end within a second, and tells every shell and watch that is open why it ends. */
+static void wait_for_farewells(const struct visit *visit)
+{
+    for (int left_ms = FAREWELL_MS; left_ms > 0 && pn_proxy_open_requests(visit->proxy) > 0;
+         left_ms -= FAREWELL_STEP_MS)
+        (void)poll(NULL, 0, FAREWELL_STEP_MS);
+}
+
 /* What was opened is closed in any case; Ctrl-C while the server is asked must not leave half. */
 static void leave(struct visit *visit)
 {
     struct pn_err err = { 0 };
+    bool is_told;
 
-    pn_proxy_stop(visit->proxy);
+    if (visit->proxy != NULL)
+        pn_proxy_close_door(visit->proxy);
     if (visit->kubeconfig != NULL && !pn_file_remove(visit->kubeconfig, &err))
         fprintf(stderr, "postern: %s stays behind: %s\n", visit->kubeconfig, err.message);
     pn_err_clear(&err);
     pn_rest_set_timeout(visit->rest, SHORT_CALL_MS);
-    if (!pn_access_end(visit->rest, visit->access.session_id, &err))
+    is_told = pn_access_end(visit->rest, visit->access.session_id, &err);
+    if (!is_told)
         fprintf(stderr,
                 "postern: the server was not told of the end, the session ends by itself: %s\n",
                 err.message);
+    if (is_told && visit->proxy != NULL)
+        wait_for_farewells(visit);
+    pn_proxy_stop(visit->proxy);
     pn_access_drop(&visit->access);
 }
 

@@ -51,6 +51,8 @@ struct pn_proxy {
     struct guest *guests;
     unsigned open;
     struct probe probe;
+    _Atomic bool is_closed;     /* nobody enters any more */
+    _Atomic unsigned forwarded; /* requests on their way */
 
     /* What pn_proxy_start waits for. */
     pthread_mutex_t lock;
@@ -138,6 +140,8 @@ static const char *objection(const struct pn_proxy *proxy, const struct pn_http_
     if (pn_clock_wall_ms() >= proxy->access->expires_ms)
         return "the session has expired: run `postern pam access` again";
     *status = 403;
+    if (proxy->is_closed)
+        return "the session has ended";
     if (!is_below(request->target, proxy->prefix))
         return "this kubeconfig belongs to another session";
     return NULL;
@@ -174,7 +178,14 @@ static void on_refused(void *proxy PN_UNUSED, struct pn_exchange *exchange,
     answer_status(exchange, pn_kube_code(err), err->message);
 }
 
-static const struct pn_forward_events forward_events = { .refused = on_refused };
+static void on_done(void *proxy_, const struct pn_forward_result *result PN_UNUSED)
+{
+    struct pn_proxy *proxy = proxy_;
+
+    proxy->forwarded--;
+}
+
+static const struct pn_forward_events forward_events = { .refused = on_refused, .done = on_done };
 
 static void on_request(void *context, struct pn_exchange *exchange)
 {
@@ -188,6 +199,7 @@ static void on_request(void *context, struct pn_exchange *exchange)
         return;
     }
     head = upstream_head(proxy, exchange);
+    proxy->forwarded++;
     pn_forward_start(exchange, pn_road_origin(proxy->road), &head, NULL, 0, &forward_events, proxy);
 }
 
@@ -479,6 +491,16 @@ bool pn_proxy_start(const struct pn_proxy_config *config, struct pn_proxy **out,
     }
     pn_proxy_stop(proxy);
     return false;
+}
+
+void pn_proxy_close_door(struct pn_proxy *proxy)
+{
+    proxy->is_closed = true;
+}
+
+unsigned pn_proxy_open_requests(const struct pn_proxy *proxy)
+{
+    return proxy->forwarded;
 }
 
 void pn_proxy_stop(struct pn_proxy *proxy)

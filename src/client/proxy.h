@@ -25,6 +25,12 @@ struct pn_proxy_config {
  */
 bool pn_proxy_start(const struct pn_proxy_config *config, struct pn_proxy **out, struct pn_err *err)
     PN_CHECKED;
+/*
+ * No new request passes from now on; what is open goes on, for the gateway to end with a reason. Then: how many
+ * requests are open. Any thread.
+ */
+void pn_proxy_close_door(struct pn_proxy *proxy);
+unsigned pn_proxy_open_requests(const struct pn_proxy *proxy);
 /* Aborts what is open, ends the thread. NULL is fine. */
 void pn_proxy_stop(struct pn_proxy *proxy);
 

@@ -104,6 +104,19 @@ def test_bulk_output_is_cut_between_two_frames(kubectl, cluster, postern_dev, ac
         assert rest.strip(b"\0") == b"", "not a byte of ours among the command's"
 
 
+def test_ctrl_c_tells_what_is_open(newest_kubectl, cluster, postern_dev, account, namespace):
+    """The owner's own end is no surprise to others who share the session's kubeconfig: their shells hear why they end."""
+    cluster.kubectl("-n", namespace, "run", "one", "--image=any", "--", "sleep", "1000")
+    cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
+    with access(postern_dev.user(), account) as kubeconfig:
+        k = newest_kubectl.using(kubeconfig)
+        shell = subprocess.Popen(k.argv("-n", namespace, "exec", "one", "--", "sh", "-c", "echo begun; exec sleep 1000"), env=k.env(),
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert shell.stdout.readline() == "begun\n"
+    assert shell.wait(10) != 0
+    assert REASON in shell.stderr.read()
+
+
 def test_durations(postern_dev, account):
     """C-65, C-66."""
     assert postern_dev.api("POST", "/api/v1/pam/accounts/access", {"path": account, "duration": "abc"}).status == 400
