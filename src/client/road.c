@@ -7,6 +7,10 @@
 #define RELAY_PORT 8443
 #define DIAL_MS 5000
 #define HANDSHAKE_MS 10000
+/* Of an endpoint behind which another waits: one that is gone costs a person little. The last one gets all. */
+#define IMPATIENT_DIAL_MS 1000
+#define IMPATIENT_HANDSHAKE_MS 1500
+#define PING_MS 2000
 #define MAX_ENDPOINTS (PN_ACCESS_RELAYS_MAX + 1)
 
 static const char *const ordinary_alpn[] = { "h2", "http/1.1", NULL };
@@ -50,6 +54,11 @@ static size_t endpoint_now(const struct attempt *attempt)
     return (attempt->road->first + attempt->tried) % attempt->road->endpoint_count;
 }
 
+static bool is_last(const struct attempt *attempt)
+{
+    return attempt->tried + 1 == attempt->road->endpoint_count;
+}
+
 static void attempt_failed(struct attempt *attempt, const struct pn_err *err)
 {
     attempt->last = *err;
@@ -81,8 +90,9 @@ static void on_dialed(void *owner, struct pn_stream *socket, const struct pn_err
     if (err != NULL)
         attempt_failed(attempt, err);
     else if (!pn_tls_start(attempt->is_upgrade ? road->upgrade : road->ordinary, socket,
-                           road->server_name, HANDSHAKE_MS, on_secured, attempt, &attempt->tls,
-                           &refused))
+                           road->server_name,
+                           is_last(attempt) ? HANDSHAKE_MS : IMPATIENT_HANDSHAKE_MS, on_secured,
+                           attempt, &attempt->tls, &refused))
         attempt_failed(attempt, &refused);
 }
 
@@ -92,8 +102,8 @@ static void attempt_next(struct attempt *attempt)
     struct pn_road *road = attempt->road;
 
     if (attempt->tried < road->endpoint_count) {
-        attempt->dial = pn_dial(road->loop, &road->endpoints[endpoint_now(attempt)], DIAL_MS,
-                                on_dialed, attempt);
+        attempt->dial = pn_dial(road->loop, &road->endpoints[endpoint_now(attempt)],
+                                is_last(attempt) ? DIAL_MS : IMPATIENT_DIAL_MS, on_dialed, attempt);
         return;
     }
     pn_recast(&attempt->last, PN_UNREACHABLE, "the gateway cannot be reached: %s",
@@ -160,6 +170,7 @@ bool pn_road_new(struct pn_loop *loop, const struct pn_access *access, struct pn
                                              .max_connections = 8,
                                              .streams_per_connection = 200,
                                              .max_waiting = 1000,
+                                             .ping_ms = PING_MS,
                                              .idle_timeout_ms = (int64_t)10 * 60 * 1000 };
 
     road->loop = loop;

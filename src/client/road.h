@@ -9,6 +9,8 @@
  * The road from a client to its gateway: the gateway's own address when it has one, else a relay,
  * tried in the order of the access answer; inside it TLS to the gateway itself with the session's
  * certificate. One HTTP/2 connection for ordinary requests, an HTTP/1.1 one for each upgrade.
+ * A relay that dies, or falls silent under a request (found by ping within 4 s), is passed over by the
+ * next connection: a new request waits at most 5 s for it. The endpoint that led there last is tried first.
  * Threads: everything on `loop`.
  */
 struct pn_road;

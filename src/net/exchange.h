@@ -86,6 +86,7 @@ struct pn_origin_config {
     unsigned streams_per_connection; /* HTTP/2: another connection is opened above this (80) */
     size_t max_waiting;              /* requests waiting for a connection; over it PN_BUSY */
     int64_t idle_timeout_ms;         /* 90 s */
+    int64_t ping_ms; /* HTTP/2: dead when nothing comes for that long after a ping (30 s) */
 };
 struct pn_origin *pn_origin_new(struct pn_loop *loop, const struct pn_origin_config *config);
 /* Aborts everything; requests still open FAIL. */

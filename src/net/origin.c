@@ -550,6 +550,8 @@ struct pn_origin *pn_origin_new(struct pn_loop *loop, const struct pn_origin_con
         origin->config.streams_per_connection = 80;
     if (origin->config.idle_timeout_ms <= 0)
         origin->config.idle_timeout_ms = 90 * 1000;
+    if (origin->config.ping_ms <= 0)
+        origin->config.ping_ms = 30 * 1000; /* common load balancers cut quiet streams after 60 s */
     origin->waiting_end = &origin->waiting;
     origin->soon.run = on_origin_soon;
     origin->arena = pn_arena_new(REQUEST_BUDGET_BYTES);

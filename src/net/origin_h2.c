@@ -5,8 +5,6 @@
 #define CONNECTION_WINDOW_BYTES (16U * 1024 * 1024) /* returned on receipt: never the limit */
 #define RECORD_PAYLOAD 16375U /* with its frame header it fills a TLS record */
 #define READ_ROUNDS 4
-#define PING_MS \
-    30000 /* kube-proxying.md §11.3: quiet streams are cut after 60 s by common load balancers */
 
 enum { NO_ERROR = 0, REFUSED_STREAM = 7, CANCEL = 8 };
 
@@ -199,6 +197,7 @@ static void read_input(struct h2_conn *conn)
     for (int round = 0; round < READ_ROUNDS; round++) {
         ssize_t got = pn_h2_pipe_read(&conn->pipe, &err);
 
+        conn->awaits_pong &= got <= 0; /* whatever comes is a sign of life */
         if (got > 0)
             continue;
         if (got == PN_STREAM_AGAIN)
@@ -248,18 +247,22 @@ static void h2_step(struct pn_origin_conn *base, unsigned events)
     pn_stream_want(base->stream, PN_WANT_READ | (conn->is_flushed ? 0U : (unsigned)PN_WANT_WRITE));
 }
 
-/* Every PING_MS: a quiet connection is kept alive while it has requests, found dead, or closed as idle. */
+/* Every ping_ms: a quiet connection is kept alive while it has requests, found dead, or closed as idle. */
 static void h2_timeout(struct pn_origin_conn *base)
 {
     struct h2_conn *conn = h2_of(base);
     struct pn_err err = { 0 };
 
+    if (conn->awaits_pong)
+        h2_step(base, PN_WANT_READ); /* after a sleep of the whole machine it may just lie there */
+    if (base->stream == NULL)
+        return;
     if (conn->awaits_pong) {
         pn_fail(&err, PN_TIMEOUT, "the server does not answer pings");
         pn_origin_conn_die(base, &err);
         return;
     }
-    pn_timer_start(base->origin->loop, &base->timer, PING_MS);
+    pn_timer_start(base->origin->loop, &base->timer, base->origin->config.ping_ms);
     if (conn->count > 0) {
         conn->awaits_pong = true;
         pn_h2_ping(conn->pipe.h2);
@@ -421,7 +424,7 @@ struct pn_origin_conn *pn_origin_h2_new(struct pn_origin *origin, struct pn_stre
     if (!pn_h2_new(&config, &h2_events, conn, &conn->pipe.h2, &err))
         pn_die("no memory for an HTTP/2 session");
     pn_origin_conn_init(&conn->base, origin, stream);
-    pn_timer_start(origin->loop, &conn->base.timer, PING_MS);
+    pn_timer_start(origin->loop, &conn->base.timer, origin->config.ping_ms);
     pn_stream_want(stream, PN_WANT_READ);
     say(conn);
     return &conn->base;

@@ -108,7 +108,7 @@ def test_the_relay_is_killed_and_comes_back(newest_kubectl, cluster, postern_spl
     with access(postern_split.user(), account) as kubeconfig:
         k = newest_kubectl.using(kubeconfig)
         assert k("-n", namespace, "get", "pods").returncode == 0
-        (postern_split.folder / "relay.token").unlink()  # used up: its start line still names it
+        (postern_split.folder / "relay-1.token").unlink()  # used up: its start line still names it
         postern_split.relay_process.restart(kill=True)
         until(lambda: k("-n", namespace, "get", "pods", check=False).returncode == 0, "the same session works again", timeout=40)
 

@@ -165,12 +165,13 @@ class Dev(Instance):
 
 
 class Split(Instance):
-    """`postern server`, `postern relay start` and `postern gateway start`."""
+    """`postern server`, `postern relay start` (as many as `relays`) and `postern gateway start`."""
 
     gateway_name = "gateway-1"
 
-    def __init__(self, folder):
+    def __init__(self, folder, relays=1):
         self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "postern.json"  # JSON is YAML
         config.write_text(json.dumps({"data": str(self.folder / "data"), "listen": free_address(), "rate-limits": False}))
         self.server, self.ready = start_server(self.folder, "--config", config)
@@ -180,23 +181,30 @@ class Split(Instance):
         self.token = first["identity"]["credentials"]["token"]
         self.project_id = self.ok("POST", "/api/v1/projects", {"projectName": "split"})["project"]["id"]
         self.relay, listen = self.relay_places()
-        self.relay_process = self._join("relay", ["--host", self.relay], ["--listen", listen])
-        self.gateway = self._join("gateway")
+        self.relay_process = self._join("relay-1", ["--host", self.relay], ["--listen", listen])
+        self.relays = [self.relay_process] + [self.add_relay(f"relay-{number}") for number in range(2, relays + 1)]
+        self.gateway = self._join("gateway-1")
         until(self._is_healthy, "the gateway's tunnel")
+
+    def add_relay(self, name):
+        """One more, on this machine."""
+        address = free_address()
+        return self._join(name, ["--host", address], ["--listen", address])
 
     def relay_places(self):
         """Where clients and gateways find the relay, and where it listens."""
         address = free_address()
         return address, address
 
-    def _join(self, kind, create=(), start=()):
-        made = self.admin.json(kind, "create", f"{kind}-1", *create)
-        token = secret_file(self.folder / f"{kind}.token", made["token"])
-        return Cli(self, self.folder / kind).start(kind, "start", made["name"], "--token-file", token, "--state", self.folder / kind / "state",
-                                                     *start)
+    def _join(self, name, create=(), start=()):
+        kind = name.split("-")[0]
+        made = self.admin.json(kind, "create", name, *create)
+        token = secret_file(self.folder / f"{name}.token", made["token"])
+        return Cli(self, self.folder / name).start(kind, "start", made["name"], "--token-file", token, "--state", self.folder / name / "state",
+                                                   *start)
 
     def _is_healthy(self):
         return any(gateway.get("isConnected") for gateway in self.admin.json("gateway", "list"))
 
     def processes(self):
-        return [self.server, self.relay_process, self.gateway]
+        return [self.server, *self.relays, self.gateway]

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The local proxy between a pretend kubectl (our own HTTP client) and a pretend gateway. */
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "client/answer.h"
 #include "client/host.h"
 #include "client/proxy.h"
@@ -301,6 +305,28 @@ PN_TEST(a_dead_address_is_passed_over)
     down(&s);
 }
 
+/* As a relay whose process is stopped: the kernel takes the connection, nobody answers. */
+PN_TEST(a_silent_address_is_passed_over_in_time)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t len = sizeof at;
+    int silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int64_t begun_ms = pn_clock_mono_ms();
+    char address[32];
+    struct pn_err err = { 0 };
+    struct stage s;
+
+    CHECK(bind(silent, (struct sockaddr *)&at, len) == 0 && listen(silent, 8) == 0);
+    CHECK(getsockname(silent, (struct sockaddr *)&at, &len) == 0);
+    snprintf(address, sizeof address, "127.0.0.1:%u", ntohs(at.sin_port));
+    up(&s);
+    s.answer.direct = address;
+    CHECK_OK(start(&s, 0, &err), err);
+    CHECK(pn_clock_mono_ms() - begun_ms < 5000);
+    down(&s);
+    close(silent);
+}
+
 /* ---- what does not ---- */
 
 static void foreign_host(struct call *call)
@@ -548,7 +574,7 @@ PN_TEST(stopping_aborts_what_is_open)
 
 PN_TEST_MAIN(T(a_request_reaches_the_gateway_without_the_bearer),
              T(an_upgrade_carries_bytes_both_ways), T(a_dead_address_is_passed_over),
-             T(strangers_are_refused_here), T(nothing_passes_after_the_expiry),
-             T(the_gateway_s_sentence_is_told), T(nobody_there), T(another_server_there),
-             T(a_key_that_is_none), T(a_session_that_is_over_already), T(a_port_that_is_taken),
-             T(waiting_can_be_cancelled), T(stopping_aborts_what_is_open))
+             T(a_silent_address_is_passed_over_in_time), T(strangers_are_refused_here),
+             T(nothing_passes_after_the_expiry), T(the_gateway_s_sentence_is_told), T(nobody_there),
+             T(another_server_there), T(a_key_that_is_none), T(a_session_that_is_over_already),
+             T(a_port_that_is_taken), T(waiting_can_be_cancelled), T(stopping_aborts_what_is_open))
