@@ -12,6 +12,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -209,6 +210,7 @@ func main() {
 	bodyf := flag.String("body", "", "file with the body; {{n}} becomes a counter")
 	pids := flag.String("pids", "", "processes under test, comma separated")
 	label := flag.String("label", "", "label")
+	modulo := flag.Int64("n", 100000, "{{n}}, eight digits, counts to this and begins again")
 	fresh := flag.Bool("fresh", false, "new connection for each request")
 	hold := flag.Bool("hold", false, "open -c idle watches, wait -d, report RSS and fds")
 	certFile := flag.String("cert", "", "client certificate, PEM")
@@ -252,7 +254,7 @@ func main() {
 		path := u.RequestURI()
 		bd := body
 		if bytes.Contains(body, []byte("{{n}}")) || strings.Contains(path, "%7B%7Bn%7D%7D") {
-			n := strconv.FormatInt(ctr.Add(1)%100000, 10)
+			n := fmt.Sprintf("%08d", ctr.Add(1)%*modulo)
 			bd = bytes.ReplaceAll(body, []byte("{{n}}"), []byte(n))
 			path = strings.ReplaceAll(path, "%7B%7Bn%7D%7D", n)
 		}
@@ -307,7 +309,7 @@ func main() {
 	}
 
 	var lat [][]int64 = make([][]int64, *conns)
-	var bytesIn, errs, non2xx atomic.Int64
+	var bytesIn, errs, non2xx, total atomic.Int64
 	var measuring atomic.Bool
 	var stop atomic.Bool
 	var wg sync.WaitGroup
@@ -366,6 +368,7 @@ func main() {
 					c = nil
 					continue
 				}
+				total.Add(1)
 				if st < 200 || st > 299 {
 					non2xx.Add(1)
 					lastStatus.Store(int64(st))
@@ -411,8 +414,8 @@ func main() {
 		return all[int(p*float64(len(all)-1))]
 	}
 	n := float64(max(len(all), 1))
-	o, _ := json.Marshal(map[string]any{"label": *label, "c": *conns, "n": len(all), "rps": int(float64(len(all)) / el.Seconds()),
-		"p50_us": q(.5), "p99_us": q(.99), "max_us": q(1), "cpu_us_req": int(float64(c1-c0) / n), "load_us_req": int(float64(self1-self0) / n),
+	o, _ := json.Marshal(map[string]any{"label": *label, "c": *conns, "n": len(all), "total": total.Load(), "rps": int(float64(len(all)) / el.Seconds()),
+		"p50_us": q(.5), "p99_us": q(.99), "max_us": q(1), "cpu_us_req": math.Round(float64(c1-c0)/n*10) / 10, "load_us_req": int(float64(self1-self0) / n),
 		"cores": float64(int(float64(c1-c0)/float64(el.Microseconds())*100)) / 100,
 		"mb_s":  int(float64(bytesIn.Load()) / el.Seconds() / 1e6), "err": errs.Load(), "non2xx": non2xx.Load(), "last": lastStatus.Load(), "rss_kib": rss(pl)})
 	fmt.Println(string(o))
