@@ -163,6 +163,8 @@ static void on_tls(void *client_, struct pn_stream *tls, const struct pn_err *er
     }
     client->conn = pn_http_serve(client->worker->http, tls, strcmp(pn_tls_alpn(tls), "h2") == 0,
                                  pn_str_from(client->ip), client);
+    if (client->is_leaving && client->conn != NULL)
+        pn_http_conn_drain(client->conn);
 }
 
 static struct pn_client *new_client(struct pn_worker *worker, struct pn_str ip)
@@ -180,7 +182,8 @@ static struct pn_client *new_client(struct pn_worker *worker, struct pn_str ip)
     return client;
 }
 
-void pn_client_accept(struct pn_worker *worker, struct pn_stream *stream, struct pn_str ip)
+void pn_client_accept(struct pn_worker *worker, struct pn_stream *stream, uint64_t link,
+                      struct pn_str ip)
 {
     struct pn_client *client;
     struct pn_err err = { 0 };
@@ -191,8 +194,24 @@ void pn_client_accept(struct pn_worker *worker, struct pn_stream *stream, struct
         return;
     }
     client = new_client(worker, ip);
+    client->link = link;
     if (!pn_tls_start(worker->tls, stream, NULL, HANDSHAKE_MS, on_tls, client, &client->tls, &err))
         refuse(client, NULL, &err);
+}
+
+void pn_client_drain_link(struct pn_worker *worker, uint64_t link)
+{
+    struct pn_client *next;
+
+    pn_on_loop(worker->loop);
+    for (struct pn_client *client = worker->clients; client != NULL; client = next) {
+        next = client->next;
+        if (client->link != link)
+            continue;
+        client->is_leaving = true;
+        if (client->conn != NULL)
+            pn_http_conn_drain(client->conn);
+    }
 }
 
 void pn_client_close_all(struct pn_worker *worker)

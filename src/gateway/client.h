@@ -11,11 +11,19 @@ struct pn_client {
     struct pn_stream *tls;      /* while the handshake runs */
     struct pn_http_conn *conn;  /* after it */
     struct pn_session *session; /* NULL: the certificate has expired */
+    uint64_t link;              /* the number of the link it came by; 0: none */
+    bool is_leaving;            /* its link drains */
     char ip[46];
 };
 
-/* Takes a stream with a client behind it: a socket, or one stream of a tunnel. On the worker's loop. */
-void pn_client_accept(struct pn_worker *worker, struct pn_stream *stream, struct pn_str ip);
+/*
+ * Takes a stream with a client behind it: a socket (`link` 0), or one stream of the tunnel of that link.
+ * On the worker's loop.
+ */
+void pn_client_accept(struct pn_worker *worker, struct pn_stream *stream, uint64_t link,
+                      struct pn_str ip);
+/* Clients that came by the link finish what runs and are told to take another road for the rest. */
+void pn_client_drain_link(struct pn_worker *worker, uint64_t link);
 /* The HTTP server's word that the connection is over. */
 void pn_client_closed(void *worker, void *client);
 /* Cancels handshakes (connections are the HTTP server's). */

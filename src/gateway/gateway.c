@@ -118,7 +118,7 @@ static void run_adopt(struct pn_task *task)
     struct pn_err err = { 0 };
 
     if (pn_socket_stream(message->worker->loop, message->fd, &socket, &err))
-        pn_client_accept(message->worker, socket, pn_str_from(message->ip));
+        pn_client_accept(message->worker, socket, 0, pn_str_from(message->ip));
     else
         pn_log(PN_WARN, "client-lost", PN_F_ERR(&err));
     pn_heap_free(message);

@@ -25,6 +25,7 @@ static const bool link_may[5][5] = {
 struct pn_link {
     struct pn_worker *worker;
     struct pn_link *next, **at;
+    uint64_t number; /* from 1 */
     enum link_state state;
     struct pn_endpoint relay;
     struct pn_timer redial;
@@ -83,12 +84,15 @@ static void on_incoming(void *link_, struct pn_tunnel *tunnel, struct pn_stream 
     struct pn_link *link = link_;
 
     (void)tunnel;
-    pn_client_accept(link->worker, stream, client_ip);
+    pn_client_accept(link->worker, stream, link->number, client_ip);
 }
 
 static void add_link(struct pn_worker *worker, const struct pn_endpoint *relay);
 
-/* The relay leaves: clients here go on, and another link looks for it (or what stands in for it). */
+/*
+ * The relay leaves: what runs here goes on, its clients take another road for what is new, and another link
+ * looks for it (or what stands in for it).
+ */
 static void on_draining(void *link_, struct pn_tunnel *tunnel)
 {
     struct pn_link *link = link_;
@@ -98,6 +102,7 @@ static void on_draining(void *link_, struct pn_tunnel *tunnel)
         return;
     pn_log(PN_INFO, "tunnel-draining", PN_F_TEXT("relay", link->relay.host));
     set_state(link, LINK_DRAINING);
+    pn_client_drain_link(link->worker, link->number);
     if (!link->worker->is_draining)
         add_link(link->worker, &link->relay);
 }
@@ -183,6 +188,7 @@ static void add_link(struct pn_worker *worker, const struct pn_endpoint *relay)
     struct pn_link *link = pn_heap_new(sizeof(*link));
 
     link->worker = worker;
+    link->number = ++worker->links_made;
     link->relay = *relay;
     link->is_named = true;
     link->redial.run = on_redial;
@@ -200,6 +206,7 @@ static void retire(struct pn_link *link)
     if (link->state == LINK_OPEN) {
         set_state(link, LINK_DRAINING);
         pn_tunnel_drain(link->tunnel);
+        pn_client_drain_link(link->worker, link->number);
     } else if (link->state != LINK_DRAINING) {
         free_link(link);
     }

@@ -52,6 +52,7 @@ struct pn_worker {
     struct pn_upstream_trust *trusts;
     struct pn_upstream_dial *dials;
     struct pn_link *links;
+    uint64_t links_made;      /* so far: a link's number is never another's */
     struct pn_passage *spare; /* memory of passages that are over */
     size_t spare_count;
     struct pn_passage *strict, **strict_end; /* their records are on the way to the disk */

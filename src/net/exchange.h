@@ -43,6 +43,8 @@ void pn_http_server_free(struct pn_http_server *server); /* aborts what is still
 /* Serves HTTP on a stream that is ready for it (TLS done); takes it. is_h2 by ALPN. */
 struct pn_http_conn *pn_http_serve(struct pn_http_server *server, struct pn_stream *stream,
                                    bool is_h2, struct pn_str peer_ip, void *conn_user);
+/* The same as pn_http_server_drain for this connection alone. */
+void pn_http_conn_drain(struct pn_http_conn *conn);
 /* Aborts the connection and all its exchanges (their body streams FAIL); `closed` is called. */
 void pn_http_conn_abort(struct pn_http_conn *conn);
 void *pn_http_conn_user(const struct pn_http_conn *conn);

@@ -228,14 +228,20 @@ struct pn_http_server *pn_http_server_new(struct pn_loop *loop,
     return server;
 }
 
+void pn_http_conn_drain(struct pn_http_conn *conn)
+{
+    pn_on_loop(conn->server->loop);
+    if (conn->stream != NULL)
+        conn->ops->drain(conn);
+}
+
 void pn_http_server_drain(struct pn_http_server *server)
 {
     pn_on_loop(server->loop);
     server->is_draining = true;
     for (struct pn_http_conn *conn = server->conns, *next; conn != NULL; conn = next) {
         next = conn->next;
-        if (conn->stream != NULL)
-            conn->ops->drain(conn);
+        pn_http_conn_drain(conn);
     }
 }
 

@@ -1,7 +1,6 @@
 """Relays and gateways in number: what dies or leaves, and how long a person waits for the others."""
 import signal
 import subprocess
-import threading
 import time
 
 import pytest
@@ -78,3 +77,52 @@ def test_a_relay_that_falls_silent(newest_kubectl, twins, account, namespace):
                 assert time.monotonic() - begun < 2 * WITHIN_S  # what had been sent into the silence is asked again
             finally:
                 relay.popen.send_signal(signal.SIGCONT)
+
+
+def asking(kubectl, namespace):
+    """An exec in the middle of its work: it ends when it is answered."""
+    process = subprocess.Popen(kubectl.argv("-n", namespace, "exec", "-i", "one", "--", "sh", "-c", "echo begun; read word; echo got $word"),
+                               env=kubectl.env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "begun\n", process.communicate()[1]
+    return process
+
+
+@pytest.fixture
+def busy(cluster, twins, namespace):
+    """An account that may exec, and a pod for it."""
+    cluster.kubectl("-n", namespace, "run", "one", "--image=any", "--", "sleep", "1000")
+    cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
+    return ready(twins, twins.connect(cluster, cluster.token("x", namespace, role="edit")))
+
+
+def test_a_relay_that_leaves(newest_kubectl, twins, busy, namespace):
+    """SIGTERM: what runs finishes, what is new goes over the other relay meanwhile, and the relay does not wait for idle connections."""
+    with access(twins.user(), busy) as kubeconfig:
+        k = newest_kubectl.using(kubeconfig)
+        k("-n", namespace, "get", "pods")
+        process = asking(k, namespace)
+        leaving = twins.relays[0]
+        leaving.popen.terminate()
+        leaving.wait_for(lambda: '"event":"stopping"' in leaving.text(), "it leaves")
+        in_time(k, "-n", namespace, "get", "pods")
+        assert leaving.is_running(), "the exec still runs through it"
+        begun = time.monotonic()
+        said, wrong = process.communicate("done\n", timeout=10)
+        assert said == "got done\n" and process.returncode == 0, wrong
+        assert leaving.popen.wait(5) == 0 and time.monotonic() - begun < WITHIN_S
+        in_time(k, "-n", namespace, "get", "pods")
+
+
+def test_a_gateway_that_leaves(newest_kubectl, twins, busy, namespace):
+    """SIGTERM: what runs finishes, nothing new begins."""
+    with access(twins.user(), busy) as kubeconfig:
+        k = newest_kubectl.using(kubeconfig)
+        k("-n", namespace, "get", "pods")
+        process = asking(k, namespace)
+        twins.gateway.popen.terminate()
+        twins.gateway.wait_for(lambda: '"event":"stopping"' in twins.gateway.text(), "it leaves")
+        assert k("-n", namespace, "get", "pods", check=False).returncode != 0
+        assert twins.gateway.is_running(), "the exec still runs through it"
+        said, wrong = process.communicate("done\n", timeout=10)
+        assert said == "got done\n" and process.returncode == 0, wrong
+        assert twins.gateway.popen.wait(5) == 0
