@@ -31,6 +31,8 @@ FAULTS = {
     "folder not on the map": ("src/relay/x.c", "\n", None, "ARCHITECTURE.md:1: does not name src/relay/"),
     "map of no folder": ("ARCHITECTURE.md", "src/core/ src/net/ src/base/ src/crypto/\n\nsrc/gone/\n", None,
                          "ARCHITECTURE.md:3: names src/gone/"),
+    "JSON with a member twice": ("test/contract/x/x.json", '{"a": 1, "b": [{"c": 1, "a": 2, "c": 3}]}\n', 1, "an object has 'c' twice"),
+    "not JSON": ("test/contract/x/x.json", '{\n"a": 1,}\n', 2, "is not JSON"),
     "routes": ("build/postern", "#!/bin/sh\necho GET /livez\n", None, "doc/api/routes.txt:1: differs"),
 }
 SOUND = {
@@ -42,6 +44,7 @@ SOUND = {
         "struct pn_err;\n#define PN_CHECKED\n#define bool _Bool\nbool pn_f(int a,\n          struct pn_err *err) PN_CHECKED;\n"
         "bool pn_is(const struct pn_err *err);\nbool pn_x_refuse(struct pn_err *err, int code);\ntypedef bool pn_fn(struct pn_err *err);")),
     "constant SQL": ("src/core/x.c", 'void *f = pn_query(tx, "SELECT 1"); void *g = pn_query(conn, COLUMNS " FROM x");\nvoid *h = run(pn_query(tx, rows[kind].sql), f(x));\n'),
+    "JSON": ("test/contract/x/x.json", '[{"a": 1}, {"a": {"a": 1}}]\n'),
     "todo of an issue": ("src/net/x.c", "/* TODO #41 */\n"),
 }
 
@@ -80,3 +83,14 @@ def test_finds(tree, name):
 def test_lets_pass(tree, name):
     result = check(tree, *SOUND[name])
     assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_finds_a_symbol_of_two_libraries(tree):
+    for folder, text in (("core", "int pn_twice(void) { return 1; }\nstatic int own;\nint *pn_core(void) { return &own; }\n"),
+                         ("net", "int pn_twice(void) { return 2; }\nstatic int own;\nint *pn_net(void) { return &own; }\n")):
+        built = tree / "build/src" / folder
+        built.mkdir(parents=True)
+        subprocess.run(["cc", "-x", "c", "-c", "-o", built / "x.o", "-"], input=text, text=True, check=True)
+        subprocess.run(["ar", "rcsT", built / f"lib{folder}.a", built / "x.o"], check=True)
+    result = subprocess.run([tree / "tools/check"], capture_output=True, text=True, check=False, timeout=60)
+    assert (result.returncode, result.stdout) == (1, "build/src:1: pn_twice is defined by core and by net\n")
