@@ -52,6 +52,8 @@ def test_a_gateway_reviews(cluster, dev, namespace, members):
     # With a reviewer's token the gateway is the way only; the cluster is verified by the CA that was given.
     by_way = Machine(dev, config(cluster, tokenReviewerJwt=reviewing(cluster, namespace, "other"), gatewayId=first.id))
     by_way.works(app_token(cluster, namespace))
+    used = dev.api("DELETE", f"/api/v3/gateways/{first.id}")
+    assert used.status == 400 and "is used by 2 others (the identity m-" in used.json["message"], used.text
     # A gateway that is gone is a sentence, and nobody goes there directly instead.
     first.process.kill()
     answer = machine.login(app_token(cluster, namespace))
@@ -83,4 +85,37 @@ def test_a_pool_reviews_while_a_member_dies(cluster, dev, namespace, members):
     members[1].process.kill()
     answer = machine.login(jwt)
     assert answer.status == 400, answer.text
-    assert dev.api("DELETE", f"/api/v1/gateway-pools/{pool['id']}").status == 400, "a method names it"
+    used = dev.api("DELETE", f"/api/v1/gateway-pools/{pool['id']}")
+    assert used.status == 400 and "Gateway pool reviewers is used by the identity m-" in used.json["message"], used.text
+    dev.ok("DELETE", machine.path)
+    dev.ok("DELETE", f"/api/v1/gateway-pools/{pool['id']}")
+
+
+def test_the_certificate_is_checked_against_the_bare_host(cluster, dev, namespace, members):
+    """KH-06: by way of a gateway too, an address is no name, a name is no address, and another's name is refused."""
+    port, gateway = cluster.url.rpartition(":")[2], members[0].id
+    token, reviewer = app_token(cluster, namespace), reviewing(cluster, namespace, "other")
+    for host in (f"https://127.0.0.1:{port}", f"127.0.0.1:{port}", f"https://localhost:{port}"):
+        Machine(dev, config(cluster, kubernetesHost=host, tokenReviewerJwt=reviewer, gatewayId=gateway)).works(token)
+    for host in (f"https://127.0.0.2:{port}", f"https://[::ffff:127.0.0.1]:{port}"):  # its listener's too, but not on its certificate
+        refused = Machine(dev, config(cluster, kubernetesHost=host, tokenReviewerJwt=reviewer, gatewayId=gateway), status=400)
+        assert "127.0.0.2" in refused.attached.text or "::ffff" in refused.attached.text, refused.attached.text
+        assert refused.attached.json["error"] in ("KubernetesHostConnectionError", "KubernetesHostConnectionRefused"), refused.attached.text
+    # Without a reviewer's token the client's own goes the same way.
+    machine = Machine(dev, config(cluster, gatewayId=gateway))
+    machine.fails(token, 401, "KubernetesTokenReviewerForbidden", "tokenreviews")
+    machine.works(reviewing(cluster, namespace, "app"))
+
+
+def test_a_gateway_without_its_pod_says_so(cluster, dev, namespace, members, tmp_path):
+    """KV-27: the gateway's own words about its token and CA, and no review."""
+    machine = Machine(dev, {"tokenReviewMode": "gateway", "gatewayId": members[0].id, "allowedNamespaces": namespace})
+    token = app_token(cluster, namespace)
+    machine.works(token)
+    file = tmp_path / "identity" / "token"
+    kept = file.read_text()
+    file.unlink()
+    until(lambda: machine.login(token).status != 200, "the gateway reads its pod again", timeout=60)
+    machine.fails(token, 400, "GatewayTokenReviewRequestError", "token cannot be read")
+    file.write_text(kept)
+    machine.works(token)

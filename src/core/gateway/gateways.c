@@ -254,28 +254,36 @@ bool pn_gateways_revoke(struct pn_call *call, struct pn_uuid id, bool *had, stru
     return pn_db_write(call->db, write_revoke, &c, err);
 }
 
+/* What names the gateway: resources, and machine identities that log in by its cluster's word. */
 static bool check_unused(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
 {
-    struct pn_query *q =
-        pn_query(tx, "SELECT name, (SELECT count(*) FROM pam_resources WHERE gateway_id = $id)"
-                     " FROM pam_resources WHERE gateway_id = $id ORDER BY name LIMIT 1");
-    struct pn_str first = PN_NONE;
+    struct pn_query *q = pn_query(
+        tx, "SELECT f.kind, f.name, count(*) OVER () FROM ("
+            "SELECT 'resource' AS kind, name FROM pam_resources WHERE gateway_id = $id UNION ALL"
+            " SELECT 'identity', i.name FROM kubernetes_auths k"
+            " JOIN identity_auths a ON a.id = k.auth_id JOIN identities i ON i.id = a.identity_id"
+            " WHERE k.gateway_id = $id) f ORDER BY f.kind DESC, f.name LIMIT 1");
+    struct pn_str kind = PN_NONE, first = PN_NONE;
     int64_t count = 0;
 
     pn_bind_uuid(q, "$id", c->id);
     if (pn_query_next(q)) {
-        first = pn_column_str(q, 0, c->call->arena);
-        count = pn_column_int(q, 1);
+        kind = pn_column_str(q, 0, c->call->arena);
+        first = pn_column_str(q, 1, c->call->arena);
+        count = pn_column_int(q, 2);
     }
     if (!pn_query_end(q, err))
         return false;
-    if (count > 0)
-        return pn_fail(
-            err, PN_BAD_REQUEST,
-            "Gateway %.*s is used by %lld resource%s (%.*s%s): give %s another gateway first",
-            PN_ARG(c->name), (long long)count, count == 1 ? "" : "s", PN_ARG(first),
-            count == 1 ? "" : ", …", count == 1 ? "it" : "them");
-    return true;
+    if (count == 0)
+        return true;
+    if (count == 1)
+        return pn_fail(err, PN_BAD_REQUEST,
+                       "Gateway %.*s is used by the %.*s %.*s: give it another gateway first",
+                       PN_ARG(c->name), PN_ARG(kind), PN_ARG(first));
+    return pn_fail(err, PN_BAD_REQUEST,
+                   "Gateway %.*s is used by %lld others (the %.*s %.*s, …): give them another"
+                   " gateway first",
+                   PN_ARG(c->name), (long long)count, PN_ARG(kind), PN_ARG(first));
 }
 
 static bool write_delete(struct pn_db_conn *tx, void *context, struct pn_err *err)

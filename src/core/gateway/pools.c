@@ -295,6 +295,43 @@ bool pn_pools_rename(struct pn_call *call, struct pn_uuid id, struct pn_str name
     return find(call, call->conn, id, out, err);
 }
 
+/* The first of those that name it, for who wants to delete it. */
+static bool find_first(struct pn_db_conn *tx, const struct change *c, struct pn_str *kind,
+                       struct pn_str *name, struct pn_err *err)
+{
+    struct pn_query *q =
+        pn_query(tx, "SELECT CASE f.kind WHEN 'pam-resource' THEN 'resource' ELSE 'identity' END,"
+                     " f.name FROM " REFERRERS
+                     "WHERE f.pool_id = $pool ORDER BY f.kind DESC, f.name LIMIT 1");
+
+    *kind = *name = PN_NONE;
+    pn_bind_uuid(q, "$pool", c->id);
+    if (pn_query_next(q)) {
+        *kind = pn_column_str(q, 0, c->call->arena);
+        *name = pn_column_str(q, 1, c->call->arena);
+    }
+    return pn_query_end(q, err);
+}
+
+static bool check_unused(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
+{
+    int64_t count = c->pool.connectedResourcesCount;
+    struct pn_str kind, name;
+
+    if (count == 0)
+        return true;
+    if (!find_first(tx, c, &kind, &name, err))
+        return false;
+    if (count == 1)
+        return pn_fail(err, PN_BAD_REQUEST,
+                       "Gateway pool %.*s is used by the %.*s %.*s: give it another first",
+                       PN_ARG(c->name), PN_ARG(kind), PN_ARG(name));
+    return pn_fail(err, PN_BAD_REQUEST,
+                   "Gateway pool %.*s is used by %lld others (the %.*s %.*s, …): give them another"
+                   " first",
+                   PN_ARG(c->name), (long long)count, PN_ARG(kind), PN_ARG(name));
+}
+
 static bool write_delete(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct change *c = context;
@@ -302,11 +339,8 @@ static bool write_delete(struct pn_db_conn *tx, void *context, struct pn_err *er
 
     if (!load(tx, c, err))
         return false;
-    if (c->pool.connectedResourcesCount > 0)
-        return pn_fail(
-            err, PN_BAD_REQUEST,
-            "Gateway pool %.*s is used by %lld resources or identities: give them another first",
-            PN_ARG(c->name), (long long)c->pool.connectedResourcesCount);
+    if (!check_unused(tx, c, err))
+        return false;
     q = pn_query(tx, "DELETE FROM gateway_pools WHERE id = $id");
     pn_bind_uuid(q, "$id", c->id);
     return pn_query_run(q, NULL, err) && note(tx, c, "gateway-pool-delete", err);

@@ -277,7 +277,7 @@ STAGE_TEST(a_gateway_in_use_stays)
 
     CHECK(!pn_gateways_delete(&call, id, &view, &err));
     CHECK_STR(pn_str_from(err.message),
-              "Gateway edge is used by 1 resource (k8s): give it another gateway first");
+              "Gateway edge is used by the resource k8s: give it another gateway first");
     CHECK_FAILS(false, err, BAD_REQUEST);
     CHECK_OK(pn_pam_resource_update(&call, resource, &off, &changed, &err), err);
     CHECK_OK(pn_gateways_delete(&call, id, &view, &err), err);
