@@ -28,6 +28,7 @@
 #define IDLE_TIMEOUT_MS 90000
 #define MAX_STREAMS 250
 #define DRAIN_TICK_MS 10
+#define LANE_SHARE 2 /* of the slow lane, one cluster takes one part in so many */
 #define PLATFORM_BUDGET ((size_t)8 << 20)
 
 struct pn_server {
@@ -240,7 +241,8 @@ static bool start_workers(struct pn_server *server, struct pn_err *err)
     server->road = pn_gateway_road_new();
     server->reacher = pn_reacher_new(&(struct pn_reacher_config){
         .pod_directory = settings->pod_identity, .gateways = pn_gateway_road_port(server->road) });
-    server->clusters = pn_clusters_new(settings->verdict_cache);
+    server->clusters =
+        pn_clusters_new(settings->verdict_cache, (unsigned)(settings->slow_threads / LANE_SHARE));
     return start_lane(server, "fast", settings->fast_threads, &server->fast, err) &&
            start_lane(server, "slow", settings->slow_threads, &server->slow, err);
 }

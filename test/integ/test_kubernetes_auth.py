@@ -2,8 +2,11 @@
 import base64
 import json
 import secrets
+import socket
 import subprocess
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -239,3 +242,51 @@ def test_junk_is_refused_without_asking(new_dev, cluster, namespace, reviewer):
     machine.works(token)
     until(lambda: reviews() > before, "the honest one's review")
     assert reviews() == before + 1, "junk caused reviews"
+
+
+class Door:
+    """A way to the cluster that can be shut: then connections are taken, and nothing passes."""
+
+    def __init__(self, cluster):
+        self.target = ("127.0.0.1", int(cluster.url.rpartition(":")[2]))
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"https://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.is_shut, self.held = False, []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            client, _ = self.listener.accept()
+            self.held.append(client)
+            if not self.is_shut:
+                server = socket.create_connection(self.target)
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=self.pump, args=pair, daemon=True).start()
+
+    def pump(self, source, sink):
+        while (data := source.recv(65536)) and not self.is_shut:
+            sink.sendall(data)
+        if not self.is_shut:
+            sink.close()
+
+
+def test_a_dead_cluster_leaves_room_for_others(dev, cluster, namespace, reviewer):
+    """Half of the slow lane at most waits for it: others are refused at once, and logins elsewhere go on."""
+    door = Door(cluster)
+    dead = Machine(dev, config(cluster, kubernetesHost=door.url, tokenReviewerJwt=reviewer))
+    alive = Machine(dev, config(cluster, tokenReviewerJwt=reviewer))
+    tokens = [app_token(cluster, namespace, f"app-{i}") for i in range(4)]
+    for token in tokens:
+        dead.works(token)
+    door.is_shut = True
+    with ThreadPoolExecutor(32) as pool:
+        waiting = [pool.submit(dead.login, tokens[i % len(tokens)]) for i in range(32)]
+        until(lambda: sum(login.done() for login in waiting) >= 28, "who finds no turn is refused", timeout=5)
+        for _ in range(20):
+            began = time.monotonic()
+            alive.works(tokens[0])
+            assert time.monotonic() - began < 2
+        answers = [login.result() for login in waiting]
+    refused = [answer for answer in answers if answer.status == 503]
+    assert len(refused) >= 28 and all(int(answer.headers["Retry-After"]) > 0 for answer in refused)
+    assert {answer.json["error"] for answer in answers} == {"ServiceUnavailable", "KubernetesConnectionTimeout"}

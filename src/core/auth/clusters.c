@@ -47,13 +47,14 @@ struct pn_clusters {
     pthread_mutex_t mutex;
     pthread_cond_t settled;
     int64_t verdict_ms;
+    struct pn_cluster_turns *turns;
     struct pn_map *verdicts; /* key bytes → verdict_entry */
     struct verdict_entry *newest, *oldest;
     struct cluster *clusters[MAX_CLUSTERS];
     size_t cluster_count;
 };
 
-struct pn_clusters *pn_clusters_new(int64_t verdict_ms)
+struct pn_clusters *pn_clusters_new(int64_t verdict_ms, unsigned most_at_once)
 {
     struct pn_clusters *c = pn_heap_new(sizeof(*c));
     pthread_condattr_t monotonic;
@@ -64,6 +65,7 @@ struct pn_clusters *pn_clusters_new(int64_t verdict_ms)
     pthread_cond_init(&c->settled, &monotonic);
     pthread_condattr_destroy(&monotonic);
     c->verdict_ms = verdict_ms < PN_VERDICT_MAX_MS ? verdict_ms : PN_VERDICT_MAX_MS;
+    c->turns = pn_cluster_turns_new(most_at_once);
     c->verdicts = pn_map_new();
     return c;
 }
@@ -87,9 +89,15 @@ void pn_clusters_free(struct pn_clusters *c)
     pn_map_free(c->verdicts);
     for (size_t i = 0; i < c->cluster_count; i++)
         cluster_free(c->clusters[i]);
+    pn_cluster_turns_free(c->turns);
     pthread_cond_destroy(&c->settled);
     pthread_mutex_destroy(&c->mutex);
     pn_heap_free(c);
+}
+
+struct pn_cluster_turns *pn_clusters_turns(struct pn_clusters *c)
+{
+    return c->turns;
 }
 
 /* ---- verdicts ---- */
@@ -184,6 +192,21 @@ bool pn_clusters_join(struct pn_clusters *c, const struct pn_verdict_key *key, i
     done = join(c, key, deadline_ms, leads, out);
     pthread_mutex_unlock(&c->mutex);
     return done || pn_fail(err, PN_TIMEOUT, "The cluster did not answer in time");
+}
+
+bool pn_clusters_know(struct pn_clusters *c, const struct pn_verdict_key *key,
+                      struct pn_verdict *out)
+{
+    const struct verdict_entry *e;
+    bool is_known;
+
+    pthread_mutex_lock(&c->mutex);
+    e = pn_map_get(c->verdicts, text_of(key));
+    is_known = e != NULL && e->is_settled && e->until_ms > pn_clock_mono_ms();
+    if (is_known)
+        *out = e->verdict;
+    pthread_mutex_unlock(&c->mutex);
+    return is_known;
 }
 
 void pn_clusters_settle(struct pn_clusters *c, const struct pn_verdict_key *key,

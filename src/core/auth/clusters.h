@@ -3,6 +3,7 @@
 #define PN_CORE_AUTH_CLUSTERS_H
 
 #include "base/arena.h"
+#include "core/auth/cluster_turns.h"
 #include "crypto/hash.h"
 #include "json/shape.h"
 #include "kube/service_token.h"
@@ -17,9 +18,12 @@ struct pn_clusters;
 
 #define PN_VERDICT_MAX_MS 30000
 
-/* verdict_ms 0: verdicts are shared by who waits for them, and then forgotten. */
-struct pn_clusters *pn_clusters_new(int64_t verdict_ms);
+/* verdict_ms 0: verdicts are shared by who waits for them, and then forgotten. `most_at_once`: workers at
+ * one cluster at a time. */
+struct pn_clusters *pn_clusters_new(int64_t verdict_ms, unsigned most_at_once);
 void pn_clusters_free(struct pn_clusters *clusters);
+
+struct pn_cluster_turns *pn_clusters_turns(struct pn_clusters *clusters);
 
 /* ---- verdicts ---- */
 
@@ -41,6 +45,9 @@ struct pn_verdict_key {
 bool pn_clusters_join(struct pn_clusters *clusters, const struct pn_verdict_key *key,
                       int64_t deadline_ms, bool *leads, struct pn_verdict *out, struct pn_err *err)
     PN_CHECKED;
+/* Is there one already? Then nobody is asked, and nobody waited for. */
+bool pn_clusters_know(struct pn_clusters *clusters, const struct pn_verdict_key *key,
+                      struct pn_verdict *out);
 void pn_clusters_settle(struct pn_clusters *clusters, const struct pn_verdict_key *key,
                         const struct pn_verdict *verdict, int64_t wall_ms);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/auth/kubernetes_auth.h"
 
+#include "core/auth/clusters.h"
 #include "core/auth/kubernetes_review.h"
 #include "core/org/permission.h"
 #include "core/pam/rules.h"
@@ -468,6 +469,23 @@ static bool probe(struct pn_call *call, const struct pn_kubernetes_auth_in *in,
            pn_kubernetes_probe_review(call, &trial, err);
 }
 
+static bool probe_in_turn(struct pn_call *call, const struct pn_kubernetes_auth_in *in,
+                          const struct pn_kubernetes_auth *auth, bool has_new_host,
+                          struct pn_err *err)
+{
+    const struct pn_cluster_place place = pn_kubernetes_place(auth);
+    struct pn_cluster_turns *turns =
+        call->clusters != NULL ? pn_clusters_turns(call->clusters) : NULL;
+    bool done;
+
+    if (turns != NULL && !pn_cluster_turns_take(turns, &place, call->deadline_ms, err))
+        return false;
+    done = probe(call, in, auth, has_new_host, err);
+    if (turns != NULL)
+        pn_cluster_turns_give(turns, &place, done);
+    return done;
+}
+
 static bool prepare(struct pn_call *call, const struct pn_kubernetes_auth_in *in, bool is_new,
                     struct change *c, struct pn_err *err)
 {
@@ -476,7 +494,7 @@ static bool prepare(struct pn_call *call, const struct pn_kubernetes_auth_in *in
     take_fields(in, a);
     return check_members(call, in, err) && check_whole(call, in, a, is_new, err) &&
            pn_token_terms_apply(call->arena, &in->terms, is_new, &a->terms, err) &&
-           check_gateway(call, a, err) && probe(call, in, a, is_new || in->has_host, err) &&
+           check_gateway(call, a, err) && probe_in_turn(call, in, a, is_new || in->has_host, err) &&
            seal_secrets(call, in, c, err);
 }
 

@@ -25,7 +25,7 @@ struct login {
     struct pn_cluster_id cluster;
     struct pn_verdict_key proof;   /* of the token alone */
     struct pn_service_token token; /* unverified; zero when it is no JWS */
-    bool is_jws;
+    bool is_jws, has_answered;     /* the cluster, whatever it said */
 };
 
 /* ---- refusing ---- */
@@ -99,6 +99,7 @@ static bool fetch_keys(struct login *l, int64_t timeout_ms, struct pn_err *err)
     struct pn_list keys = { 0 };
     bool done = pn_kubernetes_fetch_keys(l->call, &l->auth, l->jwt, timeout_ms, &keys, err);
 
+    l->has_answered = l->has_answered || done;
     pn_clusters_learn(l->call->clusters, &l->cluster, done ? keys : (struct pn_list){ 0 });
     return done;
 }
@@ -210,7 +211,7 @@ static bool ask_cluster(struct login *l, struct pn_verdict *out, struct pn_err *
 
     if (!pn_kubernetes_review(l->call, &l->auth, l->jwt, &review, err))
         return false;
-    out->is_about_token = true;
+    l->has_answered = out->is_about_token = true;
     return check_review(l, &review, out, err);
 }
 
@@ -312,20 +313,35 @@ static struct pn_cluster_id cluster_of(struct pn_call *call, const struct pn_kub
     return id;
 }
 
-/* Cached, or somebody's who is asking just now, or our own. */
+/* Somebody's who is asking just now, or our own: either way a worker waits for the cluster, and takes a turn. */
+static bool ask_in_turn(struct login *l, const struct pn_verdict_key *key, struct pn_verdict *out,
+                        struct pn_err *err)
+{
+    const struct pn_cluster_place place = pn_kubernetes_place(&l->auth);
+    struct pn_clusters *clusters = l->call->clusters;
+    struct pn_cluster_turns *turns = pn_clusters_turns(clusters);
+    bool leads, done;
+
+    if (!pn_cluster_turns_take(turns, &place, l->call->deadline_ms, err))
+        return false;
+    done = pn_clusters_join(clusters, key, l->call->deadline_ms, &leads, out, err);
+    if (done && leads) {
+        decide_into(l, out);
+        pn_clusters_settle(clusters, key, out, l->call->now_ms);
+    }
+    pn_cluster_turns_give(turns, &place, l->has_answered);
+    return done;
+}
+
 static bool find_verdict(struct login *l, struct pn_verdict *out, struct pn_err *err)
 {
     const struct pn_verdict_key key = hash_of(&l->auth, pn_secret_reveal(l->jwt));
     struct pn_clusters *clusters = l->call->clusters;
-    bool leads = true;
 
-    if (clusters != NULL &&
-        !pn_clusters_join(clusters, &key, l->call->deadline_ms, &leads, out, err))
-        return false;
-    if (leads)
+    if (clusters == NULL)
         decide_into(l, out);
-    if (leads && clusters != NULL)
-        pn_clusters_settle(clusters, &key, out, l->call->now_ms);
+    else if (!pn_clusters_know(clusters, &key, out) && !ask_in_turn(l, &key, out, err))
+        return false;
     if (out->err.code == PN_OK)
         return true;
     *err = out->err;

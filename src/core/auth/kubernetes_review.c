@@ -143,6 +143,25 @@ struct pn_reach_to pn_kubernetes_road(const struct pn_kubernetes_auth *auth)
     return to;
 }
 
+struct pn_cluster_place pn_kubernetes_place(const struct pn_kubernetes_auth *auth)
+{
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init(PN_KUBE_HOST_MAX_BYTES + 64);
+    struct pn_err ignored = { 0 };
+    struct pn_cluster_place place;
+    struct pn_kube_host parsed;
+
+    pn_buf_add_bytes(&text, auth->gatewayId.bytes, sizeof(auth->gatewayId.bytes));
+    pn_buf_add_bytes(&text, auth->gatewayPoolId.bytes, sizeof(auth->gatewayPoolId.bytes));
+    if (pn_uuid_is_zero(auth->gatewayId) && pn_uuid_is_zero(auth->gatewayPoolId) &&
+        auth->verification != PN_VERIFY_IN_CLUSTER &&
+        pn_kube_host_parse(auth->kubernetesHost, &parsed, &ignored)) {
+        pn_buf_add_be(&text, parsed.address.port, 2);
+        pn_buf_add(&text, parsed.address.host);
+    }
+    pn_hash_sha256(pn_buf_str(&text), place.bytes);
+    return place;
+}
+
 static bool ask(struct pn_call *call, const struct context *c,
                 const struct pn_kubernetes_auth *auth, const struct pn_reach_request *request,
                 enum pn_review_audience audience, struct pn_reach_answer *out, struct pn_err *err)

@@ -2,6 +2,7 @@
 #ifndef PN_CORE_AUTH_KUBERNETES_REVIEW_H
 #define PN_CORE_AUTH_KUBERNETES_REVIEW_H
 
+#include "core/auth/cluster_turns.h"
 #include "core/auth/kubernetes_auth.h"
 #include "kube/token_review.h"
 
@@ -12,6 +13,9 @@ enum pn_review_audience { PN_REVIEW_FOR_STRANGERS, PN_REVIEW_FOR_ADMINISTRATORS 
 
 /* The road and whose credential travels it (§7.4): from auth, whose reviewer is open. */
 struct pn_reach_to pn_kubernetes_road(const struct pn_kubernetes_auth *auth);
+
+/* Where workers wait when the cluster does not answer: its gateway or pool, or else its host. */
+struct pn_cluster_place pn_kubernetes_place(const struct pn_kubernetes_auth *auth);
 
 /*
  * Has the cluster review `jwt`. `out` is what it said: the verdict is the caller's to draw.

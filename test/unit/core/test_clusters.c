@@ -19,7 +19,7 @@ static int set_up(void **state)
 {
     (void)state;
     pn_clock_freeze(1000000, 1000000);
-    clusters = pn_clusters_new(10000);
+    clusters = pn_clusters_new(10000, 4);
     err = (struct pn_err){ 0 };
     return 0;
 }

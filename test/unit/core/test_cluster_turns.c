@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "check.h"
+
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "core/auth/cluster_turns.h"
+
+#define MOST 4
+
+static const struct pn_cluster_place here = { { 1 } }, elsewhere = { { 2 } };
+static struct pn_cluster_turns *turns;
+static struct pn_err err;
+
+/* The real clock is past this one: who has to wait has waited long enough at once. */
+static int set_up(void **state)
+{
+    (void)state;
+    pn_clock_freeze(1, 1);
+    turns = pn_cluster_turns_new(MOST);
+    err = (struct pn_err){ 0 };
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    pn_cluster_turns_free(turns); /* asserts that nothing is left */
+    pn_clock_release();
+    return 0;
+}
+
+static bool take(const struct pn_cluster_place *place)
+{
+    return pn_cluster_turns_take(turns, place, INT64_MAX, &err);
+}
+
+static void take_all(void)
+{
+    for (int i = 0; i < MOST; i++)
+        CHECK_OK(take(&here), err);
+}
+
+static void give_all(void)
+{
+    for (int i = 0; i < MOST; i++)
+        pn_cluster_turns_give(turns, &here, false);
+}
+
+PN_TEST(a_cluster_takes_its_share_and_no_more)
+{
+    take_all();
+    CHECK_FAILS(take(&here), err, BUSY);
+    CHECK_OK(take(&elsewhere), err);
+    pn_cluster_turns_give(turns, &elsewhere, true);
+    give_all();
+    CHECK_OK(take(&here), err);
+    pn_cluster_turns_give(turns, &here, true);
+}
+
+PN_TEST(a_stuck_cluster_refuses_at_once_until_it_answers)
+{
+    take_all();
+    CHECK_FAILS(take(&here), err, BUSY);
+    pn_clock_freeze(1, INT64_C(1) << 50); /* a wait would not end */
+    CHECK_FAILS(take(&here), err, BUSY);
+    pn_cluster_turns_give(turns, &here,
+                          false); /* timed out: its turn is free, and the next tries */
+    CHECK_OK(take(&here), err);
+    CHECK_FAILS(take(&here), err, BUSY);
+    pn_cluster_turns_give(turns, &here, true);
+    CHECK_OK(take(&here), err);
+    pn_clock_freeze(1, 1); /* it has answered: patience again, in vain */
+    CHECK_FAILS(take(&here), err, BUSY);
+    give_all();
+}
+
+PN_TEST(the_deadline_of_the_call_ends_the_wait)
+{
+    pn_clock_freeze(1, INT64_C(1) << 50);
+    take_all();
+    CHECK_FAILS(pn_cluster_turns_take(turns, &here, 1, &err), err, BUSY);
+    give_all();
+}
+
+PN_TEST(there_is_always_one_turn)
+{
+    struct pn_cluster_turns *one = pn_cluster_turns_new(0);
+
+    CHECK_OK(pn_cluster_turns_take(one, &here, INT64_MAX, &err), err);
+    CHECK_FAILS(pn_cluster_turns_take(one, &here, INT64_MAX, &err), err, BUSY);
+    pn_cluster_turns_give(one, &here, false);
+    pn_cluster_turns_free(one);
+}
+
+static void *take_one(void *failed)
+{
+    struct pn_err why = { 0 };
+
+    if (!pn_cluster_turns_take(turns, &here, INT64_MAX, &why))
+        __atomic_add_fetch((int *)failed, 1, __ATOMIC_SEQ_CST);
+    else
+        pn_cluster_turns_give(turns, &here, true);
+    return NULL;
+}
+
+PN_TEST(while_it_answers_nobody_is_refused)
+{
+    pthread_t threads[16];
+    int failed = 0;
+
+    pn_clock_freeze(1, INT64_C(1) << 50); /* patience without end: only a turn ends a wait */
+    take_all();
+    for (size_t i = 0; i < PN_COUNT(threads); i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, take_one, &failed), 0);
+    for (int i = 0; i < MOST; i++)
+        pn_cluster_turns_give(turns, &here, true);
+    for (size_t i = 0; i < PN_COUNT(threads); i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    CHECK_EQ(failed, 0);
+}
+
+#define TURNS_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+PN_TEST_MAIN(TURNS_TEST(a_cluster_takes_its_share_and_no_more),
+             TURNS_TEST(a_stuck_cluster_refuses_at_once_until_it_answers),
+             TURNS_TEST(the_deadline_of_the_call_ends_the_wait),
+             TURNS_TEST(there_is_always_one_turn), TURNS_TEST(while_it_answers_nobody_is_refused))
