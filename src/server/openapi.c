@@ -301,16 +301,26 @@ static void write_parameter(struct pn_writer *w, const struct pn_field *f, const
     pn_write_end(w);
 }
 
-/* Raw routes have no shape: what stands in their path is text. */
-static void write_raw_parameters(struct pn_writer *w, const char *path)
+static bool has_field(const struct pn_shape *shape, struct pn_str name)
 {
-    struct pn_str rest = pn_str_from(path), piece;
+    for (size_t i = 0; shape != NULL && i < shape->count; i++)
+        if (pn_str_is(name, shape->fields[i].name))
+            return true;
+    return false;
+}
+
+/* What stands in the path and in no shape is text: all of a raw route, and what an alias ignores. */
+static void write_text_parameters(struct pn_writer *w, const struct pn_route *r)
+{
+    struct pn_str rest = pn_str_from(r->path), piece;
 
     while (pn_str_cut(&rest, '/', &piece)) {
-        if (piece.len == 0 || piece.ptr[0] != ':')
+        struct pn_str name = pn_str_slice(piece, piece.len > 0, piece.len);
+
+        if (piece.len == 0 || piece.ptr[0] != ':' || (!r->is_raw && has_field(r->in, name)))
             continue;
         pn_write_object(w, NULL);
-        pn_write_str(w, "name", pn_str_slice(piece, 1, piece.len));
+        pn_write_str(w, "name", name);
         pn_write_text(w, "in", "path");
         pn_write_bool(w, "required", true);
         pn_write_object(w, "schema");
@@ -323,8 +333,7 @@ static void write_raw_parameters(struct pn_writer *w, const char *path)
 static void write_parameters(struct pn_writer *w, const struct pn_route *r)
 {
     pn_write_array(w, "parameters");
-    if (r->in == NULL || r->is_raw)
-        write_raw_parameters(w, r->path);
+    write_text_parameters(w, r);
     for (size_t i = 0; r->in != NULL && !r->is_raw && i < r->in->count; i++) {
         const struct pn_field *f = &r->in->fields[i];
 

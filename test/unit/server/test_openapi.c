@@ -80,6 +80,44 @@ PN_TEST(what_is_in_the_path_is_in_no_body)
     pn_value_free(document);
 }
 
+static void check_named(const struct pn_value *operation, struct pn_str path)
+{
+    const struct pn_value *parameters = pn_value_get(operation, "parameters");
+    struct pn_str rest = path, piece;
+
+    while (pn_str_cut(&rest, '/', &piece)) {
+        size_t found = 0;
+
+        if (piece.len == 0 || piece.ptr[0] != '{')
+            continue;
+        for (size_t i = 0; i < pn_value_count(parameters); i++) {
+            const struct pn_value *one = pn_value_item(parameters, i);
+
+            found += pn_str_eq(pn_value_str(pn_value_get(one, "name")),
+                               pn_str_slice(piece, 1, piece.len - 1)) &&
+                     pn_str_is(pn_value_str(pn_value_get(one, "in")), "path");
+        }
+        CHECK_EQ(found, 1);
+    }
+}
+
+/* An alias has the identity in its path and not in its shape. */
+PN_TEST(what_is_in_the_path_is_a_parameter_once)
+{
+    struct pn_value *document = describe();
+    const struct pn_value *paths = pn_value_get(document, "paths"), *item, *operation;
+    struct pn_str path, method;
+
+    for (size_t i = 0; i < pn_value_count(paths); i++) {
+        CHECK(pn_value_member(paths, i, &path, &item));
+        for (size_t k = 0; k < pn_value_count(item); k++) {
+            CHECK(pn_value_member(item, k, &method, &operation));
+            check_named(operation, path);
+        }
+    }
+    pn_value_free(document);
+}
+
 PN_TEST(a_public_route_needs_no_credential_and_a_secret_never_comes_back)
 {
     struct pn_value *document = describe();
@@ -94,5 +132,5 @@ PN_TEST(a_public_route_needs_no_credential_and_a_secret_never_comes_back)
 }
 
 PN_TEST_MAIN(T(every_route_is_described), T(an_operation_says_who_may_and_what_comes),
-             T(what_is_in_the_path_is_in_no_body),
+             T(what_is_in_the_path_is_in_no_body), T(what_is_in_the_path_is_a_parameter_once),
              T(a_public_route_needs_no_credential_and_a_secret_never_comes_back))
