@@ -181,8 +181,8 @@ bool pn_org_change(struct pn_call *call, struct pn_uuid id, struct pn_str name, 
 
 /* What belongs to an organisation without a reference that the database follows comes first. */
 static const char *const erase_sql[] = {
-    "DELETE FROM scope_keys WHERE scope_id = $org OR scope_id IN (SELECT id FROM projects WHERE "
-    "org_id = $org)",
+    ("DELETE FROM scope_keys WHERE scope_id = $org OR scope_id IN (SELECT id FROM projects WHERE "
+     "org_id = $org)"),
     "DELETE FROM projects WHERE org_id = $org",
     "DELETE FROM orgs WHERE id = $org",
 };
