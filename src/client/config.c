@@ -14,9 +14,8 @@
 
 static const char *const domain_names[] = { "POSTERN_DOMAIN", "INFISICAL_DOMAIN",
                                             "INFISICAL_API_URL", NULL };
-static const char *const token_names[] = {
-    "POSTERN_TOKEN", "INFISICAL_UNIVERSAL_AUTH_ACCESS_TOKEN", "INFISICAL_TOKEN", NULL
-};
+static const char *const token_names[] = { "POSTERN_TOKEN", "INFISICAL_UNIVERSAL_AUTH_ACCESS_TOKEN",
+                                           "INFISICAL_TOKEN", NULL };
 static const char *const ca_names[] = { "POSTERN_CA_FILE", "INFISICAL_CA_FILE", NULL };
 static const char *const project_names[] = { "POSTERN_PROJECT_ID", "INFISICAL_PROJECT_ID", NULL };
 

@@ -90,7 +90,9 @@ PN_TEST(signatures_of_the_rfc)
 
 PN_TEST(anything_else_is_no_signature)
 {
-    static const char *const others[] = { "none", "HS256", "RS512", "ES256K", "", "PS256", "rs256" };
+    static const char *const others[] = {
+        "none", "HS256", "RS512", "ES256K", "", "PS256", "rs256"
+    };
 
     for (size_t i = 0; i < PN_COUNT(vectors); i++) {
         struct loaded l = load(i);

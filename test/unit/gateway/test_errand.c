@@ -184,8 +184,9 @@ PN_TEST(what_goes_wrong_is_said)
     CHECK(!ask(&w, &to, &request));
     CHECK_EQ(fault, PN_REACH_BAD_HOST);
     to = (struct pn_reach_to){ .host = pn_str_from(w.cluster_url), .ca_pem = w.root.pem };
-    request =
-        (struct pn_reach_request){ .method = "GET", .path = PN_LIT("/api/hang"), .timeout_ms = 100 };
+    request = (struct pn_reach_request){ .method = "GET",
+                                         .path = PN_LIT("/api/hang"),
+                                         .timeout_ms = 100 };
     CHECK(!ask(&w, &to, &request));
     CHECK_EQ(fault, PN_REACH_TIMED_OUT);
     world_free(&w);
