@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "crypto/x509.h"
+#include "gateway/official.h"
 #include "gateway/session.h"
 #include "json/shape.h"
 #include "kube/road.h"
@@ -138,9 +139,39 @@ static void serve_platform(struct pn_client *client, struct pn_stream *tls)
         refuse(client, tls, &why);
 }
 
+static void on_word_said(void *client_)
+{
+    struct pn_client *client = client_;
+
+    client->word = NULL;
+    unlink_client(client);
+}
+
+/* Infisical's own client, with a question or a wish that is no request. */
+static void serve_official(struct pn_client *client, struct pn_stream *tls,
+                           const struct pn_official *official)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(65536);
+    pn_auto(pn_buf_drop) struct pn_buf word = pn_buf_init(PN_WORD_BYTES);
+    struct pn_err why = { 0 };
+    struct pn_claim claim;
+
+    if (!pn_client_read_claim(arena, pn_tls_peer_der(tls, arena), client->worker->identity, &claim,
+                              &why)) {
+        refuse(client, tls, &why);
+    } else if (pn_tls_peer_has_expired(tls)) {
+        (void)pn_fail(&why, PN_FORBIDDEN, "the session's certificate has expired");
+        refuse(client, tls, &why);
+    } else {
+        pn_official_do(official, client->worker, &claim, &word);
+        client->word = pn_word_say(tls, pn_buf_str(&word), on_word_said, client);
+    }
+}
+
 static void on_tls(void *client_, struct pn_stream *tls, const struct pn_err *err)
 {
     struct pn_client *client = client_;
+    const struct pn_official *official;
     struct pn_err why = { 0 };
 
     client->tls = NULL;
@@ -155,6 +186,11 @@ static void on_tls(void *client_, struct pn_stream *tls, const struct pn_err *er
     }
     if (strcmp(pn_tls_alpn(tls), PN_ROAD_ALPN) == 0) {
         serve_platform(client, tls);
+        return;
+    }
+    official = pn_official_find(pn_tls_alpn(tls));
+    if (official != NULL) {
+        serve_official(client, tls, official);
         return;
     }
     if (!join_session(client, tls, &why)) {
@@ -220,9 +256,11 @@ void pn_client_close_all(struct pn_worker *worker)
 
     for (struct pn_client *client = worker->clients; client != NULL; client = next) {
         next = client->next;
-        if (client->tls == NULL)
+        if (client->tls == NULL && client->word == NULL)
             continue;
         pn_stream_close(client->tls);
+        if (client->word != NULL)
+            pn_word_cancel(client->word);
         unlink_client(client);
     }
 }

@@ -2,6 +2,7 @@
 #ifndef PN_GATEWAY_CLIENT_H
 #define PN_GATEWAY_CLIENT_H
 
+#include "gateway/word.h"
 #include "gateway/worker.h"
 
 /* A client's connection: TLS, and from its certificate the session it belongs to. */
@@ -9,7 +10,8 @@ struct pn_client {
     struct pn_worker *worker;
     struct pn_client *next, **at;
     struct pn_stream *tls;      /* while the handshake runs */
-    struct pn_http_conn *conn;  /* after it */
+    struct pn_http_conn *conn;  /* after it, or */
+    struct pn_word *word;       /* what it is told before it goes */
     struct pn_session *session; /* NULL: the certificate has expired */
     uint64_t link;              /* the number of the link it came by; 0: none */
     bool is_leaving;            /* its link drains */
@@ -26,7 +28,7 @@ void pn_client_accept(struct pn_worker *worker, struct pn_stream *stream, uint64
 void pn_client_drain_link(struct pn_worker *worker, uint64_t link);
 /* The HTTP server's word that the connection is over. */
 void pn_client_closed(void *worker, void *client);
-/* Cancels handshakes (connections are the HTTP server's). */
+/* Cancels handshakes and words (connections are the HTTP server's). */
 void pn_client_close_all(struct pn_worker *worker);
 
 /*

@@ -432,6 +432,7 @@ void pn_control_report_end(struct pn_control *control, struct pn_uuid session, s
 
     report->session = session;
     (void)snprintf(report->reason, sizeof(report->reason), "%.*s", PN_ARG(reason));
+    forget_grant(control, session);
     lock(control);
     report->next = control->reports;
     control->reports = report;

@@ -355,6 +355,7 @@ static struct pn_gateway *new_gateway(const struct pn_gateway_config *config)
     gateway->state.lock_fd = -1;
     gateway->shared.is_recording_strict = config->is_recording_strict;
     gateway->shared.session_ended = on_session_over;
+    gateway->shared.session_cancelled = on_ended;
     gateway->shared.context = gateway;
     memcpy(gateway->shared.process, process.text, sizeof(gateway->shared.process));
     (void)pthread_mutex_init(&gateway->lock, NULL);

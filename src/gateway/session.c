@@ -308,6 +308,23 @@ static struct pn_session *find(struct pn_worker *worker, struct pn_uuid id)
     return session;
 }
 
+void pn_session_cancel(struct pn_worker *worker, struct pn_uuid id, int64_t not_after_ms)
+{
+    struct pn_session *session = find(worker, id);
+    struct pn_ended ended = { .session = id, .reason = "Ended by its client" };
+    struct pn_err why = { 0 };
+
+    if (session->not_after_ms <
+        not_after_ms) /* the tombstone stays as long as a certificate opens it */
+        session->not_after_ms = not_after_ms;
+    if (session->state == PN_SESSION_ENDED)
+        return;
+    (void)pn_fail(&why, PN_FORBIDDEN, "the session has ended (%s): " HOW_ON, ended.reason);
+    pn_control_report_end(worker->shared->control, id, pn_str_from(ended.reason));
+    pn_session_end(session, &why);
+    worker->shared->session_cancelled(worker->shared->context, &ended);
+}
+
 bool pn_session_join(struct pn_worker *worker, struct pn_uuid id, int64_t not_after_ms,
                      struct pn_session **out, struct pn_err *err)
 {

@@ -42,6 +42,8 @@ void pn_session_ask(struct pn_session *session);
  * reset, within three seconds. Idempotent.
  */
 void pn_session_end(struct pn_session *session, const struct pn_err *why);
+/* Its own client ends it, for good and on every loop; it need not have been heard of here before. */
+void pn_session_cancel(struct pn_worker *worker, struct pn_uuid id, int64_t not_after_ms);
 /* The gateway's own identity was renewed or lost: sessions that stand on it take the new one, or end. */
 void pn_session_pod_changed(struct pn_worker *worker);
 /* A passage is over: an ended session's road to the cluster goes with its last one. */

@@ -5,6 +5,7 @@
 #include "gateway/client.h"
 #include "gateway/errand.h"
 #include "gateway/link.h"
+#include "gateway/official.h"
 #include "gateway/passage.h"
 #include "gateway/session.h"
 #include "gateway/upstream.h"
@@ -63,7 +64,15 @@ struct pn_worker *pn_worker_new(const struct pn_shared *shared, struct pn_loop *
 static bool make_client_side(const struct pn_identity *identity, struct pn_tls_context **out,
                              struct pn_err *err)
 {
-    static const char *const alpn[] = { "h2", "http/1.1", PN_ROAD_ALPN, NULL };
+    static const char *const alpn[] = { "h2",
+                                        "http/1.1",
+                                        PN_ROAD_ALPN,
+                                        PN_OFFICIAL_PROXY,
+                                        PN_OFFICIAL_CAPABILITIES,
+                                        PN_OFFICIAL_CANCELLATION,
+                                        PN_OFFICIAL_HEALTH,
+                                        PN_OFFICIAL_PING,
+                                        NULL };
     struct pn_tls_settings settings = {
         .is_server = true,
         .chain_pem = identity->chain,

@@ -33,6 +33,8 @@ struct pn_shared {
     bool is_recording_strict;
     char process[37];                     /* names this run to relays */
     void (*session_ended)(void *context); /* an upload may be due; NULL: nobody cares */
+    /* A session's own client has ended it here: it ends on every loop. Any thread. */
+    void (*session_cancelled)(void *context, const struct pn_ended *ended);
     void *context;
 };
 

@@ -14,6 +14,7 @@
 #include "net/pump.h"
 #include "net/tls.h"
 #include "net/tunnel.h"
+#include "relay/outer.h"
 
 #define HELLO_MS 5000
 #define HANDSHAKE_MS 5000
@@ -102,6 +103,7 @@ struct client {
     struct client *next, **at;
     struct pn_port *port;
     struct pn_pump *pump;
+    bool has_place; /* of its address; else the connection around it has that */
     char ip[IP_BYTES];
 };
 
@@ -124,6 +126,7 @@ struct pn_port {
     struct visitor *visitors;
     struct client *clients;
     struct link *links;
+    struct pn_outers *outers; /* clients whose outer TLS ends here */
     struct pn_task stop;
     struct pn_timer grace;
     int64_t grace_ms;
@@ -163,7 +166,8 @@ static void copy_ip(char out[IP_BYTES], struct pn_str ip)
 
 static void stop_when_empty(struct pn_port *port)
 {
-    if (port->is_stopping && port->clients == NULL && port->links == NULL)
+    if (port->is_stopping && port->clients == NULL && port->links == NULL &&
+        pn_outers_are_none(port->outers))
         pn_loop_stop(port->loop);
 }
 
@@ -174,7 +178,8 @@ static void client_free(struct client *client)
     struct pn_port *port = client->port;
 
     UNLINK(client);
-    leave_place(port->shared->addresses, client->ip);
+    if (client->has_place)
+        leave_place(port->shared->addresses, client->ip);
     add(&port->shared->clients, -1);
     pn_heap_free(client);
     stop_when_empty(port);
@@ -198,16 +203,38 @@ static struct link *link_by_id(struct pn_port *port, uint64_t id)
     return link;
 }
 
-static void refuse(struct pn_port *port, int fd, const char *ip, const char *why)
+static void note_refusal(struct pn_port *port, const char *ip, const char *why)
 {
     count_up(&port->shared->refused);
     pn_log(PN_DEBUG, "client-refused", PN_F_TEXT("ip", ip), PN_F_TEXT("why", why));
+}
+
+static void refuse(struct pn_port *port, int fd, const char *ip, const char *why)
+{
+    note_refusal(port, ip, why);
     leave_place(port->shared->addresses, ip);
     close(fd);
 }
 
-/* Joins the descriptor to a tunnel of this loop; takes fd and the address's place. */
-static void pass_on(struct pn_port *port, int fd, const char *ip,
+/* A client on its way to a tunnel. */
+struct guest {
+    int fd;
+    bool has_place;
+    char ip[IP_BYTES];
+};
+
+static void send_away(struct pn_port *port, const struct guest *guest, const char *why)
+{
+    if (guest->has_place) {
+        refuse(port, guest->fd, guest->ip, why);
+        return;
+    }
+    note_refusal(port, guest->ip, why);
+    close(guest->fd);
+}
+
+/* Joins the guest to a tunnel of this loop. */
+static void pass_on(struct pn_port *port, const struct guest *guest,
                     const struct pn_registry_tunnel *to)
 {
     struct link *link = link_by_id(port, to->id);
@@ -216,23 +243,26 @@ static void pass_on(struct pn_port *port, int fd, const char *ip,
     struct pn_err err = { 0 };
 
     if (link == NULL || port->is_stopping) {
-        refuse(port, fd, ip, "the tunnel has just gone");
+        send_away(port, guest, "the tunnel has just gone");
         return;
     }
-    if (!pn_tunnel_open(link->tunnel, pn_str_from(gateway.text), pn_str_from(ip), &stream, &err)) {
-        refuse(port, fd, ip, err.message);
+    if (!pn_tunnel_open(link->tunnel, pn_str_from(gateway.text), pn_str_from(guest->ip), &stream,
+                        &err)) {
+        send_away(port, guest, err.message);
         return;
     }
-    if (!pn_socket_stream(port->loop, fd, &socket, &err)) { /* has closed fd */
+    if (!pn_socket_stream(port->loop, guest->fd, &socket, &err)) { /* has closed it */
         pn_stream_close(stream);
-        leave_place(port->shared->addresses, ip);
+        if (guest->has_place)
+            leave_place(port->shared->addresses, guest->ip);
         return;
     }
 
     struct client *client = pn_heap_new(sizeof(*client));
 
     client->port = port;
-    copy_ip(client->ip, pn_str_from(ip));
+    client->has_place = guest->has_place;
+    copy_ip(client->ip, pn_str_from(guest->ip));
     LINK_INTO(port->clients, client);
     add(&port->shared->clients, 1);
     count_up(&port->shared->accepted);
@@ -244,39 +274,62 @@ struct handover {
     struct pn_task task;
     struct pn_port *to;
     struct pn_registry_tunnel tunnel;
-    int fd;
-    char ip[IP_BYTES];
+    struct guest guest;
 };
 
 static void on_handover(struct pn_task *task)
 {
     struct handover *handover = pn_container_of(task, struct handover, task);
 
-    pass_on(handover->to, handover->fd, handover->ip, &handover->tunnel);
+    pass_on(handover->to, &handover->guest, &handover->tunnel);
     pn_heap_free(handover);
 }
 
-static void to_gateway(struct pn_port *port, int fd, const char *ip, struct pn_uuid gateway)
+static void to_gateway(struct pn_port *port, const struct guest *guest, struct pn_uuid gateway)
 {
     struct pn_registry_tunnel tunnel;
     struct handover *handover;
 
     if (!pn_registry_find(port->shared->registry, gateway, port->index, &tunnel)) {
-        refuse(port, fd, ip, "no tunnel of that gateway");
+        send_away(port, guest, "no tunnel of that gateway");
         return;
     }
     if (tunnel.loop == port->index) {
-        pass_on(port, fd, ip, &tunnel);
+        pass_on(port, guest, &tunnel);
         return;
     }
     handover = pn_heap_new(sizeof(*handover));
     handover->task.run = on_handover;
     handover->to = port->shared->ports[tunnel.loop];
     handover->tunnel = tunnel;
-    handover->fd = fd;
-    copy_ip(handover->ip, pn_str_from(ip));
+    handover->guest = *guest;
     pn_loop_post(handover->to->loop, &handover->task);
 }
+
+/* ---- clients with a TLS for us around theirs for the gateway ---- */
+
+static void on_outer_inside(void *port, int fd, const char *ip, struct pn_uuid gateway)
+{
+    struct guest guest = { .fd = fd };
+
+    copy_ip(guest.ip, pn_str_from(ip));
+    to_gateway(port, &guest, gateway);
+}
+
+static void on_outer_over(void *port_, const char *ip, const char *why)
+{
+    struct pn_port *port = port_;
+
+    if (why != NULL)
+        note_refusal(port, ip, why);
+    leave_place(port->shared->addresses, ip);
+    stop_when_empty(port);
+}
+
+static const struct pn_outers_events outer_events = {
+    .inside = on_outer_inside,
+    .over = on_outer_over,
+};
 
 /* ---- tunnels ---- */
 
@@ -482,19 +535,18 @@ static bool names_gateway(const char *server_name, struct pn_uuid *gateway)
 static void guide(struct visitor *visitor, const struct pn_hello *hello)
 {
     struct pn_port *port = visitor->port;
+    struct guest guest = { .has_place = true };
     struct pn_uuid gateway;
-    char ip[IP_BYTES];
-    int fd;
 
-    memcpy(ip, visitor->ip, sizeof(ip));
-    fd = visitor_free(visitor);
-    setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 1 }, sizeof(int));
+    memcpy(guest.ip, visitor->ip, sizeof(guest.ip));
+    guest.fd = visitor_free(visitor);
+    setsockopt(guest.fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 1 }, sizeof(int));
     if (names_gateway(hello->server_name, &gateway))
-        to_gateway(port, fd, ip, gateway);
+        to_gateway(port, &guest, gateway);
     else if (hello->has_alpn)
-        to_tunnel(port, fd, ip);
+        to_tunnel(port, guest.fd, guest.ip);
     else
-        refuse(port, fd, ip, "neither a gateway's name nor a tunnel");
+        pn_outers_take(port->outers, guest.fd, guest.ip);
 }
 
 /*
@@ -583,6 +635,7 @@ static void on_identity(struct pn_task *task)
     } else {
         pn_log(PN_ERROR, "relay-certificate-unusable", PN_F_ERR(&err));
     }
+    pn_outers_identify(port->outers, fresh->identity);
     pn_relay_identity_free(fresh->identity);
     pn_heap_free(fresh);
 }
@@ -635,6 +688,7 @@ void pn_port_expel(struct pn_port *port, struct pn_uuid gateway)
 
 static void abort_all(struct pn_port *port)
 {
+    pn_outers_abort(port->outers, false);
     while (port->clients != NULL) {
         pn_pump_cancel(port->clients->pump);
         client_free(port->clients);
@@ -662,6 +716,7 @@ static void on_stop(struct pn_task *task)
     pn_listener_close(pn_take(&port->listener));
     while (port->visitors != NULL)
         turn_away(port->visitors, "the relay stops");
+    pn_outers_abort(port->outers, true);
     for (struct link *link = port->links, *next; link != NULL; link = next) {
         next = link->next;
         if (link->tunnel != NULL) {
@@ -697,6 +752,7 @@ bool pn_port_new(struct pn_loop *loop, unsigned index, struct pn_port_shared *sh
         pn_heap_free(port);
         return false;
     }
+    port->outers = pn_outers_new(loop, &outer_events, port);
     *out = port;
     return true;
 }
@@ -709,6 +765,7 @@ void pn_port_free(struct pn_port *port)
     while (port->visitors != NULL)
         turn_away(port->visitors, "the relay stops");
     abort_all(port);
+    pn_outers_free(port->outers);
     pn_timer_stop(&port->grace);
     pn_tls_context_free(port->tls);
     pn_heap_free(port);

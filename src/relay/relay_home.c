@@ -248,7 +248,8 @@ bool pn_relay_home_enrol(struct pn_relay_home *home, const struct pn_secret *one
 }
 
 struct pki {
-    struct pn_str serverCertificate, serverCertificateChain, clientCertificateChain;
+    struct pn_str serverCertificate, serverCertificateChain, clientCertificateChain,
+        relayClientCertificateChain;
     struct pn_secret *serverPrivateKey;
 };
 static const struct pn_field pki_fields[] = {
@@ -256,6 +257,7 @@ static const struct pn_field pki_fields[] = {
     PN_FIELD(pki, serverPrivateKey, SECRET, .required = true, .min = 1, .max = 8192),
     PN_FIELD(pki, serverCertificateChain, STRING, .max = MAX_PEM, .is_nullable = true),
     PN_FIELD(pki, clientCertificateChain, STRING, .required = true, .min = 1, .max = MAX_PEM),
+    PN_FIELD(pki, relayClientCertificateChain, STRING, .max = MAX_PEM, .is_nullable = true),
 };
 static const struct pn_shape pki_shape = PN_SHAPE_OF(pki);
 
@@ -300,6 +302,7 @@ bool pn_relay_home_connect(struct pn_relay_home *home, struct pn_relay_identity 
     }
     identity->key = reply.pki.serverPrivateKey;
     identity->gateway_trust = reply.pki.clientCertificateChain;
+    identity->client_trust = reply.pki.relayClientCertificateChain;
     identity->chain =
         pn_arena_printf(identity->arena, "%.*s\n%.*s", PN_ARG(reply.pki.serverCertificate),
                         PN_ARG(reply.pki.serverCertificateChain));

@@ -39,7 +39,7 @@ struct pn_relay_identity {
     struct pn_arena *arena;
     struct pn_str chain; /* leaf, intermediate */
     struct pn_secret *key;
-    struct pn_str gateway_trust;
+    struct pn_str gateway_trust, client_trust; /* client_trust: PN_NONE, the server has none */
     int64_t not_before_ms, not_after_ms;
 };
 struct pn_relay_identity *pn_relay_identity_hold(struct pn_relay_identity *identity);

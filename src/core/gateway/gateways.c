@@ -369,15 +369,20 @@ static bool find_relays(struct pn_call *call, struct pn_str name,
 static bool issue_leaf(struct pn_call *call, struct pn_gateways_connection *out, struct pn_err *err)
 {
     struct pn_str id = pn_uuid_str(call->arena, call->actor.id);
-    const struct pn_str dns =
-        pn_arena_printf(call->arena, "%.*s.gateway.postern.internal", PN_ARG(id));
-    const struct pn_str uri = pn_arena_printf(call->arena, "urn:postern:gateway:%.*s", PN_ARG(id));
+    const struct pn_str dns[] = {
+        pn_arena_printf(call->arena, "%.*s.gateway.postern.internal", PN_ARG(id)),
+        PN_LIT("localhost"), /* what Infisical's client expects of every gateway: contract §9.1 */
+    };
+    const struct pn_str uris[] = {
+        pn_arena_printf(call->arena, "urn:postern:gateway:%.*s", PN_ARG(id)),
+        pn_arena_printf(call->arena, "urn:infisical:gateway:%.*s", PN_ARG(id)),
+    };
     const struct pn_cert_request request = { .kind = PN_CERT_GATEWAY,
                                              .common_name = id,
-                                             .dns = &dns,
-                                             .dns_count = 1,
-                                             .uris = &uri,
-                                             .uri_count = 1 };
+                                             .dns = dns,
+                                             .dns_count = PN_COUNT(dns),
+                                             .uris = uris,
+                                             .uri_count = PN_COUNT(uris) };
     struct pn_pki_leaf leaf;
 
     if (!pn_pki_issue(call, call->actor.org_id, PN_AUTHORITY_GATEWAY, request, &leaf, err))

@@ -16,6 +16,7 @@ static const struct kind {
     [PN_AUTHORITY_RELAY] = { "relay", "Postern Relay CA" },
     [PN_AUTHORITY_GATEWAY] = { "gateway", "Postern Gateway CA" },
     [PN_AUTHORITY_CLIENT] = { "client", "Postern Client CA" },
+    [PN_AUTHORITY_RELAY_CLIENT] = { "relay-client", "Postern Relay Client CA" },
 };
 
 /* One row of `authorities`. */
@@ -77,15 +78,28 @@ static bool make_one(struct pn_call *call, struct pn_uuid org, size_t kind,
     return true;
 }
 
-static bool make_all(struct pn_call *call, struct pn_uuid org,
-                     struct authority out[PN_COUNT(kinds)], struct pn_err *err)
+/* The root there is, with its key, or a new one. */
+static bool take_root(struct pn_call *call, struct pn_uuid org, struct authority *row,
+                      struct pn_cert *out, struct pn_err *err)
+{
+    if (row->certificate.ptr == NULL)
+        return make_one(call, org, PN_AUTHORITY_ROOT, NULL, out, row, err);
+    out->pem = row->certificate;
+    return pn_keyring_open(call->keyring, org, place_of(row->id), row->sealed_key, &out->key, err);
+}
+
+/* All of them in a new organisation; in an old one those that this version knows and it did not. */
+static bool make_missing(struct pn_call *call, struct pn_uuid org,
+                         struct authority out[PN_COUNT(kinds)], struct pn_err *err)
 {
     struct pn_cert root = { 0 };
-    bool done = make_one(call, org, PN_AUTHORITY_ROOT, NULL, &root, &out[PN_AUTHORITY_ROOT], err);
+    bool done = take_root(call, org, &out[PN_AUTHORITY_ROOT], &root, err);
 
     for (size_t i = PN_AUTHORITY_ROOT + 1; done && i < PN_COUNT(kinds); i++) {
         struct pn_cert cert = { 0 };
 
+        if (out[i].certificate.ptr != NULL)
+            continue;
         done = make_one(call, org, i, &root, &cert, &out[i], err);
         pn_secret_free(cert.key);
     }
@@ -99,11 +113,14 @@ struct store {
     const struct authority *rows;
 };
 
-static bool store_one(struct pn_db_conn *tx, const struct store *s, size_t kind, struct pn_err *err)
+/* Who comes second stores nothing: all make what they found missing under the same root, or all of it. */
+static bool store_one(struct pn_db_conn *tx, const struct store *s, size_t kind, int64_t *added,
+                      struct pn_err *err)
 {
     struct pn_query *q = pn_query(
         tx, "INSERT INTO authorities (id, org_id, kind, certificate, sealed_key, created_ms,"
-            " expires_ms) VALUES ($id, $org, $kind, $certificate, $key, $now, $expires)");
+            " expires_ms) VALUES ($id, $org, $kind, $certificate, $key, $now, $expires)"
+            " ON CONFLICT (org_id, kind) DO NOTHING");
 
     pn_bind_uuid(q, "$id", s->rows[kind].id);
     pn_bind_uuid(q, "$org", s->org);
@@ -112,34 +129,31 @@ static bool store_one(struct pn_db_conn *tx, const struct store *s, size_t kind,
     pn_bind_bytes(q, "$key", s->rows[kind].sealed_key);
     pn_bind_int(q, "$now", s->call->now_ms);
     pn_bind_int(q, "$expires", CA_ENDS_MS);
-    return pn_query_run(q, NULL, err);
+    return pn_query_run(q, added, err);
 }
 
-/* All four or none: whoever came first has made them. */
 static bool write_store(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct store *s = context;
-    struct pn_query *q = pn_query(tx, "SELECT 1 FROM authorities WHERE org_id = $org");
-    bool is_there;
+    int64_t total = 0;
 
-    pn_bind_uuid(q, "$org", s->org);
-    is_there = pn_query_next(q);
-    if (!pn_query_end(q, err))
-        return false;
-    if (is_there)
-        return true;
-    for (size_t i = 0; i < PN_COUNT(kinds); i++)
-        if (!store_one(tx, s, i, err))
+    for (size_t i = 0; i < PN_COUNT(kinds); i++) {
+        int64_t added;
+
+        if (!store_one(tx, s, i, &added, err))
             return false;
-    return pn_trail_write(
-        tx, s->call,
-        &(struct pn_trail){ .type = "certificate-authorities-create", .org_id = s->org }, err);
+        total += added;
+    }
+    return total == 0 ||
+           pn_trail_write(
+               tx, s->call,
+               &(struct pn_trail){ .type = "certificate-authorities-create", .org_id = s->org },
+               err);
 }
 
 static bool load(struct pn_call *call, struct pn_uuid org, struct authority out[PN_COUNT(kinds)],
                  struct pn_err *err)
 {
-    struct authority *fresh;
     bool is_there;
 
     if (!pn_scope_ready(call->conn, call->keyring, org, err) ||
@@ -147,9 +161,8 @@ static bool load(struct pn_call *call, struct pn_uuid org, struct authority out[
         return false;
     if (is_there)
         return true;
-    fresh = pn_new(call->arena, struct authority, PN_COUNT(kinds));
-    if (!make_all(call, org, fresh, err) ||
-        !pn_db_write(call->db, write_store, &(struct store){ call, org, fresh }, err) ||
+    if (!make_missing(call, org, out, err) ||
+        !pn_db_write(call->db, write_store, &(struct store){ call, org, out }, err) ||
         !read_rows(call, call->conn, org, out, &is_there, err))
         return false;
     if (!is_there)

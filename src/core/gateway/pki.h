@@ -6,15 +6,16 @@
 #include "crypto/x509.h"
 
 /*
- * The certificates of an organisation (design §3): one root, three intermediates. Made when first
- * needed; their keys lie sealed in `authorities` and are in memory only while they sign (opening one
+ * The certificates of an organisation (design §3): one root, four intermediates. Made when first
+ * needed (one that a later version added, when that is); their keys lie sealed in `authorities` and are in memory only while they sign (opening one
  * costs a twentieth of signing, so there is no cache of them to protect).
  */
 enum pn_authority {
     PN_AUTHORITY_ROOT,
-    PN_AUTHORITY_RELAY,   /* signs what relays show to gateways and clients */
-    PN_AUTHORITY_GATEWAY, /* signs what gateways show to relays and clients */
-    PN_AUTHORITY_CLIENT,  /* signs what a session's client shows to its gateway */
+    PN_AUTHORITY_RELAY,        /* signs what relays show to gateways and clients */
+    PN_AUTHORITY_GATEWAY,      /* signs what gateways show to relays and clients */
+    PN_AUTHORITY_CLIENT,       /* signs what a session's client shows to its gateway */
+    PN_AUTHORITY_RELAY_CLIENT, /* signs what Infisical's own client shows to a relay */
 };
 
 #define PN_PKI_LEAF_MS \

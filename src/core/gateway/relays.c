@@ -362,6 +362,8 @@ bool pn_relays_connect(struct pn_call *call, struct pn_relays_connection *out, s
     found.host = view.host;
     if (!issue_leaf(call, &found, err) ||
         !pn_pki_chain(call, call->actor.org_id, PN_AUTHORITY_GATEWAY, &found.client_chain, err) ||
+        !pn_pki_chain(call, call->actor.org_id, PN_AUTHORITY_RELAY_CLIENT,
+                      &found.relay_client_chain, err) ||
         !pn_db_write(call->db, write_connect, &c, err))
         return false;
     *out = found;

@@ -49,7 +49,7 @@ bool pn_relays_enrol(struct pn_call *call, struct pn_str token, struct pn_enrol_
 
 struct pn_relays_connection {
     struct pn_str name, host;
-    struct pn_str certificate, key, issuer, client_chain; /* PEM */
+    struct pn_str certificate, key, issuer, client_chain, relay_client_chain; /* PEM */
     int64_t certificate_expires_ms;
 };
 /* As the relay itself (call->actor). */

@@ -16,6 +16,7 @@
 #define OID_TARGET "1.3.6.1.4.1.12345.100.1"
 #define OID_ACTOR "1.3.6.1.4.1.12345.100.2"
 #define OID_SESSION "1.3.6.1.4.1.12345.100.3"
+#define OID_RELAY_CLIENT OID_SESSION /* of a certificate for relays: another meaning, §7.4 */
 
 #define MAX_CANDIDATES \
     100 /* projects of one organisation with the same resource and account name */
@@ -231,6 +232,44 @@ static bool issue(struct pn_call *call, const struct target *target, struct pn_p
     return true;
 }
 
+static struct pn_str gateway_extension(struct pn_arena *arena, struct pn_str name)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(MAX_EXTENSION_BYTES);
+    struct pn_writer w = pn_writer_of(&json);
+
+    pn_write_object(&w, NULL);
+    pn_write_str(&w, "name", name);
+    pn_write_end(&w);
+    return pn_arena_copy(arena, pn_buf_str(&json));
+}
+
+/* What a relay asks of Infisical's own client before it passes anything on (§7.4). */
+static bool issue_for_relay(struct pn_call *call, const struct target *target,
+                            struct pn_pam_access *out, struct pn_err *err)
+{
+    const struct pn_cert_extension extension = {
+        OID_RELAY_CLIENT, gateway_extension(call->arena, target->gateway_name)
+    };
+    const struct pn_cert_request request = {
+        .kind = PN_CERT_CLIENT,
+        .common_name = pn_uuid_str(call->arena, target->gateway_id),
+        .unit = PN_LIT("relay-client"),
+        .extensions = &extension,
+        .extension_count = 1,
+        .not_after_ms = out->expires_ms,
+    };
+    struct pn_pki_leaf leaf;
+
+    if (out->relays.count == 0)
+        return true;
+    if (!pn_pki_issue(call, call->actor.org_id, PN_AUTHORITY_RELAY_CLIENT, request, &leaf, err) ||
+        !pn_pki_chain(call, call->actor.org_id, PN_AUTHORITY_RELAY, &out->relay_chain, err))
+        return pn_recast(err, PN_INTERNAL, "The certificate for the relay could not be issued");
+    out->relay_certificate = leaf.certificate;
+    out->relay_key = leaf.key;
+    return true;
+}
+
 /* ---- the row ---- */
 
 struct opening {
@@ -370,7 +409,7 @@ bool pn_pam_access_open(struct pn_call *call, const struct pn_pam_access_wish *w
     access.auth_method = target.auth_method;
     access.namespace = target.namespace;
     access.service_account_name = target.service_account_name;
-    if (!issue(call, &target, &access, err) ||
+    if (!issue(call, &target, &access, err) || !issue_for_relay(call, &target, &access, err) ||
         !pn_db_write(call->db, write_session,
                      &(struct opening){ call, &target, &access,
                                         wish->reason.len > 0 ? wish->reason : PN_NONE },

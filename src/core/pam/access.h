@@ -27,6 +27,8 @@ struct pn_pam_access {
     struct pn_strs relays;                         /* host:port */
     struct pn_str direct_address, server_name;
     struct pn_str certificate, key, server_chain; /* PEM; certificate: leaf and intermediate */
+    /* For Infisical's own client, whose outer TLS a relay ends; PN_NONE where there is no relay. */
+    struct pn_str relay_certificate, relay_key, relay_chain;
     int64_t expires_ms;
 };
 

@@ -287,7 +287,8 @@ static const struct pn_shape metadata_shape = PN_SHAPE_OF(metadata);
 struct access_out {
     struct pn_uuid sessionId, gatewayId, accountId, projectId;
     struct pn_str accountType, resourceType, relayHost, directAddress, gatewayServerName,
-        gatewayClientCertificate, gatewayClientPrivateKey, gatewayServerCertificateChain;
+        gatewayClientCertificate, gatewayClientPrivateKey, gatewayServerCertificateChain,
+        relayClientCertificate, relayClientPrivateKey, relayServerCertificateChain;
     struct pn_strs relays;
     struct metadata metadata;
     int64_t expiresAt;
@@ -305,6 +306,10 @@ static const struct pn_field access_out_fields[] = {
     PN_FIELD(access_out, gatewayClientCertificate, STRING),
     PN_FIELD(access_out, gatewayClientPrivateKey, STRING),
     PN_FIELD(access_out, gatewayServerCertificateChain, STRING),
+    PN_FIELD(access_out, relayClientCertificate, STRING,
+             .doc = "For a client that does TLS with the relay too, as Infisical's does"),
+    PN_FIELD(access_out, relayClientPrivateKey, STRING),
+    PN_FIELD(access_out, relayServerCertificateChain, STRING),
     PN_FIELD(access_out, accountId, UUID),
     PN_FIELD(access_out, projectId, UUID),
     PN_FIELD(access_out, expiresAt, TIME),
@@ -353,6 +358,9 @@ static bool access(struct pn_call *call, const void *in_, void *out_, struct pn_
         .gatewayClientCertificate = opened.certificate,
         .gatewayClientPrivateKey = opened.key,
         .gatewayServerCertificateChain = opened.server_chain,
+        .relayClientCertificate = opened.relay_certificate,
+        .relayClientPrivateKey = opened.relay_key,
+        .relayServerCertificateChain = opened.relay_chain,
         .accountId = opened.account_id,
         .projectId = opened.project_id,
         .expiresAt = opened.expires_ms,

@@ -205,13 +205,14 @@ static bool login(struct pn_call *call, const void *in_, void *out_, struct pn_e
 
 struct pki {
     struct pn_str serverCertificate, serverPrivateKey, serverCertificateChain,
-        clientCertificateChain;
+        clientCertificateChain, relayClientCertificateChain;
 };
 static const struct pn_field pki_fields[] = {
     PN_FIELD(pki, serverCertificate, STRING),
     PN_FIELD(pki, serverPrivateKey, STRING),
     PN_FIELD(pki, serverCertificateChain, STRING),
     PN_FIELD(pki, clientCertificateChain, STRING),
+    PN_FIELD(pki, relayClientCertificateChain, STRING),
 };
 static const struct pn_shape pki_shape = PN_SHAPE_OF(pki);
 
@@ -245,7 +246,8 @@ static bool connect(struct pn_call *call, const void *in, void *out_, struct pn_
         .pki = { .serverCertificate = found.certificate,
                  .serverPrivateKey = found.key,
                  .serverCertificateChain = found.issuer,
-                 .clientCertificateChain = found.client_chain },
+                 .clientCertificateChain = found.client_chain,
+                 .relayClientCertificateChain = found.relay_client_chain },
     };
     return true;
 }

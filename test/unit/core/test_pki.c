@@ -92,12 +92,15 @@ STAGE_TEST(leaves_verify_under_their_own_chain_and_no_other)
         { PN_AUTHORITY_GATEWAY, PN_CERT_GATEWAY, X509_PURPOSE_SSL_SERVER, 0 },
         { PN_AUTHORITY_GATEWAY, PN_CERT_GATEWAY, X509_PURPOSE_SSL_CLIENT, 0 },
         { PN_AUTHORITY_CLIENT, PN_CERT_CLIENT, X509_PURPOSE_SSL_CLIENT, X509_PURPOSE_SSL_SERVER },
+        { PN_AUTHORITY_RELAY_CLIENT, PN_CERT_CLIENT, X509_PURPOSE_SSL_CLIENT,
+          X509_PURPOSE_SSL_SERVER },
     };
 
     for (size_t i = 0; i < PN_COUNT(cases); i++) {
         struct pn_pki_leaf leaf = issue(s, cases[i].authority, cases[i].kind);
 
-        for (enum pn_authority other = PN_AUTHORITY_RELAY; other <= PN_AUTHORITY_CLIENT; other++)
+        for (enum pn_authority other = PN_AUTHORITY_RELAY; other <= PN_AUTHORITY_RELAY_CLIENT;
+             other++)
             CHECK_EQ(verifies(leaf, chain(s, other), cases[i].purpose),
                      other == cases[i].authority);
         if (cases[i].not_purpose != 0)
@@ -139,7 +142,7 @@ STAGE_TEST(organisations_have_different_roots)
 
     CHECK_OK(pn_pki_chain(&other, s->other_org, PN_AUTHORITY_CLIENT, &pem, &err), err);
     CHECK(!verifies(leaf, pem, X509_PURPOSE_SSL_CLIENT));
-    CHECK_EQ(stage_count(s, "SELECT count(*) FROM authorities"), 8);
+    CHECK_EQ(stage_count(s, "SELECT count(*) FROM authorities"), 10);
 }
 
 struct runner {
@@ -176,7 +179,7 @@ STAGE_TEST(whoever_comes_first_makes_them_for_all)
         pthread_join(threads[i], NULL);
     for (size_t i = 1; i < 8; i++)
         CHECK_EQ(memcmp(runners[0].root_hash, runners[i].root_hash, 32), 0);
-    CHECK_EQ(stage_count(s, "SELECT count(*) FROM authorities"), 4);
+    CHECK_EQ(stage_count(s, "SELECT count(*) FROM authorities"), 5);
     CHECK_EQ(stage_events(s, "certificate-authorities-create"), 1);
 }
 
@@ -211,7 +214,31 @@ STAGE_TEST(a_key_opens_in_its_own_row_only)
         err, INTERNAL);
 }
 
+static bool forget_one(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    (void)context;
+    return pn_query_run(pn_query(tx, "DELETE FROM authorities WHERE kind = 'relay-client'"), NULL,
+                        err);
+}
+
+/* An organisation of an older version gets what that did not know, under the root it has; the rest stays. */
+STAGE_TEST(an_authority_that_is_missing_is_added)
+{
+    struct pn_str root = chain(s, PN_AUTHORITY_ROOT), client = chain(s, PN_AUTHORITY_CLIENT);
+    struct pn_pki_leaf leaf;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_db_write(s->db, forget_one, NULL, &err), err);
+    leaf = issue(s, PN_AUTHORITY_RELAY_CLIENT, PN_CERT_CLIENT);
+    CHECK(pn_str_eq(chain(s, PN_AUTHORITY_ROOT), root));
+    CHECK(pn_str_eq(chain(s, PN_AUTHORITY_CLIENT), client));
+    CHECK(pn_str_eq(chain(s, PN_AUTHORITY_RELAY_CLIENT), leaf.issuer));
+    CHECK(verifies(leaf, root, X509_PURPOSE_SSL_CLIENT));
+    CHECK_EQ(stage_count(s, "SELECT count(*) FROM authorities"), 5);
+    CHECK_EQ(stage_events(s, "certificate-authorities-create"), 2);
+}
+
 PN_TEST_MAIN(T(leaves_verify_under_their_own_chain_and_no_other), T(a_chain_is_the_one_authority),
              T(a_leaf_begins_a_minute_ago_and_lasts_a_day), T(organisations_have_different_roots),
              T(whoever_comes_first_makes_them_for_all), T(keys_lie_sealed),
-             T(a_key_opens_in_its_own_row_only))
+             T(a_key_opens_in_its_own_row_only), T(an_authority_that_is_missing_is_added))

@@ -54,7 +54,7 @@ struct client {
 struct world {
     struct pn_loop *loop;
     struct certs certs;
-    struct pn_cert relay_cert, gateway_cert, inner_cert;
+    struct pn_cert relay_cert, gateway_cert, inner_cert, client_root;
     struct pn_uuid gateway;
     char gateway_name[80], state_dir[64];
     struct home home;
@@ -222,6 +222,7 @@ static struct pn_str connect_answer(struct world *w)
     pn_write_str(&writer, "serverPrivateKey", pn_secret_reveal(w->relay_cert.key));
     pn_write_text(&writer, "serverCertificateChain", "");
     pn_write_str(&writer, "clientCertificateChain", w->certs.root.pem);
+    pn_write_str(&writer, "relayClientCertificateChain", w->client_root.pem);
     pn_write_end(&writer);
     pn_write_end(&writer);
     memcpy(json, buf.ptr, buf.len);
@@ -252,6 +253,20 @@ static bool start_relay(struct world *w, unsigned max_per_address, struct pn_err
     return is_started;
 }
 
+/* The authority of Infisical's own clients: no other certificate of this test is under it. */
+static struct pn_cert client_root(struct world *w)
+{
+    const struct pn_cert_request request = { .kind = PN_CERT_ROOT,
+                                             .common_name = PN_LIT("relay clients"),
+                                             .not_before_ms = pn_clock_wall_ms() - 60000,
+                                             .not_after_ms = pn_clock_wall_ms() + 600000 };
+    struct pn_cert cert;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_x509_issue(w->certs.arena, &request, NULL, &cert, &err), err);
+    return cert;
+}
+
 static struct world *world_new(void)
 {
     struct world *w = pn_heap_new(sizeof(*w));
@@ -265,6 +280,7 @@ static struct world *world_new(void)
                    id.text);
     w->relay_cert = certs_leaf(&w->certs, PN_CERT_SERVER, "relay.example.com", 600000);
     w->gateway_cert = gateway_leaf(w, PN_CERT_GATEWAY, true);
+    w->client_root = client_root(w);
     use_tunnel_certificate(w, &w->gateway_cert);
 
     const struct pn_tls_settings inner_server = { .is_server = true,
@@ -320,6 +336,7 @@ static void world_free(struct world *w)
     pn_loop_free(w->loop);
     pn_secret_free(w->relay_cert.key);
     pn_secret_free(w->gateway_cert.key);
+    pn_secret_free(w->client_root.key);
     certs_free(&w->certs);
     remove_state(w);
     pn_heap_free(w);
@@ -448,7 +465,132 @@ static struct client *open_client(struct world *w, const char *name, uint64_t by
     return c;
 }
 
+/* ---- clients with a TLS for the relay around it ---- */
+
+struct leaf {
+    const char *common_name, *extension; /* NULL: none */
+    const struct pn_cert *issuer;        /* NULL: the clients' */
+    bool is_server;
+};
+
+static struct pn_cert client_leaf(struct world *w, struct leaf leaf)
+{
+    const struct pn_cert_extension extension = { "1.3.6.1.4.1.12345.100.3",
+                                                 pn_str_from(leaf.extension) };
+    const struct pn_cert_request request = {
+        .kind = leaf.is_server ? PN_CERT_SERVER : PN_CERT_CLIENT,
+        .common_name = pn_str_from(leaf.common_name),
+        .extensions = &extension,
+        .extension_count = leaf.extension != NULL,
+        .not_before_ms = pn_clock_wall_ms() - 60000,
+        .not_after_ms = pn_clock_wall_ms() + 600000,
+    };
+    const struct pn_cert *issuer = leaf.issuer != NULL ? leaf.issuer : &w->client_root;
+    struct pn_cert cert;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_x509_issue(w->certs.arena, &request, issuer, &cert, &err), err);
+    return cert;
+}
+
+static void on_outer_client(void *client_, struct pn_stream *tls, const struct pn_err *failure)
+{
+    struct client *c = client_;
+    struct pn_err err = { 0 };
+
+    c->tls = NULL;
+    c->has_failed = failure != NULL;
+    if (failure == NULL)
+        CHECK_OK(pn_tls_start(c->world->inner_client, tls, c->world->gateway_name, 10000,
+                              on_inner_client, c, &c->tls, &err),
+                 err);
+}
+
+/* `cert` NULL: without a certificate. */
+static struct client *open_outer(struct world *w, const struct pn_cert *cert, uint64_t bytes)
+{
+    struct pn_tls_settings settings = { .trust_pem = w->certs.root.pem };
+    struct client *c = &w->clients[w->client_count++];
+    struct pn_tls_context *outer;
+    struct pn_err err = { 0 };
+
+    if (cert != NULL) {
+        settings.chain_pem = cert->pem;
+        settings.key_pem = cert->key;
+    }
+    outer = context(&settings);
+    c->world = w;
+    c->end = (struct end){ .to_send = bytes, .seed = 1, .peer_seed = 2, .pending = &w->pending };
+    CHECK_OK(pn_tls_start(outer, stream_of(w->loop, connect_raw(w)), "relay.example.com", 10000,
+                          on_outer_client, c, &c->tls, &err),
+             err);
+    pn_tls_context_free(outer); /* streams keep theirs */
+    return c;
+}
+
 /* ---- tests ---- */
+
+/* C-37 too: what is inside is half-closed, and the other direction goes on. */
+PN_TEST(infisicals_clients_reach_the_gateway_through_a_tls_of_the_relays)
+{
+    struct world *w = world_with_relay();
+    char id[40];
+
+    (void)open_tunnel(w, 0); /* on one loop or the other: some clients cross */
+    WAIT_UNTIL(w, pn_relay_status(w->relay).tunnels == 1);
+    (void)snprintf(id, sizeof(id), "%s", pn_uuid_format(w->gateway).text);
+
+    struct pn_cert cert = client_leaf(w, (struct leaf){ id, "{\"name\":\"gw\"}", NULL, false });
+    struct pn_cert bare = client_leaf(w, (struct leaf){ .common_name = id });
+
+    w->pending = 2 * 40;
+    for (uint64_t i = 0; i < 40; i++)
+        (void)open_outer(w, i % 2 == 0 ? &cert : &bare, 1000 * i);
+    CHECK(loop_run_for(w->loop, 50000));
+    CHECK_EQ(w->server_count, 40);
+    for (size_t i = 0; i < 40; i++) {
+        CHECK(w->clients[i].end.is_ended && w->servers[i].end.is_ended);
+        CHECK(!w->clients[i].end.is_wrong && !w->servers[i].end.is_wrong);
+        CHECK_EQ(w->clients[i].end.received, 30000);
+    }
+    pn_secret_free(cert.key);
+    pn_secret_free(bare.key);
+    world_free(w);
+}
+
+/* C-32, C-33, C-35, C-36, and the certificates of everybody else. */
+PN_TEST(who_is_no_client_of_a_gateways_gets_nowhere)
+{
+    struct world *w = world_with_relay();
+    char id[40], other[40];
+    const struct leaf leaves[] = {
+        { "00000000-0000-0000-0000-000000000000", "{\"name\":\"heartbeat\"}", NULL, false },
+        { other, "{\"name\":\"gw\"}", NULL, false },
+        { id, "{\"name\":", NULL, false },
+        { id, "{\"name\":\"gw\"}", NULL, true },
+        { id, "{\"name\":\"gw\"}", &w->certs.root, false },
+        { "user:x", NULL, NULL, false },
+    };
+
+    (void)open_tunnel(w, 0);
+    WAIT_UNTIL(w, pn_relay_status(w->relay).tunnels == 1);
+    (void)snprintf(id, sizeof(id), "%s", pn_uuid_format(w->gateway).text);
+    (void)snprintf(other, sizeof(other), "%s", pn_uuid_format(pn_random_uuid()).text);
+    for (size_t i = 0; i < PN_COUNT(leaves); i++) {
+        struct pn_cert cert = client_leaf(w, leaves[i]);
+        struct client *c = open_outer(w, &cert, 1000);
+
+        WAIT_UNTIL(w, c->has_failed);
+        pn_secret_free(cert.key);
+    }
+    struct client *nobody = open_outer(w, NULL, 1000);
+    struct client *gateway = open_outer(w, &w->gateway_cert, 1000);
+
+    WAIT_UNTIL(w, nobody->has_failed && gateway->has_failed);
+    CHECK_EQ(w->server_count, 0);
+    WAIT_UNTIL(w, pn_relay_status(w->relay).refused == PN_COUNT(leaves) + 2);
+    world_free(w);
+}
 
 PN_TEST(clients_reach_the_gateway_and_both_ends_see_half_close)
 {
@@ -480,7 +622,7 @@ PN_TEST(an_unknown_gateway_gets_no_byte)
     struct client *other = open_client(w, "www.example.com", 1);
 
     WAIT_UNTIL(w, c->has_failed && other->has_failed);
-    CHECK_EQ(pn_relay_status(w->relay).refused, 2);
+    WAIT_UNTIL(w, pn_relay_status(w->relay).refused == 2);
     world_free(w);
 }
 
@@ -656,4 +798,6 @@ PN_TEST_MAIN(T(clients_reach_the_gateway_and_both_ends_see_half_close),
              T(heartbeats_name_the_gateways_at_once_and_a_restart_does_not_enrol_again),
              T(the_tunnel_of_a_gateway_that_the_server_refuses_is_closed),
              T(a_refused_token_is_said_so), T(one_address_holds_only_so_many),
-             T(stop_waits_for_clients_that_finish))
+             T(stop_waits_for_clients_that_finish),
+             T(infisicals_clients_reach_the_gateway_through_a_tls_of_the_relays),
+             T(who_is_no_client_of_a_gateways_gets_nowhere))
