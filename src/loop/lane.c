@@ -11,26 +11,54 @@ struct pn_lane {
     pthread_cond_t more;
     struct pn_job *first, **end;
     size_t queued;
+    unsigned idle;  /* threads that wait for a job */
+    bool is_waking; /* one of them has been woken and has not looked yet */
     bool is_stopping;
     unsigned started;
     pthread_t threads[];
 };
 
+/*
+ * Whether to wake a thread for what is queued; the caller holds the mutex, and signals after it has
+ * let go. One is woken at a time, and wakes the next one if there is more: a burst of short jobs is
+ * then done by few threads, without a switch for each.
+ */
+static bool must_wake(struct pn_lane *lane)
+{
+    if (lane->first == NULL || lane->idle == 0 || lane->is_waking)
+        return false;
+    lane->is_waking = true;
+    return true;
+}
+
+static void await_job(struct pn_lane *lane)
+{
+    lane->idle++;
+    while (lane->first == NULL && !lane->is_stopping) {
+        pthread_cond_wait(&lane->more, &lane->mutex);
+        lane->is_waking = false;
+    }
+    lane->idle--;
+}
+
 static struct pn_job *next_job(struct pn_lane *lane)
 {
+    struct pn_job *job;
+    bool wakes;
+
     pthread_mutex_lock(&lane->mutex);
-    while (lane->first == NULL && !lane->is_stopping)
-        pthread_cond_wait(&lane->more, &lane->mutex);
-
-    struct pn_job *job = lane->first;
-
+    await_job(lane);
+    job = lane->first;
     if (job != NULL) {
         lane->first = job->next;
         if (lane->first == NULL)
             lane->end = &lane->first;
         lane->queued--;
     }
+    wakes = must_wake(lane);
     pthread_mutex_unlock(&lane->mutex);
+    if (wakes)
+        pthread_cond_signal(&lane->more);
     return job;
 }
 
@@ -79,15 +107,18 @@ bool pn_lane_submit(struct pn_lane *lane, struct pn_job *job)
     pthread_mutex_lock(&lane->mutex);
 
     bool is_taken = !lane->is_stopping && lane->queued < lane->config.queue_max;
+    bool wakes = false;
 
     if (is_taken) {
         job->next = NULL;
         *lane->end = job;
         lane->end = &job->next;
         lane->queued++;
-        pthread_cond_signal(&lane->more);
+        wakes = must_wake(lane);
     }
     pthread_mutex_unlock(&lane->mutex);
+    if (wakes)
+        pthread_cond_signal(&lane->more);
     return is_taken;
 }
 
