@@ -3,13 +3,17 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 
 /*
  * One thread writes. It takes everything that is queued as one batch: BEGIN, each write in a
- * savepoint, COMMIT with its sync, and only then the answers. There is no timer: while one batch
- * syncs, the next one gathers, so batches grow with the load.
+ * savepoint, COMMIT with its sync, and only then the answers. While one batch syncs, the next one
+ * gathers, so batches grow with the load. Nobody who waits is made to wait longer for that; only
+ * writes that nobody waits for are left to gather a moment, so that each is not a commit of its own.
  */
 #define BATCH_MAX 2000
+#define GATHER_MS 5
+#define GATHER_MAX 256
 #define QUEUE_MAX_DEFAULT 4096
 #define WAL_PAGES_WISH 1024  /* 4 MiB: ask for a checkpoint */
 #define WAL_PAGES_MUST 16384 /* 64 MiB: readers and load kept it from finishing; help it */
@@ -41,6 +45,7 @@ struct pn_writer {
     pthread_mutex_t lock; /* over what follows */
     pthread_cond_t changed;
     struct job *first, **last;
+    size_t awaited; /* of those queued */
     bool is_stopping;
     struct pn_db_stats stats;
 };
@@ -185,18 +190,51 @@ static void run_batch(struct pn_writer *writer, struct job **jobs, size_t count)
 
 /* The queue */
 
-/* Moves up to BATCH_MAX jobs from the queue into `batch`; waits for the first; 0 at the end. */
-static size_t take_batch(struct pn_writer *writer)
+static bool may_gather(const struct pn_writer *writer)
+{
+    return writer->awaited == 0 && writer->stats.queue_now < GATHER_MAX && !writer->is_stopping;
+}
+
+/* Waits for the first job, and for others while nobody waits for those that are there. */
+static void gather(struct pn_writer *writer)
+{
+    struct timespec until;
+
+    while (writer->first == NULL && !writer->is_stopping)
+        pthread_cond_wait(&writer->changed, &writer->lock);
+    if (!may_gather(writer))
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += GATHER_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    while (may_gather(writer) &&
+           pthread_cond_timedwait(&writer->changed, &writer->lock, &until) == 0)
+        ;
+}
+
+/* Moves up to BATCH_MAX jobs from the queue into `batch`; 0 at the end. The caller holds the lock. */
+static size_t take_queued(struct pn_writer *writer)
 {
     size_t count = 0;
 
-    pthread_mutex_lock(&writer->lock);
-    while (writer->first == NULL && !writer->is_stopping)
-        pthread_cond_wait(&writer->changed, &writer->lock);
     while (writer->first != NULL && count < BATCH_MAX) {
+        writer->awaited -= writer->first->is_later ? 0 : 1;
         writer->batch[count++] = writer->first;
         writer->first = writer->first->next;
     }
+    return count;
+}
+
+static size_t take_batch(struct pn_writer *writer)
+{
+    size_t count;
+
+    pthread_mutex_lock(&writer->lock);
+    gather(writer);
+    count = take_queued(writer);
     if (writer->first == NULL)
         writer->last = &writer->first;
     writer->stats.queue_now -= (int64_t)count;
@@ -285,7 +323,9 @@ static bool enqueue(struct pn_writer *writer, struct job *job, struct pn_err *er
     *writer->last = job;
     writer->last = &job->next;
     writer->stats.queue_now++;
-    pthread_cond_signal(&writer->changed);
+    writer->awaited += job->is_later ? 0 : 1;
+    if (writer->stats.queue_now == 1 || !may_gather(writer))
+        pthread_cond_signal(&writer->changed);
     return true;
 }
 
@@ -339,6 +379,7 @@ bool pn_writer_new(const struct pn_db_config *config, struct pn_db *db, struct p
 {
     struct pn_checkpoint *checkpoint;
     struct pn_writer *writer;
+    pthread_condattr_t by_mono;
     sigset_t all, before;
     int result;
 
@@ -354,7 +395,10 @@ bool pn_writer_new(const struct pn_db_config *config, struct pn_db *db, struct p
     writer->runs_twice = config->run_twice;
     writer->last = &writer->first;
     pthread_mutex_init(&writer->lock, NULL);
-    pthread_cond_init(&writer->changed, NULL);
+    pthread_condattr_init(&by_mono);
+    pthread_condattr_setclock(&by_mono, CLOCK_MONOTONIC);
+    pthread_cond_init(&writer->changed, &by_mono);
+    pthread_condattr_destroy(&by_mono);
     sqlite3_wal_hook(conn->handle, note_wal_pages, writer);
     pn_touched_watch(conn, &writer->touched, config->watched);
     *out = writer;    /* before the thread starts: it may call back */
