@@ -204,28 +204,30 @@ static bool revoke_token(struct pn_call *call, const void *in_, void *out_, stru
 #define ONE "/api/v1/auth/token-auth/tokens/:tokenId"
 #define ALIAS BASE "/tokens/:tokenId" /* what a shipping client calls (§12) */
 
-#define ROUTES_OF_ONE(path_)                                                                      \
-    { PN_GET,                                                                                     \
-      path_,                                                                                      \
-      .access = PN_BY_PEOPLE,                                                                     \
-      .permission = "org identity:read, get-token",                                               \
-      .rate = PN_RATE_READ,                                                                       \
-      .in = PN_SHAPE(token_in),                                                                   \
-      .out = PN_SHAPE(token_out),                                                                 \
-      .handle = get_token,                                                                        \
-      .doc = "One access token, without the token" },                                             \
-    {                                                                                             \
-        PN_PATCH, path_, .access = PN_BY_PEOPLE, .permission = "org identity:edit, create-token", \
-                         .rate = PN_RATE_WRITE, .audit = "update-token-identity-token-auth",      \
-                         .in = PN_SHAPE(token_in), .out = PN_SHAPE(token_out),                    \
-                         .handle = rename_token, .doc = "Renames an access token"                 \
+#define ROUTES_OF_ONE(path_)                                                                  \
+    { PN_GET,                                                                                 \
+      path_,                                                                                  \
+      .access = PN_BY_PEOPLE,                                                                 \
+      .permission = "org identity:read, boundary get-token",                                  \
+      .rate = PN_RATE_READ,                                                                   \
+      .in = PN_SHAPE(token_in),                                                               \
+      .out = PN_SHAPE(token_out),                                                             \
+      .handle = get_token,                                                                    \
+      .doc = "One access token, without the token" },                                         \
+    {                                                                                         \
+        PN_PATCH, path_,                                                                      \
+            .access = PN_BY_PEOPLE, .permission = "org identity:edit, boundary create-token", \
+            .rate = PN_RATE_WRITE, .audit = "update-token-identity-token-auth",               \
+            .in = PN_SHAPE(token_in), .out = PN_SHAPE(token_out), .handle = rename_token,     \
+            .doc = "Renames an access token"                                                  \
     }
-#define REVOKE(method_, path_)                                                                     \
-    {                                                                                              \
-        method_, path_, .access = PN_BY_PEOPLE, .permission = "org identity:delete, delete-token", \
-                        .rate = PN_RATE_WRITE, .audit = "revoke-token-identity-token-auth",        \
-                        .in = PN_SHAPE(token_in), .out = PN_SHAPE(token_out),                      \
-                        .handle = revoke_token, .doc = "Ends an access token"                      \
+#define REVOKE(method_, path_)                                                                  \
+    {                                                                                           \
+        method_, path_,                                                                         \
+            .access = PN_BY_PEOPLE, .permission = "org identity:delete, boundary delete-token", \
+            .rate = PN_RATE_WRITE, .audit = "revoke-token-identity-token-auth",                 \
+            .in = PN_SHAPE(token_in), .out = PN_SHAPE(token_out), .handle = revoke_token,       \
+            .doc = "Ends an access token"                                                       \
     }
 
 const struct pn_route pn_token_auth_routes[] = {
@@ -238,16 +240,18 @@ const struct pn_route pn_token_auth_routes[] = {
     { PN_GET, BASE, .access = PN_BY_PEOPLE, .permission = "org identity:read", .rate = PN_RATE_READ,
       .in = PN_SHAPE(identity_in), .out = PN_SHAPE(auth_out), .handle = get,
       .doc = "Token Auth of an identity" },
-    { PN_DELETE, BASE, .access = PN_BY_PEOPLE, .permission = "org identity:edit, revoke-auth",
-      .rate = PN_RATE_WRITE, .audit = "revoke-identity-token-auth", .in = PN_SHAPE(identity_in),
-      .out = PN_SHAPE(auth_out), .handle = detach, .doc = "Detaches Token Auth; its tokens end" },
+    { PN_DELETE, BASE, .access = PN_BY_PEOPLE,
+      .permission = "org identity:edit, boundary revoke-auth", .rate = PN_RATE_WRITE,
+      .audit = "revoke-identity-token-auth", .in = PN_SHAPE(identity_in), .out = PN_SHAPE(auth_out),
+      .handle = detach, .doc = "Detaches Token Auth; its tokens end" },
     { PN_POST, BASE "/tokens", .access = PN_BY_PEOPLE,
-      .permission = "org identity:create, create-token", .rate = PN_RATE_WRITE,
+      .permission = "org identity:create, boundary create-token", .rate = PN_RATE_WRITE,
       .audit = "create-token-identity-token-auth", .in = PN_SHAPE(create_in),
       .out = PN_SHAPE(create_out), .handle = create,
       .doc = "Makes an access token; it is shown once" },
-    { PN_GET, BASE "/tokens", .access = PN_BY_PEOPLE, .permission = "org identity:read, get-token",
-      .rate = PN_RATE_READ, .in = PN_SHAPE(list_in), .out = PN_SHAPE(list_out), .handle = list,
+    { PN_GET, BASE "/tokens", .access = PN_BY_PEOPLE,
+      .permission = "org identity:read, boundary get-token", .rate = PN_RATE_READ,
+      .in = PN_SHAPE(list_in), .out = PN_SHAPE(list_out), .handle = list,
       .doc = "Access tokens of an identity, without the tokens" },
     ROUTES_OF_ONE(ONE),
     ROUTES_OF_ONE(ALIAS),
