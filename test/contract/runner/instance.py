@@ -182,6 +182,10 @@ class Cast:
                 self.instance.make("DELETE", f"{memberships}/{member['id']}", token=self.first["token"])
         return person | self._login(person["email"], PASSWORD, mine["organization"]["id"])
 
+    def person(self, organization_role):
+        """Somebody new, who belongs to no project."""
+        return self._person(organization_role, None)
+
     def _person(self, organization_role, project_role):
         body = {"email": f"{secrets.token_hex(6)}@example.org", "password": PASSWORD, "firstName": "Con", "lastName": "Tract",
                 "organizationRole": organization_role}

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 Every route of `postern routes` refuses whoever may not call it. The files *.routes.json say what
-stands for the parameters of each route, with which input it would succeed, and who is sent away.
+stands for the parameters of each route, with which input it would succeed, and who is sent away. What
+each role may is not in the files: it follows from the listing and from the roles (roles.py).
 """
 import json
 import re
 import subprocess
 
 from runner.case import check_form, prepare, run_step, send
+from runner.roles import is_granted, make_actors, read_permission
 from runner.variables import Missing, Variables
 
 LINE = re.compile(r"(GET|POST|PATCH|PUT|DELETE) +(\S+) +(\S+) +\[(.*)\] +\S+ +\S+ +\S+")
@@ -23,19 +25,20 @@ class Routes:
         listing = subprocess.run([binary, "routes"], capture_output=True, text=True, check=True).stdout
         self.rows = [self._row(line) for line in listing.splitlines() if line]
         self.setup = [line for step in self.data["setup"] for line in run_step(step, self.variables, cast)]
+        self.actors = make_actors(cast, *(self.variables.get(name) for name in ("target", "elsewhere")))
 
     @staticmethod
     def _row(line):
         match = LINE.fullmatch(line)
         if not match:
             raise ValueError(f"not a line of `postern routes`: {line}")
-        return f"{match[1]} {match[2]}", set(match[3].split(","))
+        return f"{match[1]} {match[2]}", set(match[3].split(",")), match[4]
 
     def tests(self):
         """(name, function) for each refusal; the functions answer with what differs."""
         yield "setup", lambda: self.setup
         yield "every route that the tables name is there", self.leftovers
-        for route, access in self.rows:
+        for route, access, _ in self.rows:
             if "anyone" in access:
                 continue
             yield f"{route}: 401 without a credential", self.refuses(route, "nobody", [401])
@@ -46,8 +49,46 @@ class Routes:
             for actor, rule in self.data["refused"].items():
                 if self._is_refused(route, access, rule):
                     yield f"{route}: 403 or 404 for the {actor}", self.refuses(route, actor, [403, 404])
+        roles = list(self._roles())
+        for route, permission, actor in (row[:3] for row in roles if row[3] is False):
+            yield f"{route} [{permission}]: not for {actor.name}", lambda route=route, permission=permission, actor=actor: self._denies(route, permission, actor)
         for number, step in enumerate(self.data["after"], 1):
             yield f"after all refusals, {number}: {step['do']}", lambda step=step: run_step(step, self.variables, self.cast)
+        for route, permission, actor in (row[:3] for row in roles if row[3] is True and not row[0].startswith("DELETE ")):
+            yield f"{route} [{permission}]: for {actor.name}", lambda route=route, actor=actor: self._allows(route, actor)
+
+    def _roles(self):
+        """(route, permission, actor, whether he may) for all that people may call; fails on a permission it cannot read."""
+        for route, access, permission in self.rows:
+            asked = read_permission(permission)
+            for actor in self.actors if "user" in access else []:
+                yield route, permission, actor, is_granted(route, asked, actor, self.data["own"])
+
+    def _denies(self, route, permission, actor):
+        try:
+            reply = self._send(route, actor.token)
+        except Missing as missing:
+            return [str(missing)]
+        if read_permission(permission).or_own and ":" not in route and actor.belongs and reply.status == 200:
+            return ["shows what is another's"] if self.variables.get("session") in reply.text else []
+        if reply.status not in (403, 404):
+            return [f"status {reply.status}, wanted 403 or 404: {reply.text[:300]}"]
+        return check_form(reply)
+
+    def _allows(self, route, actor):
+        """Whatever the answer is about the input, it is not about the caller: what is not found is so for the admin too."""
+        try:
+            reply = self._send(route, actor.token)
+        except Missing as missing:
+            return [str(missing)]
+        is_boundary = reply.status == 403 and reply.json.get("error") == "PermissionBoundaryError"
+        is_gone = reply.status == 404 and self._send(route, "admin").status == 404
+        if reply.status in (401, 403, 404, 429) and not is_boundary and not is_gone or reply.status >= 500:
+            return [f"status {reply.status}: {reply.text[:300]}"]
+        return check_form(reply)
+
+    def _send(self, route, actor):
+        return send(prepare(self._request(route) | {"as": actor}, self.variables), self.cast)
 
     def _is_refused(self, route, access, rule):
         """{"only": [routes]}, or {"but": {route: why}}: everywhere else where people may come."""
@@ -57,7 +98,7 @@ class Routes:
 
     def leftovers(self):
         """Names of routes that are no longer there would be exceptions for nothing."""
-        known = {route for route, _ in self.rows}
+        known = {route for route, _, _ in self.rows}
         named = set(self.data["own"]) | set(self.data["inputs"])
         for rule in self.data["refused"].values():
             named |= set(rule.get("only", [])) | set(rule.get("but", {}))
@@ -68,7 +109,7 @@ class Routes:
 
     def _refuses(self, route, actor, statuses, error):
         try:
-            reply = send(prepare(self._request(route) | {"as": actor}, self.variables), self.cast)
+            reply = self._send(route, actor)
         except Missing as missing:
             return [str(missing)]
         if reply.status not in statuses:
