@@ -375,7 +375,27 @@ static bool update_role(struct pn_db_conn *tx, void *context, struct pn_err *err
            record(tx, c, err);
 }
 
-/* A role that may be changed: a custom one that allows nothing beyond the actor. */
+/* What the rules forbid may be let go only by who may do it: a role that only forbids is held like any other. */
+static bool permit_release(const struct change *c, const char *verb, struct pn_err *err)
+{
+    struct pn_rules rules, forbidden = { 0 };
+    struct pn_rule *items;
+
+    if (!pn_rules_parse(c->call->arena, scope_of(c->project)->name, c->role->permissions, &rules,
+                        err))
+        return false;
+    items = pn_new(c->call->arena, struct pn_rule, rules.count);
+    forbidden.items = items;
+    for (size_t i = 0; i < rules.count; i++) {
+        if (!rules.items[i].is_inverted)
+            continue;
+        items[forbidden.count] = rules.items[i];
+        items[forbidden.count++].is_inverted = false;
+    }
+    return pn_permit_rules(c->call, c->project, &forbidden, verb, c->role->slug, err);
+}
+
+/* A role that may be changed: a custom one that neither allows nor forbids anything beyond the actor. */
 static bool find_own(struct change *c, struct pn_uuid id, const char *action, const char *verb,
                      struct pn_err *err)
 {
@@ -385,7 +405,7 @@ static bool find_own(struct change *c, struct pn_uuid id, const char *action, co
     if (c->role->is_builtin)
         return pn_fail(err, PN_BAD_REQUEST, "The role '%.*s' is built in", PN_ARG(c->role->slug));
     c->old_slug = c->role->slug;
-    return pack(c, c->role->permissions, verb, err);
+    return permit_release(c, verb, err) && pack(c, c->role->permissions, verb, err);
 }
 
 bool pn_role_change(struct pn_call *call, struct pn_uuid project, struct pn_uuid id,

@@ -192,7 +192,40 @@ HOME_TEST(roles_go_with_their_project)
     CHECK_EQ(home_count(h, "SELECT count(*) FROM roles"), 0);
 }
 
+#define NOT_IN_PROD                                                                         \
+    "[{\"subject\":\"secrets\",\"action\":\"readValue\",\"inverted\":true,\"conditions\":{" \
+    "\"environment\":\"prod\"}}]"
+#define EDITS_ROLES                                                             \
+    "[{\"subject\":\"secrets\",\"action\":[\"describeSecret\",\"readValue\"]}," \
+    "{\"subject\":\"role\",\"action\":[\"read\",\"edit\",\"delete\"]}]"
+
+/* Who may edit roles does not thereby get rid of what a role forbids them. */
+HOME_TEST(what_a_role_forbids_is_let_go_by_who_may_do_it)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test"),
+                   ann = home_new_person(h, "ann@acme.test", "no-access");
+    struct pn_project project = home_project(h, &admin, "p");
+    struct pn_role fence = new_role(&admin, project.id, "not-in-prod", NOT_IN_PROD);
+    const struct pn_role_new nothing = { .permissions = PN_LIT("[]") };
+    struct pn_str address = PN_LIT("ann@acme.test"),
+                  slugs[] = { PN_LIT("editor"), PN_LIT("not-in-prod") };
+    struct pn_list added;
+    struct pn_err err = { 0 };
+
+    (void)new_role(&admin, project.id, "editor", EDITS_ROLES);
+    CHECK_OK(pn_project_member_add_users(&admin, project.id, (struct pn_strs){ &address, 1 },
+                                         (struct pn_strs){ slugs, 2 }, &added, &err),
+             err);
+    CHECK(may(&ann, project.id, "dev", "/", "readValue"));
+    CHECK(!may(&ann, project.id, "prod", "/", "readValue"));
+    CHECK_FAILS(pn_role_change(&ann, project.id, fence.id, &nothing, &fence, &err), err, BOUNDARY);
+    CHECK(!may(&ann, project.id, "prod", "/", "readValue"));
+    CHECK_EQ(home_events(h, "update-project-role"), 0);
+    CHECK_OK(pn_role_change(&admin, project.id, fence.id, &nothing, &fence, &err), err);
+    CHECK(may(&ann, project.id, "prod", "/", "readValue"));
+}
+
 PN_TEST_MAIN(T(a_custom_role_is_asked_per_object), T(a_change_of_a_role_holds_for_all_who_hold_it),
              T(packed_rules_of_another_format_are_parsed), T(custom_roles_of_the_organization),
              T(a_role_of_one_place_is_none_elsewhere), T(a_role_must_be_there_when_it_is_written),
-             T(roles_go_with_their_project))
+             T(roles_go_with_their_project), T(what_a_role_forbids_is_let_go_by_who_may_do_it))
