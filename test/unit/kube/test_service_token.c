@@ -15,7 +15,7 @@ static bool parse_text(struct pn_str text)
 {
     pn_arena_free(arena);
     arena = pn_arena_new(1 << 20);
-    return pn_service_token_parse(arena, text, &token, &err);
+    return pn_service_token_parse(arena, pn_arena_copy(arena, text), &token, &err);
 }
 
 static bool parse(const char *header, const char *claims)
