@@ -7,6 +7,7 @@
 #include "cli/applets.h"
 #include "client/credential.h"
 #include "client/kubeconfig.h"
+#include "client/merge.h"
 #include "json/writer.h"
 #include "sys/sys.h"
 
@@ -64,7 +65,22 @@ static bool write_kubeconfig(struct pn_cli *cli, const struct pn_client_config *
         .environment = plugin_environment(arena, settings),
     };
 
-    return pn_kubeconfig_write(&config, path, arena, absolute, err);
+    if (!pn_cli_has(cli, "merge"))
+        return pn_kubeconfig_write(&config, path, arena, absolute, err);
+    *absolute = pn_merge_target(arena);
+    return *absolute == NULL ? pn_fail(err, PN_USAGE, "--merge: neither KUBECONFIG nor HOME is set")
+                             : pn_merge_add(*absolute, &config, 0, err);
+}
+
+static void print_login(struct pn_cli *cli, const struct pn_access *access, const char *kubeconfig)
+{
+    if (pn_cli_has(cli, "merge"))
+        printf("Logged in to %.*s; it is the current context of %s.\n\n    kubectl get pods\n\n",
+               PN_ARG(access->account_path), kubeconfig);
+    else
+        printf("Logged in to %.*s.\n\n    export KUBECONFIG=%s\n    kubectl get pods\n\n",
+               PN_ARG(access->account_path), kubeconfig);
+    printf("`postern kube logout %.*s` ends the session.\n", PN_ARG(pn_cli_arg(cli, 0)));
 }
 
 static bool kube_login(struct pn_cli *cli, int *exit_code, struct pn_err *err)
@@ -79,6 +95,8 @@ static bool kube_login(struct pn_cli *cli, int *exit_code, struct pn_err *err)
     bool done;
 
     (void)exit_code;
+    if (path != NULL && pn_cli_has(cli, "merge"))
+        return pn_fail(err, PN_USAGE, "--merge and --kubeconfig exclude each other");
     if (!pn_cli_rest_client(cli, &rest, err) || !pn_cli_config(cli, &settings, err))
         return false;
     wish.project_id = settings->project_id;
@@ -89,9 +107,7 @@ static bool kube_login(struct pn_cli *cli, int *exit_code, struct pn_err *err)
         path = pn_credential_kubeconfig(pn_cli_arena(cli), access.account_id);
     done = write_kubeconfig(cli, settings, &access, path, &absolute, err);
     if (done)
-        printf("Logged in to %.*s.\n\n    export KUBECONFIG=%s\n    kubectl get pods\n\n"
-               "`postern kube logout %.*s` ends the session.\n",
-               PN_ARG(access.account_path), absolute, PN_ARG(wish.path));
+        print_login(cli, &access, absolute);
     pn_access_drop(&access);
     return done;
 }
@@ -178,15 +194,25 @@ static bool find_login(struct pn_cli *cli, struct pn_str *account_id, struct pn_
                    PN_ARG(wanted.len > 0 ? wanted : PN_LIT("any cluster")));
 }
 
+/* The session ends, whatever the person's kubeconfig is like by now. */
 static bool kube_logout(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
-    struct pn_str account_id;
+    struct pn_str account_id, context;
     struct pn_rest *rest;
+    struct pn_err stays = { 0 };
+    bool is_taken_out;
 
     (void)exit_code;
-    if (!find_login(cli, &account_id, err) || !pn_cli_rest_client(cli, &rest, err) ||
-        !pn_credential_logout(rest, account_id, err))
+    if (!find_login(cli, &account_id, err) || !pn_cli_rest_client(cli, &rest, err))
         return false;
+    context = pn_credential_context(pn_cli_arena(cli), account_id);
+    is_taken_out = context.len == 0 || pn_merge_remove(context, 0, &stays);
+    if (!pn_credential_logout(rest, account_id, err))
+        return false;
+    if (!is_taken_out) {
+        *err = stays;
+        return pn_within(err, "the session has ended, the entries of --merge stay");
+    }
     printf("Logged out; the session has ended.\n");
     return true;
 }
@@ -195,13 +221,14 @@ static const struct pn_option login_options[] = {
     { "duration", "TIME", "how long each session is (default: the account's)" },
     { "reason", "TEXT", "why; on record with the session" },
     { "kubeconfig", "FILE", "write the kubeconfig there (default: below XDG_CONFIG_HOME)" },
+    { "merge", NULL, "add it to your own kubeconfig and switch to it, until `kube logout`" },
     { 0 },
 };
 static const struct pn_option no_options[] = { { 0 } };
 
 const struct pn_command pn_kube_commands[] = {
     { .words = "kube login",
-      .arguments = "RESOURCE/ACCOUNT [--duration 8h] [--kubeconfig FILE]",
+      .arguments = "RESOURCE/ACCOUNT [--duration 8h] [--kubeconfig FILE | --merge]",
       .summary =
           "A kubeconfig that needs no local process: kubectl asks this program for certificates",
       .examples =

@@ -11,6 +11,7 @@
 #include "cli/applets.h"
 #include "cli/session_log.h"
 #include "client/kubeconfig.h"
+#include "client/merge.h"
 #include "client/proxy.h"
 #include "json/writer.h"
 #include "sys/sys.h"
@@ -32,6 +33,7 @@ struct visit {
     struct pn_access access;
     struct pn_proxy *proxy;
     const char *kubeconfig; /* NULL until written; then absolute */
+    struct pn_str merged;   /* our context in the person's own; PN_NONE: not there */
 };
 
 /* ---- signals: held from the moment on that there is something to clean up ---- */
@@ -167,6 +169,19 @@ static bool kubeconfig_path(struct visit *visit, const char **path, struct pn_er
     return true;
 }
 
+static bool merge_kubeconfig(struct visit *visit, const struct pn_kubeconfig *config,
+                             struct pn_err *err)
+{
+    const char *path = pn_merge_target(pn_cli_arena(visit->cli));
+
+    if (path == NULL)
+        return pn_fail(err, PN_USAGE, "--merge: neither KUBECONFIG nor HOME is set");
+    if (!pn_merge_add(path, config, getpid(), err))
+        return false;
+    visit->merged = config->name;
+    return true;
+}
+
 static bool write_kubeconfig(struct visit *visit, struct pn_err *err)
 {
     struct pn_arena *arena = pn_cli_arena(visit->cli);
@@ -179,6 +194,8 @@ static bool write_kubeconfig(struct visit *visit, struct pn_err *err)
         .token = pn_proxy_bearer(visit->proxy),
     };
 
+    if (pn_cli_has(visit->cli, "merge"))
+        return merge_kubeconfig(visit, &config, err);
     return kubeconfig_path(visit, &path, err) &&
            pn_kubeconfig_write(&config, path, arena, &visit->kubeconfig, err);
 }
@@ -258,9 +275,11 @@ static bool wait_for_end(struct visit *visit, struct pn_err *err)
 
 static bool stay(struct visit *visit, struct pn_err *err)
 {
-    printf("\nThe road to %.*s is open. In another terminal:\n\n    export KUBECONFIG=%s\n    "
-           "kubectl get pods\n\n",
-           PN_ARG(visit->access.account_path), visit->kubeconfig);
+    printf("\nThe road to %.*s is open. In another terminal:\n\n",
+           PN_ARG(visit->access.account_path));
+    if (visit->kubeconfig != NULL)
+        printf("    export KUBECONFIG=%s\n", visit->kubeconfig);
+    printf("    kubectl get pods\n\n");
     print_time_left(stdout, &visit->access);
     printf("Ctrl-C ends the session.\n");
     fflush(stdout);
@@ -287,11 +306,15 @@ static bool is_there(struct pn_arena *arena, const char *word)
 static int run_command(struct visit *visit)
 {
     struct pn_arena *arena = pn_cli_arena(visit->cli);
-    struct pn_str setting = pn_arena_printf(arena, "KUBECONFIG=%s", visit->kubeconfig);
-    char *environment[] = { pn_new(arena, char, setting.len + 1), NULL };
+    char *environment[] = { NULL, NULL }; /* merged: the person's own kubeconfig it is */
     int code;
 
-    memcpy(environment[0], setting.ptr, setting.len);
+    if (visit->kubeconfig != NULL) {
+        struct pn_str setting = pn_arena_printf(arena, "KUBECONFIG=%s", visit->kubeconfig);
+
+        environment[0] = pn_new(arena, char, setting.len + 1);
+        memcpy(environment[0], setting.ptr, setting.len);
+    }
     release_signals();
     code = pn_process_run(pn_cli_rest(visit->cli), environment);
     hold_signals();
@@ -318,6 +341,9 @@ static void leave(struct visit *visit)
         pn_proxy_close_door(visit->proxy);
     if (visit->kubeconfig != NULL && !pn_file_remove(visit->kubeconfig, &err))
         fprintf(stderr, "postern: %s stays behind: %s\n", visit->kubeconfig, err.message);
+    pn_err_clear(&err);
+    if (visit->merged.len > 0 && !pn_merge_remove(visit->merged, getpid(), &err))
+        fprintf(stderr, "postern: the entries of --merge stay behind: %s\n", err.message);
     pn_err_clear(&err);
     pn_rest_set_timeout(visit->rest, SHORT_CALL_MS);
     is_told = pn_access_end(visit->rest, visit->access.session_id, &err);
@@ -358,6 +384,8 @@ static bool pam_access(struct pn_cli *cli, int *exit_code, struct pn_err *err)
     bool is_remembered, done;
     uint16_t port = 0;
 
+    if (pn_cli_has(cli, "merge") && pn_cli_has(cli, "kubeconfig"))
+        return pn_fail(err, PN_USAGE, "--merge and --kubeconfig exclude each other");
     if (pn_cli_rest(cli) != NULL && !is_there(pn_cli_arena(cli), pn_cli_rest(cli)[0])) {
         fprintf(stderr, "postern: there is no command %s\n", pn_cli_rest(cli)[0]);
         *exit_code = NO_SUCH_COMMAND;
@@ -489,6 +517,7 @@ static const struct pn_option access_options[] = {
     { "reason", "TEXT", "why; on record with the session" },
     { "port", "N", "local port; 0 picks a free one (default: the remembered one)" },
     { "kubeconfig", "FILE", "write the session's kubeconfig there" },
+    { "merge", NULL, "add it to your own kubeconfig and switch to it, until the end" },
     { 0 },
 };
 static const struct pn_option list_options[] = {
@@ -510,7 +539,7 @@ static const struct pn_option no_options[] = { { 0 } };
 const struct pn_command pn_session_commands[] = {
     { .words = "pam access",
       .arguments = "RESOURCE/ACCOUNT [--duration 1h] [--reason TEXT] [--port N] [--kubeconfig "
-                   "FILE] [-- COMMAND…]",
+                   "FILE | --merge] [-- COMMAND…]",
       .summary = "Open a session with a cluster: for one command, or until Ctrl-C",
       .examples = "  postern pam access prod/viewer -- kubectl get pods\n"
                   "  postern pam access prod/admin --duration 30m --reason 'ticket 4711'\n",

@@ -114,6 +114,19 @@ struct pn_str pn_credential_path(struct pn_arena *arena, struct pn_str account_i
     return path;
 }
 
+struct pn_str pn_credential_context(struct pn_arena *arena, struct pn_str account_id)
+{
+    struct stored stored = { 0 };
+    struct pn_err err = { 0 };
+    struct pn_str name;
+
+    if (!load(account_id, &stored, &err))
+        return PN_NONE;
+    name = pn_arena_printf(arena, "postern/%.*s", PN_ARG(stored.access.account_path));
+    pn_access_drop(&stored.access);
+    return name;
+}
+
 bool pn_credential_login(struct pn_rest *rest, const struct pn_access_wish *wish,
                          struct pn_access *out, struct pn_err *err)
 {

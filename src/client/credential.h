@@ -36,6 +36,8 @@ bool pn_credential_logout(struct pn_rest *rest, struct pn_str account_id, struct
 struct pn_strs pn_credential_list(struct pn_arena *arena);
 /* "RESOURCE/ACCOUNT" of a stored login, as it was typed; PN_NONE when there is none. */
 struct pn_str pn_credential_path(struct pn_arena *arena, struct pn_str account_id);
+/* "postern/RESOURCE/ACCOUNT": what its cluster, user and context are called; PN_NONE: there is no login. */
+struct pn_str pn_credential_context(struct pn_arena *arena, struct pn_str account_id);
 /* Path of the account's kubeconfig, beside its credential. */
 const char *pn_credential_kubeconfig(struct pn_arena *arena, struct pn_str account_id);
 

@@ -17,7 +17,7 @@ static const uint8_t lead_mask[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
  * A double-quoted scalar. Beyond ASCII everything is escaped: JSON would let through what YAML reads
  * as a line break (U+0085, U+2028) or refuses (U+0080…).
  */
-static void add_scalar(struct pn_buf *yaml, struct pn_str value)
+void pn_kubeconfig_scalar(struct pn_buf *yaml, struct pn_str value)
 {
     pn_buf_add_byte(yaml, '"');
     while (value.len > 0) {
@@ -41,7 +41,7 @@ static void add_scalar(struct pn_buf *yaml, struct pn_str value)
 static void add_line(struct pn_buf *yaml, const char *before, struct pn_str value)
 {
     pn_buf_add_text(yaml, before);
-    add_scalar(yaml, value);
+    pn_kubeconfig_scalar(yaml, value);
     pn_buf_add_byte(yaml, '\n');
 }
 
@@ -61,6 +61,64 @@ static void add_plugin(const struct pn_kubeconfig *config, struct pn_buf *yaml)
         add_line(yaml, "      - name: ", config->environment.items[i]);
         add_line(yaml, "        value: ", config->environment.items[i + 1]);
     }
+}
+
+/* "name": "value", with what comes before it. */
+static void add_pair(struct pn_buf *yaml, const char *before, struct pn_str value)
+{
+    pn_buf_add_text(yaml, before);
+    pn_kubeconfig_scalar(yaml, value);
+}
+
+static void add_flow_cluster(const struct pn_kubeconfig *config, struct pn_buf *yaml)
+{
+    add_pair(yaml, "\"cluster\": {\"server\": ", config->server);
+    if (config->tls_server_name.len > 0)
+        add_pair(yaml, ", \"tls-server-name\": ", config->tls_server_name);
+    pn_buf_add_text(yaml, ", \"certificate-authority-data\": \"");
+    pn_base64_add(yaml, config->ca_pem);
+    pn_buf_add_text(yaml, "\"}");
+}
+
+static void add_flow_user(const struct pn_kubeconfig *config, struct pn_buf *yaml)
+{
+    if (config->token != NULL) {
+        add_pair(yaml, "\"user\": {\"token\": ", pn_secret_reveal(config->token));
+        pn_buf_add_byte(yaml, '}');
+        return;
+    }
+    add_pair(yaml,
+             "\"user\": {\"exec\": {\"apiVersion\": \"client.authentication.k8s.io/v1beta1\", "
+             "\"interactiveMode\": \"Never\", \"provideClusterInfo\": false, \"command\": ",
+             config->command);
+    pn_buf_add_text(yaml, ", \"args\": [");
+    for (size_t i = 0; i < config->args.count; i++)
+        add_pair(yaml, i > 0 ? ", " : "", config->args.items[i]);
+    pn_buf_add_text(yaml, "], \"env\": [");
+    for (size_t i = 0; i + 1 < config->environment.count; i += 2) {
+        add_pair(yaml, i > 0 ? ", {\"name\": " : "{\"name\": ", config->environment.items[i]);
+        add_pair(yaml, ", \"value\": ", config->environment.items[i + 1]);
+        pn_buf_add_byte(yaml, '}');
+    }
+    pn_buf_add_text(yaml, "]}}");
+}
+
+void pn_kubeconfig_print_part(const struct pn_kubeconfig *config, enum pn_kubeconfig_part part,
+                              struct pn_buf *yaml)
+{
+    add_pair(yaml, "{\"name\": ", config->name);
+    pn_buf_add_text(yaml, ", ");
+    switch (part) {
+    case PN_KUBECONFIG_CLUSTER: add_flow_cluster(config, yaml); break;
+    case PN_KUBECONFIG_USER: add_flow_user(config, yaml); break;
+    case PN_KUBECONFIG_CONTEXT:
+    case PN_KUBECONFIG_PARTS:
+        add_pair(yaml, "\"context\": {\"cluster\": ", config->name);
+        add_pair(yaml, ", \"user\": ", config->name);
+        pn_buf_add_byte(yaml, '}');
+        break;
+    }
+    pn_buf_add_byte(yaml, '}');
 }
 
 void pn_kubeconfig_print(const struct pn_kubeconfig *config, struct pn_buf *yaml)

@@ -22,6 +22,18 @@ struct pn_kubeconfig {
     struct pn_strs environment; /* … and alternating names and values */
 };
 
+/* Its three parts, each as one flow mapping in one line, for lists of another kubeconfig. */
+enum pn_kubeconfig_part {
+    PN_KUBECONFIG_CLUSTER,
+    PN_KUBECONFIG_USER,
+    PN_KUBECONFIG_CONTEXT,
+    PN_KUBECONFIG_PARTS
+};
+void pn_kubeconfig_print_part(const struct pn_kubeconfig *config, enum pn_kubeconfig_part part,
+                              struct pn_buf *yaml);
+/* Text as a double-quoted scalar of ASCII. */
+void pn_kubeconfig_scalar(struct pn_buf *yaml, struct pn_str text);
+
 void pn_kubeconfig_print(const struct pn_kubeconfig *config, struct pn_buf *yaml);
 
 /*

@@ -193,6 +193,25 @@ int pn_file_lock(const char *path, int64_t wait_ms, struct pn_err *err)
     return -1;
 }
 
+bool pn_file_claim(const char *path, int64_t wait_ms, struct pn_err *err)
+{
+    for (int64_t waited_ms = 0;; waited_ms += LOCK_STEP_MS) {
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+        if (fd >= 0) {
+            close(fd);
+            return true;
+        }
+        if (errno != EEXIST)
+            return fail_path(err, errno, "make", path);
+        if (waited_ms >= wait_ms)
+            return pn_fail(err, PN_TIMEOUT,
+                           "%s is there: somebody else changes the file; if nobody does, remove it",
+                           path);
+        (void)poll(NULL, 0, LOCK_STEP_MS);
+    }
+}
+
 void pn_file_unlock(int fd)
 {
     if (fd >= 0)

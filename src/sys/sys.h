@@ -21,6 +21,11 @@ bool pn_dir_make(const char *path, unsigned mode, struct pn_err *err) PN_CHECKED
 /* An exclusive advisory lock (flock) on a file it makes; waits at most wait_ms; -1 and err else. */
 int pn_file_lock(const char *path, int64_t wait_ms, struct pn_err *err) PN_CHECKED;
 void pn_file_unlock(int fd);
+/*
+ * A lock of those who know only whether a file is there, as kubectl does: makes it, exclusively; waits at most
+ * wait_ms for another's to go. pn_file_remove gives it back. Errors: PN_TIMEOUT, PN_IO, PN_NOT_FOUND.
+ */
+bool pn_file_claim(const char *path, int64_t wait_ms, struct pn_err *err) PN_CHECKED;
 /* Is anybody but the owner allowed to read it? Secrets must not be read from such files silently. */
 bool pn_file_is_private(const char *path);
 

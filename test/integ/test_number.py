@@ -126,3 +126,87 @@ def test_a_gateway_that_leaves(newest_kubectl, twins, busy, namespace):
         said, wrong = process.communicate("done\n", timeout=10)
         assert said == "got done\n" and process.returncode == 0, wrong
         assert twins.gateway.popen.wait(5) == 0
+
+
+OWN = """apiVersion: v1
+kind: Config
+# where I work
+clusters:
+- name: home
+  cluster:
+    server: https://home.example:6443
+users: []
+contexts:
+- {name: home, context: {cluster: home, user: me}}
+current-context: home
+"""
+
+
+@pytest.fixture
+def owner(postern_dev):
+    """A person with a kubeconfig of their own."""
+    user = postern_dev.user()
+    user.kubeconfig = user.home / ".kube/config"
+    user.kubeconfig.parent.mkdir()
+    user.kubeconfig.write_text(OWN)
+    user.kubeconfig.chmod(0o640)
+    return user
+
+
+def merged(user, account, env=None):
+    process = user.start("pam", "access", account, "--port", "0", "--merge", env=env)
+    process.wait_for(lambda: "kubectl get pods" in process.text(), "the road")
+    return process
+
+
+def test_c121_sessions_in_the_person_s_own_kubeconfig(newest_kubectl, cluster, postern_dev, owner, namespace):
+    """Two sessions A and B; A ended, then B: the file is what it was."""
+    k = newest_kubectl.using(owner.kubeconfig)
+    token = cluster.token("x", namespace, role="view")
+    accounts = [postern_dev.connect(cluster, token) for _ in range(2)]
+    running = []
+    for account in accounts:
+        running.append(merged(owner, account))
+        assert k("config", "current-context").stdout.strip() == f"postern/{account}"
+        k("-n", namespace, "get", "pods")
+    assert "# where I work" in owner.kubeconfig.read_text()
+    assert running[0].stop() == 0
+    assert k("config", "current-context").stdout.strip() == f"postern/{accounts[1]}"
+    k("-n", namespace, "get", "pods")
+    assert running[1].stop() == 0
+    assert owner.kubeconfig.read_text() == OWN and owner.kubeconfig.stat().st_mode & 0o777 == 0o640
+    assert sorted(path.name for path in owner.kubeconfig.parent.iterdir()) == ["config"]
+
+
+def test_c122_only_the_first_file_changes(newest_kubectl, cluster, postern_dev, owner, namespace):
+    second = owner.home / "second"
+    second.write_text(OWN)
+    first = owner.home / "first"
+    account = postern_dev.connect(cluster, cluster.token("x", namespace, role="view"))
+    env = {"KUBECONFIG": f"{first}:{second}"}
+    owner("kube", "login", account, "--merge", env=env)
+    newest_kubectl("-n", namespace, "get", "pods", env=owner.env(env))
+    assert second.read_text() == OWN and "home.example" not in first.read_text()
+    assert owner.kubeconfig.read_text() == OWN
+    owner("kube", "logout", account)
+    assert not first.exists() and second.read_text() == OWN
+
+
+def test_what_kubectl_writes_meanwhile_stays(newest_kubectl, cluster, postern_dev, owner, namespace):
+    k = newest_kubectl.using(owner.kubeconfig)
+    account = postern_dev.connect(cluster, cluster.token("x", namespace, role="view"))
+    owner("kube", "login", account, "--merge")
+    k("config", "set-context", "mine", "--cluster=home", "--namespace=n")
+    k("-n", namespace, "get", "pods")
+    owner("kube", "logout", account)
+    text = owner.kubeconfig.read_text()
+    assert "mine" in text and "postern" not in text
+    assert k("config", "current-context").stdout.strip() == "home"
+
+
+def test_a_kubeconfig_that_cannot_be_changed(cluster, postern_dev, owner, namespace):
+    account = postern_dev.connect(cluster, cluster.token("x", namespace, role="view"))
+    owner.kubeconfig.write_text("clusters: [\n")
+    assert "left as it is" in owner("pam", "access", account, "--port", "0", "--merge", "--", "true", exit_code=None).stderr
+    assert owner.kubeconfig.read_text() == "clusters: [\n"
+    owner("pam", "access", account, "--merge", "--kubeconfig", "x", exit_code=64)
