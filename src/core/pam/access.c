@@ -120,6 +120,19 @@ static bool find_candidates(struct pn_call *call, const struct pn_pam_access_wis
     return pn_query_end(q, err);
 }
 
+static bool permit(struct pn_call *call, const struct target *target, const char *action,
+                   struct pn_err *err)
+{
+    const struct pn_permit_object account = pn_pam_account_object(
+        target->resource_name, target->account_name,
+        pn_arena_printf(call->arena, "%.*s/%.*s", PN_ARG(target->resource_name),
+                        PN_ARG(target->account_name)));
+    const struct pn_ability *ability;
+
+    return pn_ability_load(call, target->project_id, &ability, err) &&
+           pn_ability_permit(call, ability, &account, action, err);
+}
+
 /* The one account of that name that the caller may see. */
 static bool find_target(struct pn_call *call, const struct pn_pam_access_wish *wish,
                         struct target *out, struct pn_err *err)
@@ -134,7 +147,7 @@ static bool find_target(struct pn_call *call, const struct pn_pam_access_wish *w
     for (size_t i = 0; i < count; i++) {
         struct pn_err refusal = { 0 };
 
-        if (!pn_permit_project(call, candidates[i].project_id, "pam-accounts", "read", &refusal))
+        if (!permit(call, &candidates[i], "read", &refusal))
             continue;
         *out = candidates[i];
         visible++;
@@ -394,8 +407,7 @@ bool pn_pam_access_open(struct pn_call *call, const struct pn_pam_access_wish *w
     struct target target;
     int64_t duration_ms;
 
-    if (!find_target(call, wish, &target, err) ||
-        !pn_permit_project(call, target.project_id, "pam-accounts", "access", err) ||
+    if (!find_target(call, wish, &target, err) || !permit(call, &target, "access", err) ||
         !grant_duration(wish->duration, target.max_duration_s, &duration_ms, err) ||
         !find_road(call, &target, &access, err))
         return false;

@@ -4,6 +4,7 @@
 #include "core/org/permission.h"
 #include "core/pam/rules.h"
 #include "core/pam/session.h"
+#include "core/rows.h"
 #include "core/scope.h"
 #include "core/trail.h"
 #include "crypto/random.h"
@@ -63,17 +64,26 @@ static bool read_one(struct pn_db_conn *conn, const struct pn_call *call, struct
     return is_there || refuse_missing(id, err);
 }
 
+static struct pn_permit_object object(const struct pn_pam_account *account)
+{
+    return pn_pam_account_object(account->resourceName, account->name, account->accountPath);
+}
+
 /* Finds it, for an actor who may read it; others are told that it does not exist. */
 static bool find(struct pn_call *call, struct pn_uuid id, const char *action,
                  struct pn_pam_account *out, struct pn_err *err)
 {
     struct pn_err refusal = { 0 };
+    const struct pn_ability *ability;
+    struct pn_permit_object account;
 
     if (!read_one(call->conn, call, id, out, err))
         return false;
-    if (!pn_permit_project(call, out->projectId, "pam-accounts", "read", &refusal))
+    account = object(out);
+    if (!pn_ability_load(call, out->projectId, &ability, &refusal) ||
+        !pn_ability_may(ability, &account, "read"))
         return refuse_missing(id, err);
-    return pn_permit_project(call, out->projectId, "pam-accounts", action, err);
+    return pn_ability_permit(call, ability, &account, action, err);
 }
 
 /* ---- the token ---- */
@@ -267,10 +277,17 @@ bool pn_pam_account_create(struct pn_call *call, const struct pn_pam_account_cha
                            struct pn_pam_account *out, struct pn_err *err)
 {
     struct change c = { .call = call, .id = pn_random_uuid(), .want = change };
+    const struct pn_ability *ability;
+    struct pn_permit_object account;
     struct pn_pam_resource resource;
 
-    if (!pn_pam_resource_get(call, change->resource_id, &resource, err) ||
-        !pn_permit_project(call, resource.projectId, "pam-accounts", "create", err))
+    if (!pn_pam_resource_get(call, change->resource_id, &resource, err))
+        return false;
+    account = pn_pam_account_object(
+        resource.name, change->name,
+        pn_arena_printf(call->arena, "%.*s/%.*s", PN_ARG(resource.name), PN_ARG(change->name)));
+    if (!pn_ability_load(call, resource.projectId, &ability, err) ||
+        !pn_ability_permit(call, ability, &account, "create", err))
         return false;
     c.row.projectId = resource.projectId;
     c.row.resourceId = resource.id;
@@ -292,6 +309,19 @@ bool pn_pam_account_get(struct pn_call *call, struct pn_uuid id, struct pn_pam_a
                         struct pn_err *err)
 {
     return find(call, id, "read", out, err);
+}
+
+/* Under its new name too: nobody moves an account out of, or into, what he may change. */
+static bool permit_rename(struct pn_call *call, const struct pn_pam_account *account,
+                          struct pn_str name, struct pn_err *err)
+{
+    const struct pn_permit_object renamed = pn_pam_account_object(
+        account->resourceName, name,
+        pn_arena_printf(call->arena, "%.*s/%.*s", PN_ARG(account->resourceName), PN_ARG(name)));
+    const struct pn_ability *ability;
+
+    return pn_ability_load(call, account->projectId, &ability, err) &&
+           pn_ability_permit(call, ability, &renamed, "edit", err);
 }
 
 static bool write_update(struct pn_db_conn *tx, void *context, struct pn_err *err)
@@ -328,7 +358,8 @@ bool pn_pam_account_update(struct pn_call *call, struct pn_uuid id,
 {
     struct change c = { .call = call, .id = id, .want = change };
 
-    if (!find(call, id, "edit", out, err))
+    if (!find(call, id, "edit", out, err) ||
+        (change->has_name && !permit_rename(call, out, change->name, err)))
         return false;
     if (!keeps_token(change->token) &&
         !seal_token(call, out->projectId, id, change->token, &c.sealed_token, err))
@@ -376,26 +407,31 @@ static void bind_page(struct pn_query *q, const struct pn_pam_page *page, struct
 bool pn_pam_account_list(struct pn_call *call, const struct pn_pam_page *page, struct pn_list *out,
                          int64_t *total, struct pn_err *err)
 {
+    struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_pam_account));
     struct pn_str like = pn_pam_like(call->arena, page->search);
-    struct pn_pam_account *rows;
+    int64_t most = page->limit < PN_PAM_PAGE_MAX ? page->limit : PN_PAM_PAGE_MAX;
+    const struct pn_ability *ability;
     struct pn_query *q;
 
-    if (!pn_permit_project(call, page->project_id, "pam-accounts", "read", err))
+    if (!pn_ability_load(call, page->project_id, &ability, err))
         return false;
-    q = pn_query(call->conn, "SELECT count(*) FROM pam_accounts a JOIN pam_resources r ON r.id = "
-                             "a.resource_id " LIST_WHERE);
+    if (!pn_ability_may_some(ability, "pam-accounts", "read"))
+        return pn_permit_project(call, page->project_id, "pam-accounts", "read", err);
+    q = pn_query(call->conn, SELECT_VIEW LIST_WHERE " ORDER BY r.name, a.name");
     bind_page(q, page, like);
-    *total = pn_query_next(q) ? pn_column_int(q, 0) : 0;
-    if (!pn_query_end(q, err))
-        return false;
-    rows = pn_new(call->arena, struct pn_pam_account, PN_PAM_PAGE_MAX);
-    *out = (struct pn_list){ .items = rows };
-    q = pn_query(call->conn,
-                 SELECT_VIEW LIST_WHERE " ORDER BY r.name, a.name LIMIT $limit OFFSET $offset");
-    bind_page(q, page, like);
-    pn_bind_int(q, "$limit", page->limit < PN_PAM_PAGE_MAX ? page->limit : PN_PAM_PAGE_MAX);
-    pn_bind_int(q, "$offset", page->offset);
-    while (out->count < PN_PAM_PAGE_MAX && pn_query_next(q))
-        read_view(q, call->arena, &rows[out->count++]);
+    *total = 0;
+    while (!pn_arena_is_over(call->arena) && pn_query_next(q)) {
+        struct pn_pam_account account;
+        struct pn_permit_object asked;
+
+        read_view(q, call->arena, &account);
+        asked = object(&account);
+        if (!pn_ability_may(ability, &asked, "read"))
+            continue;
+        if (*total >= page->offset && *total - page->offset < most)
+            *(struct pn_pam_account *)pn_rows_add(&rows) = account;
+        (*total)++;
+    }
+    *out = rows.list;
     return pn_query_end(q, err);
 }

@@ -2,6 +2,7 @@
 #ifndef PN_CORE_PAM_ACCOUNT_H
 #define PN_CORE_PAM_ACCOUNT_H
 
+#include "core/org/permission.h"
 #include "base/call.h"
 #include "base/secret.h"
 #include "core/pam/resource.h"
@@ -49,7 +50,8 @@ struct pn_pam_account_change {
 };
 
 /*
- * Permissions: pam-accounts read, create, edit, delete in the project. Accounts of projects the caller
+ * Permissions: pam-accounts read, create, edit, delete for the account; lists leave out those that may not
+ * be read. Accounts of projects the caller
  * has no part in are PN_NOT_FOUND. Errors: PN_BAD_REQUEST (name taken), PN_VALIDATION (what the method
  * needs is missing, or is none), PN_PERMISSION, PN_NOT_FOUND.
  */
@@ -69,6 +71,16 @@ bool pn_pam_account_list(struct pn_call *call, const struct pn_pam_page *page, s
                          int64_t *total, struct pn_err *err) PN_CHECKED;
 
 /* ---- for core/pam ---- */
+
+/* What rules with conditions are asked about. */
+static inline struct pn_permit_object
+pn_pam_account_object(struct pn_str resource, struct pn_str account, struct pn_str path)
+{
+    return (struct pn_permit_object){ .subject = "pam-accounts",
+                                      .resourceName = resource,
+                                      .accountName = account,
+                                      .accountPath = path };
+}
 
 /* Opens the account's token; *out is the caller's to free. No permission is checked. */
 bool pn_pam_account_open_token(struct pn_call *call, struct pn_uuid project, struct pn_uuid account,
