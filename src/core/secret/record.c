@@ -17,13 +17,19 @@ static void write_item(struct pn_writer *w, const struct pn_secret_item *item)
         pn_write_text(w, "type", "personal");
 }
 
+/* What was not said is the root. */
+static struct pn_str path_of(const struct pn_secrets_event *event)
+{
+    return event->path.len > 0 ? event->path : PN_LIT("/");
+}
+
 static void begin(struct pn_writer *w, struct pn_buf *json, const struct pn_secrets_event *event)
 {
     pn_buf_clear(json);
     *w = pn_writer_of(json);
     pn_write_object(w, NULL);
     pn_write_str(w, "environment", event->environment);
-    pn_write_str(w, "secretPath", event->path);
+    pn_write_str(w, "secretPath", path_of(event));
 }
 
 static struct pn_audit_event audit_of(const struct pn_call *call,
@@ -67,7 +73,7 @@ static bool record_some(struct pn_db_conn *tx, const struct pn_call *call,
 
         pn_write_object(&w, NULL);
         write_item(&w, item);
-        if (!pn_str_eq(item->secretPath, event->path))
+        if (!pn_str_eq(item->secretPath, path_of(event)))
             pn_write_str(&w, "secretPath", item->secretPath);
         pn_write_end(&w);
     }
