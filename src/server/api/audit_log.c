@@ -8,7 +8,8 @@
 
 struct list_in {
     struct pn_uuid projectId, actor;
-    struct pn_str eventType, actorType;
+    struct pn_str eventType, actorType, userAgentType, eventMetadata;
+    struct pn_str environment, secretPath, secretKey;
     int64_t startDate, endDate, offset, limit;
 };
 static const struct pn_field list_in_fields[] = {
@@ -16,6 +17,11 @@ static const struct pn_field list_in_fields[] = {
     PN_FIELD(list_in, actor, UUID),
     PN_FIELD(list_in, eventType, STRING, .max = 2048),
     PN_FIELD(list_in, actorType, STRING, .max = 64),
+    PN_FIELD(list_in, userAgentType, STRING, .max = 64),
+    PN_FIELD(list_in, eventMetadata, STRING, .max = 1024, .doc = "key=value,key=value"),
+    PN_FIELD(list_in, environment, STRING, .max = 64, .doc = "Of secrets; needs projectId"),
+    PN_FIELD(list_in, secretPath, STRING, .max = 1024, .doc = "Of secrets; needs projectId"),
+    PN_FIELD(list_in, secretKey, STRING, .max = 512, .doc = "Of secrets; needs projectId"),
     PN_FIELD(list_in, startDate, TIME, .doc = "Default: the last midnight"),
     PN_FIELD(list_in, endDate, TIME, .doc = "Default: now"),
     PN_FIELD(list_in, offset, INT, .min = 0, .max = 10000000),
@@ -57,23 +63,6 @@ static const struct pn_field list_out_fields[] = {
     PN_FIELD(list_out, auditLogs, OBJECTS, .shape = PN_SHAPE(entry)),
 };
 
-/* User agents that have a name of their own; anything that looks like a browser is "web". */
-static struct pn_str agent_type(struct pn_str agent)
-{
-    static const char *const exact[] = { "cli", "k8-operator", "terraform" };
-    static const char *const inside[] = { "InfisicalPythonSDK", "InfisicalNodeSDK" };
-
-    for (size_t i = 0; i < PN_COUNT(exact); i++) {
-        if (pn_str_is(agent, exact[i]))
-            return agent;
-    }
-    for (size_t i = 0; i < PN_COUNT(inside); i++) {
-        if (pn_str_search(agent, pn_str_from(inside[i])) >= 0)
-            return pn_str_from(inside[i]);
-    }
-    return pn_str_istarts(agent, PN_LIT("mozilla")) ? PN_LIT("web") : PN_LIT("other");
-}
-
 /* {"userId","email","username"}, {"identityId","name"}, and so on. */
 static struct pn_str actor_metadata(struct pn_arena *arena, const struct pn_audit_entry *e)
 {
@@ -100,7 +89,7 @@ static struct entry show(struct pn_arena *arena, const struct pn_audit_entry *e)
                            .projectId = e->projectId,
                            .ipAddress = e->ipAddress,
                            .userAgent = e->userAgent,
-                           .userAgentType = agent_type(e->userAgent),
+                           .userAgentType = e->userAgentType,
                            .createdAt = e->createdAt,
                            .updatedAt = e->createdAt,
                            .event = { e->type, e->metadata },
@@ -115,6 +104,11 @@ static bool list(struct pn_call *call, const void *in_, void *out_, struct pn_er
                                             .actor_id = in->actor,
                                             .event_types = in->eventType,
                                             .actor_type = in->actorType,
+                                            .user_agent_type = in->userAgentType,
+                                            .environment = in->environment,
+                                            .secretPath = in->secretPath,
+                                            .secretKey = in->secretKey,
+                                            .event_metadata = in->eventMetadata,
                                             .start_ms = in->startDate != 0
                                                             ? in->startDate
                                                             : call->now_ms - call->now_ms % DAY_MS,
