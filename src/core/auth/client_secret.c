@@ -159,7 +159,9 @@ bool pn_client_secret_list(struct pn_call *call, struct pn_uuid identity, struct
     while (pn_query_next(q))
         *(struct pn_client_secret *)pn_rows_add(&rows) = read_secret(q, identity, call->arena);
     *out = rows.list;
-    return pn_query_end(q, err);
+    return pn_query_end(q, err) &&
+           pn_auth_method_note_read(call, "get-identity-universal-auth-client-secret", identity,
+                                    NULL, (struct pn_uuid){ { 0 } }, err);
 }
 
 static bool find(struct pn_call *call, struct pn_uuid identity, struct pn_uuid auth,
@@ -185,7 +187,9 @@ bool pn_client_secret_get(struct pn_call *call, struct pn_uuid identity, struct 
     struct pn_uuid auth;
 
     return find_method(call, identity, "read", "get-token", &auth, err) &&
-           find(call, identity, auth, id, out, err);
+           find(call, identity, auth, id, out, err) &&
+           pn_auth_method_note_read(call, "get-identity-universal-auth-client-secret-by-id",
+                                    identity, "clientSecretId", id, err);
 }
 
 /* ---- revoking ---- */

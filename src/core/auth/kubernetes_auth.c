@@ -321,6 +321,19 @@ struct change {
     struct pn_str sealed_ca; /* as the whole row will have it */
 };
 
+/* All of them in one text: whoever looks for doors that stand open finds them in the records (D17). */
+static struct pn_str warnings_of(struct pn_arena *arena, const struct pn_kubernetes_auth *auth)
+{
+    const struct pn_strs warnings = pn_kubernetes_auth_warnings(arena, auth);
+    struct pn_str text = PN_NONE;
+
+    for (size_t i = 0; i < warnings.count; i++)
+        text = i == 0
+                   ? warnings.items[0]
+                   : pn_arena_printf(arena, "%.*s %.*s", PN_ARG(text), PN_ARG(warnings.items[i]));
+    return text;
+}
+
 static bool record(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
 {
     const struct pn_kubernetes_auth *a = c->auth;
@@ -336,9 +349,7 @@ static bool record(struct pn_db_conn *tx, const struct change *c, struct pn_err 
                         { "accessTokenTrustedIps", a->terms.accessTokenTrustedIps },
                         { "tlsVerification",
                           a->verifyTlsCertificate ? PN_LIT("on") : PN_LIT("off") },
-                        { "warnings", pn_kubernetes_auth_warnings(c->call->arena, a).count > 0
-                                          ? pn_kubernetes_auth_warnings(c->call->arena, a).items[0]
-                                          : PN_NONE } } },
+                        { "warnings", warnings_of(c->call->arena, a) } } },
         err);
 }
 
@@ -595,9 +606,11 @@ bool pn_kubernetes_auth_get(struct pn_call *call, struct pn_uuid identity,
     if (!pn_auth_method_subject(call, identity, "read", NULL, &subject, err) ||
         !pn_kubernetes_auth_find(call, identity, out, err))
         return false;
-    return !pn_uuid_is_zero(out->id) ||
-           pn_fail(err, PN_NOT_FOUND, "Failed to find Kubernetes Auth for identity with ID %s",
-                   pn_uuid_format(identity).text);
+    if (pn_uuid_is_zero(out->id))
+        return pn_fail(err, PN_NOT_FOUND, "Failed to find Kubernetes Auth for identity with ID %s",
+                       pn_uuid_format(identity).text);
+    return pn_auth_method_note_read(call, "get-identity-kubernetes-auth", identity, NULL,
+                                    (struct pn_uuid){ { 0 } }, err);
 }
 
 bool pn_kubernetes_auth_detach(struct pn_call *call, struct pn_uuid identity,
@@ -632,9 +645,7 @@ struct pn_strs pn_kubernetes_auth_warnings(struct pn_arena *arena,
         w.items[w.count++] = PN_LIT("The cluster's certificate is not verified: whoever can answer"
                                     " in its place can log in as this identity and read the"
                                     " reviewer's token.");
-    if (pn_str_search(auth->terms.accessTokenTrustedIps, PN_LIT("\"0.0.0.0\"")) >= 0 &&
-        pn_str_search(auth->terms.accessTokenTrustedIps, PN_LIT("ipv6")) < 0)
-        w.items[w.count++] = PN_LIT("The trusted addresses let in all of IPv4 and nothing of IPv6;"
-                                    " add ::/0 if that is not meant.");
+    if (pn_trusted_ips_forget_ipv6(auth->terms.accessTokenTrustedIps))
+        w.items[w.count++] = PN_LIT(PN_TRUSTED_IPS_FORGET_IPV6);
     return w;
 }

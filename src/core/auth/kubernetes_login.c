@@ -452,6 +452,8 @@ static void note_refusal(const struct login *l, const struct pn_err *err)
     pn_log(PN_INFO, "kubernetes-login-refused",
            PN_F_STR("identity", pn_uuid_str(l->call->arena, l->auth.identityId)),
            PN_F_STR("token", pn_buf_str(&fingerprint)), PN_F_ERR(err));
+    pn_auth_method_note_refusal(l->call, "login-identity-kubernetes-auth-failed", l->auth.org_id,
+                                l->auth.identityId, err);
 }
 
 static bool attempt(struct login *l, struct pn_uuid identity, struct pn_str slug,
@@ -466,11 +468,10 @@ static bool attempt(struct login *l, struct pn_uuid identity, struct pn_str slug
                        "Kubernetes auth method not found for identity, did you configure Kubernetes"
                        " auth?");
     l->cluster = cluster_of(l->call, &l->auth);
-    if (!find_verdict(l, &verdict, err)) {
-        note_refusal(l, err);
-        return false;
-    }
-    return check_slug(l->call, &l->auth, slug, err) && issue(l, &verdict, out, err);
+    if (find_verdict(l, &verdict, err) && check_slug(l->call, &l->auth, slug, err))
+        return issue(l, &verdict, out, err);
+    note_refusal(l, err);
+    return false;
 }
 
 bool pn_kubernetes_login_grant(struct pn_call *call, struct pn_str identity_text,

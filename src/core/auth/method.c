@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/auth/method.h"
 
+#include "base/log.h"
+#include "core/audit/reads.h"
+#include "core/auth/trusted_ip.h"
 #include "core/org/permission.h"
 #include "core/rows.h"
+#include "json/writer.h"
 
 #define MAX_METHODS 16
+#define MAX_RECORD_BYTES 8192
 
 static const char find_sql[] =
     "SELECT id, identity_id, ttl_s, max_ttl_s, period_s, uses_limit, trusted_ips, created_ms,"
@@ -136,4 +141,63 @@ bool pn_auth_method_check_slug(struct pn_call *call, struct pn_uuid org, struct 
         return false;
     return is_own || pn_fail(err, PN_NOT_FOUND, "Sub organization with slug %.*s not found",
                              PN_ARG(pn_str_slice(slug, 0, 64)));
+}
+
+struct pn_strs pn_auth_method_warnings(struct pn_arena *arena, const struct pn_token_terms *terms,
+                                       struct pn_str others)
+{
+    struct pn_strs w = { .items = pn_new(arena, struct pn_str, 1) };
+
+    if (pn_trusted_ips_forget_ipv6(terms->accessTokenTrustedIps) ||
+        (others.ptr != NULL && pn_trusted_ips_forget_ipv6(others)))
+        w.items[w.count++] = PN_LIT(PN_TRUSTED_IPS_FORGET_IPV6);
+    return w;
+}
+
+/* ---- records ---- */
+
+bool pn_auth_method_note_read(struct pn_call *call, const char *event, struct pn_uuid identity,
+                              const char *what, struct pn_uuid id, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(MAX_RECORD_BYTES);
+    struct pn_writer w = pn_writer_of(&json);
+
+    pn_write_object(&w, NULL);
+    pn_write_uuid(&w, "identityId", identity);
+    if (what != NULL)
+        pn_write_uuid(&w, what, id);
+    pn_write_end(&w);
+    return pn_audit_read(call,
+                         &(struct pn_audit_event){ .type = event,
+                                                   .org_id = call->actor.org_id,
+                                                   .metadata = pn_buf_str(&json) },
+                         err);
+}
+
+/* About who asks; the rest is about how much is asked, or about us. */
+static bool is_refusal(enum pn_code code)
+{
+    return code == PN_UNAUTHENTICATED || code == PN_FORBIDDEN || code == PN_BAD_REQUEST ||
+           code == PN_NOT_FOUND;
+}
+
+void pn_auth_method_note_refusal(struct pn_call *call, const char *event, struct pn_uuid org,
+                                 struct pn_uuid identity, const struct pn_err *why)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(MAX_RECORD_BYTES);
+    struct pn_writer w = pn_writer_of(&json);
+    struct pn_err err = { 0 };
+
+    if (!is_refusal(why->code))
+        return;
+    pn_write_object(&w, NULL);
+    pn_write_uuid(&w, "identityId", identity);
+    pn_write_text(&w, "error", why->name[0] != '\0' ? why->name : pn_code_name(why->code));
+    pn_write_text(&w, "message", why->message);
+    pn_write_end(&w);
+    if (!pn_audit_read(
+            call,
+            &(struct pn_audit_event){ .type = event, .org_id = org, .metadata = pn_buf_str(&json) },
+            &err))
+        pn_log(PN_WARN, "refusal-not-recorded", PN_F_TEXT("event", event), PN_F_ERR(&err));
 }

@@ -15,6 +15,7 @@ struct pn_auth_method {
     struct pn_uuid id, identityId;
     struct pn_token_terms terms;
     int64_t createdAt, updatedAt;
+    struct pn_strs warnings; /* shown, not stored: pn_auth_method_warnings */
 };
 
 /* `out->id` is zero when the identity does not have it. */
@@ -50,5 +51,23 @@ bool pn_auth_method_subject(struct pn_call *call, struct pn_uuid identity, const
  */
 bool pn_auth_method_check_slug(struct pn_call *call, struct pn_uuid org, struct pn_str slug,
                                struct pn_err *err) PN_CHECKED;
+
+/* What is odd about its addresses (D14); `others`: the method's own list, or PN_NONE. */
+struct pn_strs pn_auth_method_warnings(struct pn_arena *arena, const struct pn_token_terms *terms,
+                                       struct pn_str others);
+
+/*
+ * The record of a look at a method's configuration or credentials, as of any read (core/audit/reads.h).
+ * `what` names the member for `id`; NULL: there is none.
+ */
+bool pn_auth_method_note_read(struct pn_call *call, const char *event, struct pn_uuid identity,
+                              const char *what, struct pn_uuid id, struct pn_err *err) PN_CHECKED;
+/*
+ * The record of a login that was refused, where the identity is known: who, from where and why, in the
+ * words of the answer. Queued as that of a read. What was refused because there was too much of it is not
+ * recorded: there is no bound to it.
+ */
+void pn_auth_method_note_refusal(struct pn_call *call, const char *event, struct pn_uuid org,
+                                 struct pn_uuid identity, const struct pn_err *why);
 
 #endif

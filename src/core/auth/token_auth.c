@@ -96,7 +96,9 @@ bool pn_token_auth_get(struct pn_call *call, struct pn_uuid identity, struct pn_
 {
     struct pn_identity of;
 
-    return find_method(call, identity, "read", NULL, &of, out, err);
+    return find_method(call, identity, "read", NULL, &of, out, err) &&
+           pn_auth_method_note_read(call, "get-identity-token-auth", identity, NULL,
+                                    (struct pn_uuid){ { 0 } }, err);
 }
 
 static bool delete_method(struct pn_db_conn *tx, void *context, struct pn_err *err)
@@ -206,7 +208,9 @@ bool pn_token_auth_list(struct pn_call *call, struct pn_uuid identity, int64_t o
     while (pn_query_next(q))
         *(struct pn_access_token *)pn_rows_add(&rows) = read_token(q, call->arena);
     *out = rows.list;
-    return pn_query_end(q, err);
+    return pn_query_end(q, err) &&
+           pn_auth_method_note_read(call, "get-tokens-identity-token-auth", identity, NULL,
+                                    (struct pn_uuid){ { 0 } }, err);
 }
 
 /* Tokens of other methods are not this one's to show or end. */
@@ -235,7 +239,9 @@ static bool find_token(struct pn_call *call, struct pn_uuid token, const char *a
 bool pn_token_auth_token(struct pn_call *call, struct pn_uuid token, struct pn_access_token *out,
                          struct pn_err *err)
 {
-    return find_token(call, token, "read", "get-token", out, err);
+    return find_token(call, token, "read", "get-token", out, err) &&
+           pn_auth_method_note_read(call, "get-token-identity-token-auth", out->identityId,
+                                    "tokenId", token, err);
 }
 
 struct token_change {

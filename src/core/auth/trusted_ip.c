@@ -117,3 +117,9 @@ bool pn_trusted_ips_check(const struct pn_nets *nets, struct pn_str text, struct
                   "You are not allowed to access this resource from the current IP address");
     return pn_err_named(err, "ForbiddenError");
 }
+
+bool pn_trusted_ips_forget_ipv6(struct pn_str json)
+{
+    return pn_str_search(json, PN_LIT("\"0.0.0.0\",\"type\":\"ipv4\",\"prefix\":0}")) >= 0 &&
+           pn_str_search(json, PN_LIT("\"ipv6\"")) < 0;
+}

@@ -25,6 +25,12 @@ extern const struct pn_shape pn_trusted_ip_shape; /* of one item of a request */
 bool pn_trusted_ips_normalize(struct pn_arena *arena, struct pn_list ips, struct pn_str *json,
                               struct pn_err *err) PN_CHECKED;
 
+/* Does it let in all of IPv4 and nothing of IPv6? Few mean that (D14): it stands, with a warning. */
+bool pn_trusted_ips_forget_ipv6(struct pn_str json);
+#define PN_TRUSTED_IPS_FORGET_IPV6                                      \
+    "The trusted addresses let in all of IPv4 and nothing of IPv6; add" \
+    " ::/0 if that is not meant."
+
 /* What is stored, as networks; count 0 when every address is in it. */
 struct pn_nets {
     struct pn_net *items;

@@ -180,7 +180,9 @@ static bool find_attached(struct pn_call *call, struct pn_uuid identity, const c
 bool pn_universal_auth_get(struct pn_call *call, struct pn_uuid identity,
                            struct pn_universal_auth *out, struct pn_err *err)
 {
-    return find_attached(call, identity, "read", NULL, out, err);
+    return find_attached(call, identity, "read", NULL, out, err) &&
+           pn_auth_method_note_read(call, "get-identity-universal-auth", identity, NULL,
+                                    (struct pn_uuid){ { 0 } }, err);
 }
 
 static bool delete_auth(struct pn_db_conn *tx, void *context, struct pn_err *err)

@@ -20,7 +20,7 @@ struct attempt {
     struct pn_str identity_name;
     struct pn_str secret_ips;
     struct pn_token_terms terms;
-    bool has_lockout, has_failures, is_locked;
+    bool has_lockout, has_failures, is_locked, is_recorded;
     int64_t threshold, duration_s, reset_s;
 
     struct pn_uuid secret_id; /* zero: none of that value */
@@ -139,6 +139,7 @@ static bool count_failure(struct pn_db_conn *tx, void *context, struct pn_err *e
 
 static bool refuse_wrong(struct attempt *a, struct pn_err *err)
 {
+    a->is_recorded = true;
     return pn_db_write(a->call->db, count_failure, a, err) &&
            pn_fail(err, PN_UNAUTHENTICATED, WRONG);
 }
@@ -279,6 +280,19 @@ static bool check_lock(struct attempt *a, struct pn_err *err)
     return !a->has_lockout || !a->is_locked || pn_fail(err, PN_UNAUTHENTICATED, LOCKED);
 }
 
+static bool check(struct attempt *a, const struct pn_secret *secret, struct pn_str slug,
+                  struct pn_err *err)
+{
+    return check_address(a, err) && check_lock(a, err) && find_secret(a, secret, err) &&
+           check_secret(a, err) && pn_auth_method_check_slug(a->call, a->org_id, slug, err);
+}
+
+static bool issue(struct attempt *a, struct pn_err *err)
+{
+    prepare_issue(a);
+    return pn_token_issue_prepare(&a->issue, err) && pn_db_write(a->call->db, write_login, a, err);
+}
+
 bool pn_universal_auth_login(struct pn_call *call, struct pn_str client_id,
                              const struct pn_secret *client_secret, struct pn_str slug,
                              struct pn_grant *out, struct pn_err *err)
@@ -289,13 +303,14 @@ bool pn_universal_auth_login(struct pn_call *call, struct pn_str client_id,
     if (!pn_uuid_parse(client_id, &id))
         return pn_fail(err, PN_UNAUTHENTICATED, WRONG);
     name_source(&a);
-    if (!find_auth(&a, id, err) || !check_address(&a, err) || !check_lock(&a, err) ||
-        !find_secret(&a, client_secret, err) || !check_secret(&a, err) ||
-        !pn_auth_method_check_slug(call, a.org_id, slug, err))
+    if (!find_auth(&a, id, err))
         return false;
-    prepare_issue(&a);
-    if (!pn_token_issue_prepare(&a.issue, err) || !pn_db_write(call->db, write_login, &a, err))
-        return false;
-    *out = a.issue.grant;
-    return true;
+    if (check(&a, client_secret, slug, err) && issue(&a, err)) {
+        *out = a.issue.grant;
+        return true;
+    }
+    if (!a.is_recorded)
+        pn_auth_method_note_refusal(call, "login-identity-universal-auth-failed", a.org_id,
+                                    a.identity_id, err);
+    return false;
 }

@@ -17,8 +17,8 @@ static const struct pn_field auth_in_fields[] = {
 };
 static const struct pn_field auth_fields[] = {
     PN_FIELD(pn_auth_method, id, UUID),         PN_FIELD(pn_auth_method, identityId, UUID),
-    PN_TERMS_OUT_FIELDS(pn_auth_method, terms), PN_FIELD(pn_auth_method, createdAt, TIME),
-    PN_FIELD(pn_auth_method, updatedAt, TIME),
+    PN_TERMS_OUT_FIELDS(pn_auth_method, terms), PN_FIELD(pn_auth_method, warnings, STRINGS),
+    PN_FIELD(pn_auth_method, createdAt, TIME),  PN_FIELD(pn_auth_method, updatedAt, TIME),
 };
 static const struct pn_shape auth_view = { "identityTokenAuth", sizeof(struct pn_auth_method),
                                            auth_fields, PN_COUNT(auth_fields) };
@@ -29,12 +29,22 @@ static const struct pn_field auth_out_fields[] = {
     PN_FIELD(auth_out, identityTokenAuth, OBJECT, .shape = &auth_view),
 };
 
+static bool show(struct pn_call *call, struct auth_out *out, bool done)
+{
+    if (done)
+        out->identityTokenAuth.warnings =
+            pn_auth_method_warnings(call->arena, &out->identityTokenAuth.terms, PN_NONE);
+    return done;
+}
+
 static bool attach(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
     const struct auth_in *in = in_;
     struct auth_out *out = out_;
 
-    return pn_token_auth_attach(call, in->identityId, &in->terms, &out->identityTokenAuth, err);
+    return show(
+        call, out,
+        pn_token_auth_attach(call, in->identityId, &in->terms, &out->identityTokenAuth, err));
 }
 
 static bool change(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
@@ -42,7 +52,9 @@ static bool change(struct pn_call *call, const void *in_, void *out_, struct pn_
     const struct auth_in *in = in_;
     struct auth_out *out = out_;
 
-    return pn_token_auth_change(call, in->identityId, &in->terms, &out->identityTokenAuth, err);
+    return show(
+        call, out,
+        pn_token_auth_change(call, in->identityId, &in->terms, &out->identityTokenAuth, err));
 }
 
 struct identity_in {
@@ -57,7 +69,7 @@ static bool get(struct pn_call *call, const void *in_, void *out_, struct pn_err
     const struct identity_in *in = in_;
     struct auth_out *out = out_;
 
-    return pn_token_auth_get(call, in->identityId, &out->identityTokenAuth, err);
+    return show(call, out, pn_token_auth_get(call, in->identityId, &out->identityTokenAuth, err));
 }
 
 static bool detach(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
@@ -65,7 +77,8 @@ static bool detach(struct pn_call *call, const void *in_, void *out_, struct pn_
     const struct identity_in *in = in_;
     struct auth_out *out = out_;
 
-    return pn_token_auth_detach(call, in->identityId, &out->identityTokenAuth, err);
+    return show(call, out,
+                pn_token_auth_detach(call, in->identityId, &out->identityTokenAuth, err));
 }
 
 /* ---- tokens ---- */
@@ -210,6 +223,7 @@ static bool revoke_token(struct pn_call *call, const void *in_, void *out_, stru
       .access = PN_BY_PEOPLE,                                                                 \
       .permission = "org identity:read, boundary get-token",                                  \
       .rate = PN_RATE_READ,                                                                   \
+      .audit = "get-token-identity-token-auth",                                               \
       .in = PN_SHAPE(token_in),                                                               \
       .out = PN_SHAPE(token_out),                                                             \
       .handle = get_token,                                                                    \
@@ -238,8 +252,8 @@ const struct pn_route pn_token_auth_routes[] = {
       .rate = PN_RATE_WRITE, .audit = "update-identity-token-auth", .in = PN_SHAPE(auth_in),
       .out = PN_SHAPE(auth_out), .handle = change, .doc = "Changes Token Auth" },
     { PN_GET, BASE, .access = PN_BY_PEOPLE, .permission = "org identity:read", .rate = PN_RATE_READ,
-      .in = PN_SHAPE(identity_in), .out = PN_SHAPE(auth_out), .handle = get,
-      .doc = "Token Auth of an identity" },
+      .audit = "get-identity-token-auth", .in = PN_SHAPE(identity_in), .out = PN_SHAPE(auth_out),
+      .handle = get, .doc = "Token Auth of an identity" },
     { PN_DELETE, BASE, .access = PN_BY_PEOPLE,
       .permission = "org identity:edit, boundary revoke-auth", .rate = PN_RATE_WRITE,
       .audit = "revoke-identity-token-auth", .in = PN_SHAPE(identity_in), .out = PN_SHAPE(auth_out),
@@ -251,8 +265,8 @@ const struct pn_route pn_token_auth_routes[] = {
       .doc = "Makes an access token; it is shown once" },
     { PN_GET, BASE "/tokens", .access = PN_BY_PEOPLE,
       .permission = "org identity:read, boundary get-token", .rate = PN_RATE_READ,
-      .in = PN_SHAPE(list_in), .out = PN_SHAPE(list_out), .handle = list,
-      .doc = "Access tokens of an identity, without the tokens" },
+      .audit = "get-tokens-identity-token-auth", .in = PN_SHAPE(list_in), .out = PN_SHAPE(list_out),
+      .handle = list, .doc = "Access tokens of an identity, without the tokens" },
     ROUTES_OF_ONE(ONE),
     ROUTES_OF_ONE(ALIAS),
     REVOKE(PN_POST, ONE "/revoke"),

@@ -33,6 +33,7 @@ static const struct pn_field auth_fields[] = {
     PN_FIELD(pn_universal_auth, clientId, UUID),
     PN_FIELD(pn_universal_auth, clientSecretTrustedIps, RAW),
     PN_TERMS_OUT_FIELDS(pn_universal_auth, common.terms),
+    PN_TERMS_AT(pn_universal_auth, common, warnings, STRINGS),
     PN_FIELD(pn_universal_auth, lockoutEnabled, BOOL),
     PN_FIELD(pn_universal_auth, lockoutThreshold, INT),
     PN_FIELD(pn_universal_auth, lockoutDurationSeconds, INT),
@@ -50,13 +51,24 @@ static const struct pn_field auth_out_fields[] = {
     PN_FIELD(auth_out, identityUniversalAuth, OBJECT, .shape = &auth_view),
 };
 
+static bool show(struct pn_call *call, struct auth_out *out, bool done)
+{
+    struct pn_universal_auth *auth = &out->identityUniversalAuth;
+
+    if (done)
+        auth->common.warnings =
+            pn_auth_method_warnings(call->arena, &auth->common.terms, auth->clientSecretTrustedIps);
+    return done;
+}
+
 static bool attach(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
     const struct auth_in *in = in_;
     struct auth_out *out = out_;
 
-    return pn_universal_auth_attach(call, in->identityId, &in->auth, &out->identityUniversalAuth,
-                                    err);
+    return show(call, out,
+                pn_universal_auth_attach(call, in->identityId, &in->auth,
+                                         &out->identityUniversalAuth, err));
 }
 
 static bool change(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
@@ -64,8 +76,9 @@ static bool change(struct pn_call *call, const void *in_, void *out_, struct pn_
     const struct auth_in *in = in_;
     struct auth_out *out = out_;
 
-    return pn_universal_auth_change(call, in->identityId, &in->auth, &out->identityUniversalAuth,
-                                    err);
+    return show(call, out,
+                pn_universal_auth_change(call, in->identityId, &in->auth,
+                                         &out->identityUniversalAuth, err));
 }
 
 struct identity_in {
@@ -80,7 +93,8 @@ static bool get(struct pn_call *call, const void *in_, void *out_, struct pn_err
     const struct identity_in *in = in_;
     struct auth_out *out = out_;
 
-    return pn_universal_auth_get(call, in->identityId, &out->identityUniversalAuth, err);
+    return show(call, out,
+                pn_universal_auth_get(call, in->identityId, &out->identityUniversalAuth, err));
 }
 
 static bool detach(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
@@ -88,7 +102,8 @@ static bool detach(struct pn_call *call, const void *in_, void *out_, struct pn_
     const struct identity_in *in = in_;
     struct auth_out *out = out_;
 
-    return pn_universal_auth_detach(call, in->identityId, &out->identityUniversalAuth, err);
+    return show(call, out,
+                pn_universal_auth_detach(call, in->identityId, &out->identityUniversalAuth, err));
 }
 
 struct deleted_out {
@@ -248,8 +263,8 @@ const struct pn_route pn_universal_auth_routes[] = {
       .rate = PN_RATE_WRITE, .audit = "update-identity-universal-auth", .in = PN_SHAPE(auth_in),
       .out = PN_SHAPE(auth_out), .handle = change, .doc = "Changes Universal Auth" },
     { PN_GET, BASE, .access = PN_BY_PEOPLE, .permission = "org identity:read", .rate = PN_RATE_READ,
-      .in = PN_SHAPE(identity_in), .out = PN_SHAPE(auth_out), .handle = get,
-      .doc = "Universal Auth of an identity" },
+      .audit = "get-identity-universal-auth", .in = PN_SHAPE(identity_in),
+      .out = PN_SHAPE(auth_out), .handle = get, .doc = "Universal Auth of an identity" },
     { PN_DELETE, BASE, .access = PN_BY_PEOPLE,
       .permission = "org identity:edit, boundary revoke-auth", .rate = PN_RATE_WRITE,
       .audit = "revoke-identity-universal-auth", .in = PN_SHAPE(identity_in),
@@ -266,11 +281,13 @@ const struct pn_route pn_universal_auth_routes[] = {
       .doc = "Makes a client secret; it is shown once" },
     { PN_GET, BASE "/client-secrets", .access = PN_BY_PEOPLE,
       .permission = "org identity:read, boundary get-token", .rate = PN_RATE_READ,
-      .in = PN_SHAPE(identity_in), .out = PN_SHAPE(list_out), .handle = list_secrets,
+      .audit = "get-identity-universal-auth-client-secret", .in = PN_SHAPE(identity_in),
+      .out = PN_SHAPE(list_out), .handle = list_secrets,
       .doc = "Client secrets that are not revoked, without the secrets" },
     { PN_GET, ONE_SECRET, .access = PN_BY_PEOPLE,
       .permission = "org identity:read, boundary get-token", .rate = PN_RATE_READ,
-      .in = PN_SHAPE(secret_in), .out = PN_SHAPE(secret_out), .handle = get_secret,
+      .audit = "get-identity-universal-auth-client-secret-by-id", .in = PN_SHAPE(secret_in),
+      .out = PN_SHAPE(secret_out), .handle = get_secret,
       .doc = "One client secret, without the secret" },
     { PN_POST, ONE_SECRET "/revoke", .access = PN_BY_PEOPLE,
       .permission = "org identity:delete, boundary delete-token", .rate = PN_RATE_WRITE,
