@@ -62,6 +62,7 @@ def test_a_gateway_reviews(cluster, dev, namespace, members):
 
 
 def test_a_pool_reviews_while_a_member_dies(cluster, dev, namespace, members):
+    """KV-28: no login of 200 fails; with all of them dead it is an error of the pool."""
     dev.admin("gateway", "pool", "create", "reviewers")
     for member in members:
         dev.admin("gateway", "pool", "add", "reviewers", member.name)

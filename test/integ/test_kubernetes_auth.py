@@ -125,7 +125,7 @@ def test_the_clients_own_token(postern_dev, cluster, namespace):
 
 
 def test_as_the_servers_own_pod(new_dev, cluster, namespace, reviewer, tmp_path, monkeypatch):
-    """in-cluster: address from the environment, CA and token from the pod's directory, read again when renewed."""
+    """D11, in-cluster: address from the environment, CA and token from the pod's directory, read again when renewed."""
     host, _, port = cluster.url.removeprefix("https://").partition(":")
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT_HTTPS", port)
@@ -145,7 +145,7 @@ def test_as_the_servers_own_pod(new_dev, cluster, namespace, reviewer, tmp_path,
 
 
 def test_by_the_clusters_keys(dev, cluster, namespace, reviewer, tmp_path):
-    """jwks: signature, issuer, audience and times, and no TokenReview."""
+    """D11, jwks: signature, issuer, audience and times, and no TokenReview."""
     machine = Machine(dev, config(cluster, tokenReviewerJwt=reviewer, verification="jwks", issuer=ISSUER, allowedAudience="infisical",
                                   allowedNamespaces=namespace))
     token = app_token(cluster, namespace, audience="infisical")
@@ -224,6 +224,28 @@ def test_what_is_wrong_is_said_before_it_is_stored(postern_dev, cluster, namespa
     insecure.works(app_token(cluster, namespace))
 
 
+def test_the_given_ca_is_the_only_trust(new_dev, cluster, namespace, reviewer, tmp_path):
+    """KH-22: the system trusts the cluster's certificate, but a CA was given that did not sign it."""
+    instance = new_dev(env={"SSL_CERT_FILE": str(cluster.ca_file)})
+    other = tmp_path / "other.crt"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=other", "-days", "2",
+                    "-keyout", tmp_path / "other.key", "-out", other], check=True, capture_output=True)
+    refused = Machine(instance, config(cluster, caCert=other.read_text(), tokenReviewerJwt=reviewer), status=400)
+    assert refused.attached.json["error"] == "KubernetesHostCertificateError", refused.attached.text
+    Machine(instance, config(cluster, tokenReviewerJwt=reviewer)).works(app_token(cluster, namespace))
+
+
+def test_an_account_made_again_is_the_same_to_us(dev, cluster, namespace, reviewer):
+    """KV-25: names decide; the old account's token is the cluster's to refuse."""
+    machine = Machine(dev, config(cluster, tokenReviewerJwt=reviewer, allowedNamespaces=namespace, allowedNames="app"))
+    old = app_token(cluster, namespace)
+    machine.works(old)
+    cluster.kubectl("-n", namespace, "delete", "sa", "app")
+    until(lambda: machine.login(old).status == 401, "the cluster forgets the account", timeout=20)
+    machine.works(app_token(cluster, namespace))
+    machine.fails(old, 401, "KubernetesTokenReviewError")
+
+
 def test_junk_is_refused_without_asking(new_dev, cluster, namespace, reviewer):
     """Once keys are known to be the cluster's, junk costs it nothing, and honest logins go on."""
     instance = new_dev("--verdict-cache", "0s")
@@ -271,7 +293,7 @@ class Door:
 
 
 def test_a_dead_cluster_leaves_room_for_others(dev, cluster, namespace, reviewer):
-    """Half of the slow lane at most waits for it: others are refused at once, and logins elsewhere go on."""
+    """KH-20: it takes connections and never answers. Half of the slow lane at most waits for it: others are refused at once, and logins elsewhere go on."""
     door = Door(cluster)
     dead = Machine(dev, config(cluster, kubernetesHost=door.url, tokenReviewerJwt=reviewer))
     alive = Machine(dev, config(cluster, tokenReviewerJwt=reviewer))
@@ -279,6 +301,7 @@ def test_a_dead_cluster_leaves_room_for_others(dev, cluster, namespace, reviewer
     for token in tokens:
         dead.works(token)
     door.is_shut = True
+    shut = time.monotonic()
     with ThreadPoolExecutor(32) as pool:
         waiting = [pool.submit(dead.login, tokens[i % len(tokens)]) for i in range(32)]
         until(lambda: sum(login.done() for login in waiting) >= 28, "who finds no turn is refused", timeout=5)
@@ -287,6 +310,7 @@ def test_a_dead_cluster_leaves_room_for_others(dev, cluster, namespace, reviewer
             alive.works(tokens[0])
             assert time.monotonic() - began < 2
         answers = [login.result() for login in waiting]
+    assert 9 < time.monotonic() - shut < 12
     refused = [answer for answer in answers if answer.status == 503]
     assert len(refused) >= 28 and all(int(answer.headers["Retry-After"]) > 0 for answer in refused)
     assert {answer.json["error"] for answer in answers} == {"ServiceUnavailable", "KubernetesConnectionTimeout"}

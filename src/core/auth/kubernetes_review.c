@@ -156,7 +156,8 @@ struct pn_cluster_place pn_kubernetes_place(const struct pn_kubernetes_auth *aut
         auth->verification != PN_VERIFY_IN_CLUSTER &&
         pn_kube_host_parse(auth->kubernetesHost, &parsed, &ignored)) {
         pn_buf_add_be(&text, parsed.address.port, 2);
-        pn_buf_add(&text, parsed.address.host);
+        for (size_t i = 0; i < parsed.address.host.len; i++) /* names are of no case */
+            pn_buf_add_be(&text, (uint64_t)(parsed.address.host.ptr[i] | 0x20), 1);
     }
     pn_hash_sha256(pn_buf_str(&text), place.bytes);
     return place;

@@ -54,7 +54,7 @@ static void settle(unsigned number, struct pn_verdict v)
     pn_clusters_settle(clusters, &key, &v, pn_clock_wall_ms());
 }
 
-/* ---- verdicts ---- */
+/* ---- verdicts (D12) ---- */
 
 PN_TEST(a_verdict_is_kept_for_its_time)
 {

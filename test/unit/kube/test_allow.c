@@ -3,7 +3,7 @@
 
 #include "kube/allow.h"
 
-/* identity-auth.md §9: the cases by number; with our decisions where the contract names them. */
+/* identity-auth.md §9, D7: the cases by number; with our decisions where the contract names them. */
 static const struct {
     const char *id, *list, *value;
     bool is_match;

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stage.h"
+
+#include "core/auth/clusters.h"
+#include "core/auth/kubernetes_login.h"
+#include "core/auth/kubernetes_review.h"
+#include "core/auth/method.h"
+
+/* Kubernetes Auth's login over rows that no request can store, and beside a cluster that does not answer. */
+
+#define JWT "jwt-that-must-never-be-seen"
+
+/* A cluster that says what it is told to. */
+static struct port {
+    struct pn_reach_port port;
+    const char *says;
+    int asked;
+} cluster;
+
+static struct stage stage;
+static struct pn_clusters *clusters;
+static struct pn_uuid auth;
+static struct pn_err err;
+
+static bool send_it(const struct pn_reach_port *port, struct pn_call *call,
+                    const struct pn_reach_to *to, const struct pn_reach_request *request,
+                    struct pn_reach_answer *out, enum pn_reach_fault *fault, struct pn_err *why)
+{
+    (void)port, (void)call, (void)to, (void)request, (void)why;
+    cluster.asked++;
+    *fault = PN_REACH_NO_FAULT;
+    *out = (struct pn_reach_answer){ .status = 201,
+                                     .content_type = PN_LIT("application/json"),
+                                     .body = pn_str_from(cluster.says) };
+    return true;
+}
+
+static bool insert_auth(struct pn_db_conn *tx, void *context, struct pn_err *why)
+{
+    const struct pn_uuid ids[] = { auth, stage.robot.id };
+
+    (void)context, (void)why;
+    stage_sql(tx,
+              "INSERT INTO identity_auths (id, identity_id, method, ttl_s, max_ttl_s, period_s,"
+              " uses_limit, trusted_ips, created_ms, updated_ms)"
+              " VALUES ($a, $b, $text, 60, 60, 0, 0, '[]', 1, 1)",
+              ids, PN_KUBERNETES_AUTH);
+    stage_sql(tx,
+              "INSERT INTO kubernetes_auths (auth_id, version, host, is_verified, review_mode,"
+              " verification, issuer, is_reviewed_too, allowed_namespaces, allowed_names,"
+              " allowed_audience) VALUES ($a, 1, $text, 0, 'api', 'token-review', '', 0, '', '', '')",
+              ids, "https://k8s.example.org");
+    return true;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    stage_start(&stage);
+    cluster =
+        (struct port){ .port.send = send_it, .says = "{\"kind\":\"TokenReview\",\"status\":{}}" };
+    clusters = pn_clusters_new(0, 1);
+    auth = pn_random_uuid();
+    err = (struct pn_err){ 0 };
+    CHECK_OK(pn_db_write(stage.db, insert_auth, NULL, &err), err);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    pn_clusters_free(clusters);
+    stage_stop(&stage);
+    return 0;
+}
+
+static bool log_in(void)
+{
+    pn_auto(pn_secret_freep) struct pn_secret *jwt = pn_secret_new(PN_LIT(JWT), &err);
+    struct pn_call call = stage_call(&stage, (struct pn_actor){ 0 });
+    struct pn_grant grant;
+
+    call.reach = &cluster.port;
+    call.clusters = clusters;
+    call.deadline_ms = INT64_MAX;
+    return pn_kubernetes_login_grant(&call, pn_uuid_str(stage.arena, stage.robot.id), jwt, PN_NONE,
+                                     &grant, &err);
+}
+
+static bool set_mode(struct pn_db_conn *tx, void *mode, struct pn_err *why)
+{
+    (void)why;
+    stage_sql(tx, "UPDATE kubernetes_auths SET review_mode = $text, host = NULL WHERE auth_id = $a",
+              &auth, mode);
+    return true;
+}
+
+PN_TEST(kh_07_to_09_what_cannot_be_reviewed_is_not_sent)
+{
+    /* KH-07, KH-08, KH-09 */
+    static const struct {
+        char mode[16];
+        const char *message;
+    } cases[] = {
+        { "api", "Kubernetes host is required when token review mode is set to API" },
+        { "gateway",
+          "Gateway or Gateway Pool is required when token review mode is set to Gateway" },
+        { "carrier-pigeon", "Invalid token review mode" },
+    };
+
+    for (size_t i = 0; i < PN_COUNT(cases); i++) {
+        char mode[16];
+
+        memcpy(mode, cases[i].mode, sizeof(mode));
+        CHECK_OK(pn_db_write(stage.db, set_mode, mode, &err), err);
+        CHECK(!log_in());
+        CHECK_STR(pn_str_from(err.message), cases[i].message);
+        CHECK_FAILS(false, err, BAD_REQUEST);
+    }
+    CHECK_EQ(cluster.asked, 0);
+}
+
+PN_TEST(a_refusal_is_recorded_without_the_token)
+{
+    CHECK_FAILS(log_in(), err, UNAUTHENTICATED);
+    CHECK_EQ(cluster.asked, 1);
+    cluster.says = "{\"kind\":\"TokenReview\",\"status\":{\"error\":\"" JWT " is bad\"}}";
+    CHECK(!log_in());
+    CHECK_STR(pn_str_from(err.message), "[REDACTED] is bad");
+    CHECK_FAILS(false, err, UNAUTHENTICATED);
+    stage_close(&stage); /* what is queued is written */
+    stage_open(&stage, true);
+    CHECK_EQ(stage_events(&stage, "login-identity-kubernetes-auth-failed"), 2);
+    CHECK(!stage_leaks(&stage, PN_LIT(JWT)));
+}
+
+PN_TEST(while_others_wait_for_it_a_dead_cluster_is_busy_and_leaves_no_record)
+{
+    const struct pn_kubernetes_auth same = { .kubernetesHost = PN_LIT("K8S.example.org:443") };
+    const struct pn_cluster_place place = pn_kubernetes_place(&same);
+    struct pn_cluster_turns *turns = pn_clusters_turns(clusters);
+
+    CHECK_OK(pn_cluster_turns_take(turns, &place, INT64_MAX, &err), err);
+    CHECK_FAILS(log_in(), err, BUSY);
+    CHECK_EQ(cluster.asked, 0);
+    pn_cluster_turns_give(turns, &place, false);
+    CHECK_FAILS(log_in(), err, UNAUTHENTICATED);
+    CHECK_EQ(cluster.asked, 1);
+    stage_close(&stage);
+    stage_open(&stage, true);
+    CHECK_EQ(stage_events(&stage, "login-identity-kubernetes-auth-failed"), 1);
+}
+
+#define LOGIN_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+PN_TEST_MAIN(LOGIN_TEST(kh_07_to_09_what_cannot_be_reviewed_is_not_sent),
+             LOGIN_TEST(a_refusal_is_recorded_without_the_token),
+             LOGIN_TEST(while_others_wait_for_it_a_dead_cluster_is_busy_and_leaves_no_record))
