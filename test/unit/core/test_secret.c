@@ -225,6 +225,30 @@ HOME_TEST(a_change_needs_the_right_to_what_was_and_what_becomes)
     CHECK_EQ(home_events(h, "update-secret"), 1);
 }
 
+HOME_TEST(nobody_renames_a_value_into_their_sight)
+{
+    struct pn_call call = owner(h);
+    const struct pn_project project = home_project(h, &call, "Sight");
+    struct pn_call some = vault_person(
+        h, project.id, "some@acme.test",
+        "[{'subject':'secrets','action':['describeSecret','edit']},{'subject':'secrets','action':"
+        "'readValue','conditions':{'secretName':{'$glob':'APP_*'}}}]");
+    struct pn_secrets_change c = { .secretKey = PN_LIT("DB_KEY"),
+                                   .newSecretName = PN_LIT("APP_KEY") };
+    struct pn_secrets_batch batch = vault_batch(project.id, "dev", "/", &c);
+    const struct pn_secrets_query query = vault_query(project.id, "/");
+    struct pn_err err = { 0 };
+    struct pn_list out;
+
+    vault_put(&call, project.id, "/", "DB_KEY", "1");
+    CHECK_FAILS(pn_secrets_change(&some, &batch, &out, &err), err, PERMISSION);
+    c.secretValue = PN_LIT("2"); /* what it was before would be read from its history */
+    CHECK_FAILS(pn_secrets_change(&some, &batch, &out, &err), err, PERMISSION);
+    CHECK_STR(vault_list(&some, &query), "/:DB_KEY=" PN_SECRETS_HIDDEN);
+    c.newSecretName = PN_LIT("DB_TWO");
+    CHECK_OK(pn_secrets_change(&some, &batch, &out, &err), err);
+}
+
 HOME_TEST(a_batch_does_not_tell_names_to_who_may_not_create_them)
 {
     struct pn_call call = owner(h);
@@ -458,6 +482,7 @@ PN_TEST_MAIN(T(values_comments_notes_and_metadata_lie_sealed), T(a_value_opens_i
              T(who_may_not_describe_sees_nothing),
              T(a_recursive_list_leaves_out_what_is_below_and_not_readable),
              T(a_change_needs_the_right_to_what_was_and_what_becomes),
+             T(nobody_renames_a_value_into_their_sight),
              T(a_batch_does_not_tell_names_to_who_may_not_create_them),
              T(nobody_moves_what_they_may_not_read), T(a_list_is_narrowed_by_tags_and_metadata),
              T(a_tag_of_another_project_is_none), T(conditions_may_name_tags_and_metadata),
