@@ -217,8 +217,42 @@ HOME_TEST(tokens_of_instance_administrators_are_theirs_to_make)
                 err, BOUNDARY);
 }
 
+/* An identity's rights in projects are not its role's in the organization: they are no way around one's own. */
+HOME_TEST(nobody_acts_in_a_project_as_an_identity_that_may_do_more)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test"),
+                   ann = home_new_person(h, "ann@acme.test", "member");
+    struct pn_project project = home_project(h, &admin, "p");
+    const struct pn_project_role roles[] = { { .role = PN_LIT("admin") },
+                                             { .role = PN_LIT("viewer") } };
+    const struct pn_token_terms_in terms = { .has_ttl = false };
+    struct pn_str email = PN_LIT("ann@acme.test"), member = PN_LIT("member");
+    struct pn_project_member in_project;
+    struct pn_identity robot;
+    struct pn_auth_method method;
+    struct pn_list added;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(
+        pn_identity_make(&admin, &(struct pn_identity_in){ .name = PN_LIT("robot") }, &robot, &err),
+        err);
+    CHECK_OK(
+        pn_project_member_add_identity(&admin, project.id, robot.id, roles, 1, &in_project, &err),
+        err);
+    CHECK_FAILS(pn_token_auth_attach(&ann, robot.id, &terms, &method, &err), err, BOUNDARY);
+    CHECK_OK(pn_project_member_add_users(&admin, project.id, (struct pn_strs){ &email, 1 },
+                                         (struct pn_strs){ &member, 1 }, &added, &err),
+             err);
+    CHECK_FAILS(pn_token_auth_attach(&ann, robot.id, &terms, &method, &err), err, BOUNDARY);
+    CHECK_OK(pn_project_member_set_roles(&admin, project.id, PN_MEMBER_IDENTITIES, robot.id,
+                                         &roles[1], 1, &in_project, &err),
+             err);
+    CHECK_OK(pn_token_auth_attach(&ann, robot.id, &terms, &method, &err), err);
+}
+
 PN_TEST_MAIN(T(organization_roles_are_the_contracts), T(project_roles_are_the_contracts),
              T(a_refusal_names_action_and_subject), T(other_organizations_projects_do_not_exist),
              T(members_of_the_organization_are_not_members_of_its_projects),
              T(a_temporary_role_holds_for_its_time), T(nobody_grants_more_than_they_hold),
-             T(tokens_of_instance_administrators_are_theirs_to_make))
+             T(tokens_of_instance_administrators_are_theirs_to_make),
+             T(nobody_acts_in_a_project_as_an_identity_that_may_do_more))
