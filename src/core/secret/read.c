@@ -40,17 +40,35 @@ static bool refuse_missing(struct pn_str name, struct pn_err *err)
                    PN_ARG(pn_str_slice(name, 0, PN_SECRETS_MAX_NAME)));
 }
 
-static bool record(struct pn_call *call, const char *type, const struct pn_secrets_query *query,
-                   struct pn_str path, struct pn_list items, bool is_single, struct pn_err *err)
+/* One secret, where it lies: an import may have brought it from elsewhere. */
+static bool record_one(struct pn_call *call, struct pn_secret_item *item, struct pn_err *err)
 {
-    return pn_secrets_record_read(call,
-                                  &(struct pn_secrets_event){ .type = type,
-                                                              .project_id = query->project_id,
-                                                              .environment = query->environment,
-                                                              .path = path,
-                                                              .items = items,
-                                                              .is_single = is_single },
-                                  err);
+    return pn_secrets_record_read(
+        call,
+        &(struct pn_secrets_event){ .type = "get-secret",
+                                    .project_id = item->workspace,
+                                    .environment = item->environment,
+                                    .path = item->secretPath,
+                                    .items = { .items = item, .count = 1 },
+                                    .is_single = true },
+        err);
+}
+
+/* How many were shown, those of imports with them. */
+static bool record_list(struct pn_call *call, const struct pn_secrets_query *query,
+                        struct pn_str path, const struct pn_secrets_found *found,
+                        struct pn_err *err)
+{
+    struct pn_secrets_event event = { .type = "get-secrets",
+                                      .project_id = query->project_id,
+                                      .environment = query->environment,
+                                      .path = path,
+                                      .items = found->secrets };
+    const struct pn_secrets_import *imports = found->imports.items;
+
+    for (size_t i = 0; i < found->imports.count; i++)
+        event.items.count += imports[i].secrets.count; /* a list is recorded by its length */
+    return pn_secrets_record_read(call, &event, err);
 }
 
 /* Who may describe no secret at all is told so, before anything is looked for. */
@@ -238,7 +256,7 @@ bool pn_secrets_list(struct pn_call *call, const struct pn_secrets_query *query,
         return false;
     is_listed = list_all(&l, path, out, err);
     pn_expansion_free(l.expansion);
-    return is_listed && record(call, "get-secrets", query, path, out->secrets, false, err);
+    return is_listed && record_list(call, query, path, out, err);
 }
 
 /* ---- get ---- */
@@ -289,9 +307,7 @@ bool pn_secrets_get(struct pn_call *call, const struct pn_secrets_query *query, 
     if (query->version > 0 && !pn_secrets_take_version(call, query->version, out, err))
         return false;
     return show(call, ability, query->has_values, out, err) &&
-           expand(call, ability, query, &expansion, out, err) &&
-           record(call, "get-secret", query, out->secretPath,
-                  (struct pn_list){ .items = out, .count = 1 }, true, err);
+           expand(call, ability, query, &expansion, out, err) && record_one(call, out, err);
 }
 
 /* ---- by id ---- */
@@ -346,15 +362,9 @@ bool pn_secrets_get_by_id(struct pn_call *call, struct pn_uuid id, bool has_valu
                           struct pn_secret_item *out, struct pn_err *err)
 {
     const struct pn_ability *ability;
-    struct pn_secrets_query query;
 
-    if (!find_by_id(call, id, out, &ability, err))
-        return false;
-    query =
-        (struct pn_secrets_query){ .project_id = out->workspace, .environment = out->environment };
-    return show(call, ability, has_values, out, err) &&
-           record(call, "get-secret", &query, out->secretPath,
-                  (struct pn_list){ .items = out, .count = 1 }, true, err);
+    return find_by_id(call, id, out, &ability, err) && show(call, ability, has_values, out, err) &&
+           record_one(call, out, err);
 }
 
 bool pn_secrets_versions(struct pn_call *call, struct pn_uuid id, int64_t offset, int64_t limit,
@@ -362,7 +372,6 @@ bool pn_secrets_versions(struct pn_call *call, struct pn_uuid id, int64_t offset
 {
     const struct pn_ability *ability;
     struct pn_secrets_version *versions;
-    struct pn_secrets_query query;
     struct pn_secret_item newest;
 
     if (!find_by_id(call, id, &newest, &ability, err) ||
@@ -375,8 +384,5 @@ bool pn_secrets_versions(struct pn_call *call, struct pn_uuid id, int64_t offset
         if (!show(call, ability, true, &versions[i].item, err))
             return false;
     }
-    query = (struct pn_secrets_query){ .project_id = newest.workspace,
-                                       .environment = newest.environment };
-    return record(call, "get-secret", &query, newest.secretPath,
-                  (struct pn_list){ .items = &newest, .count = 1 }, true, err);
+    return record_one(call, &newest, err);
 }
