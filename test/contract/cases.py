@@ -3,8 +3,9 @@
 """
 cases.py [FOLDER/cases.txt…]: which of the contracts' numbered cases no test names, with the reason; TAP.
 
-A case counts as covered when a file of test/contract, test/unit or test/integ names its number. One that is neither covered
-nor has a reason in cases.txt is a failure, and so is a reason for a case that is covered.
+A case counts as covered when a file of test/contract, test/unit or test/integ names its number, or does so in the name of a
+test: c5_…, c59_to_c62_…, test_c88_…. One that is neither covered nor has a reason in cases.txt is a failure, and so is a reason for
+a case that is covered.
 """
 import json
 import re
@@ -13,7 +14,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 RANGE = re.compile(r"([A-Z]+-?)(\d+)(?:…(\d+))?(?:: (.+))?")
-NUMBER = re.compile(r"\b([A-Z]{2}-|D)(\d+(?:…\d+)?(?:, \d+(?:…\d+)?)*)")
+NUMBER = re.compile(r"\b([A-Z]{2}-|C-|D)(\d+(?:…\d+)?(?:, \d+(?:…\d+)?)*)")
+FUNCTION = re.compile(r"(?:(?:PN|STAGE)_TEST\(|def test_)((?:c\d+_(?:to_)?)+)")
+IN_FUNCTION = re.compile(r"c(\d+)_(?:to_c(\d+))?")
 
 
 def numbers(prefix, first, last):
@@ -42,7 +45,11 @@ def named():
     """What the tests name: KV-03, or KV-01…05, 07 for several."""
     found = set()
     for path in [*HERE.glob("*/*.json"), *(HERE.parent / "unit").glob("*/*.c"), *(HERE.parent / "integ").glob("*.py")]:
-        for prefix, several in NUMBER.findall(text_of(path)):
+        text = text_of(path)
+        for name in FUNCTION.findall(text):
+            for first, last in IN_FUNCTION.findall(name):
+                found |= set(numbers("C-", first, last))
+        for prefix, several in NUMBER.findall(text):
             for one in several.split(", "):
                 first, _, last = one.partition("…")
                 found |= set(numbers(prefix, first, last))

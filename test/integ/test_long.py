@@ -50,7 +50,7 @@ def resident_kib(pid):
 
 
 def test_large_bodies_grow_nobody(newest_kubectl, cluster, postern_split, namespace):
-    """5 GiB of log through the chain: no process grows by more than 16 MiB."""
+    """5 GiB through the chain: no process grows by more than 16 MiB."""
     account = postern_split.connect(cluster, cluster.token("large", namespace, role="edit"))
     cluster.kubectl("-n", namespace, "run", "talker", "--image=any", "--", "sleep", "10000")
     cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/talker", "--timeout=60s")

@@ -73,7 +73,7 @@ def test_kubectl_through_the_clients_proxy(case, postern, account, newest_kubect
 
 
 def test_what_the_gateway_says(postern, account):
-    """C-43 … C-47."""
+    """C-43…46 and C-49, as the client hears them."""
     answer = session(postern, account)
     assert client("say", "infisical-health", answer=answer) == (b'{"status":"ok","heartbeatTTL":180}\n', "")
     assert client("say", "infisical-ping", answer=answer) == (b"PONG\n", "")

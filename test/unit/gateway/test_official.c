@@ -97,6 +97,7 @@ static struct pn_cert cert_of(struct world *w, struct pn_uuid gateway, int64_t u
     call_run((w), (struct ask){ .method = "GET", .target = (path), __VA_ARGS__ })
 
 /* C-43 to C-46: to the byte, and then the end; nothing is asked of server or cluster for it. */
+/* C-43…46, and C-49: a TCP proxy is none of them. */
 PN_TEST(what_is_said_under_each_protocol)
 {
     static const char capabilities[] =

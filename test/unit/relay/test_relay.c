@@ -638,6 +638,7 @@ PN_TEST(what_is_no_client_hello_is_closed)
     world_free(w);
 }
 
+/* C-34 */
 PN_TEST(a_hello_in_single_bytes_is_understood_and_silence_is_not_waited_for)
 {
     struct world *w = world_with_relay();
@@ -677,6 +678,7 @@ PN_TEST(a_users_certificate_opens_no_tunnel)
     world_free(w);
 }
 
+/* C-30: the relay does not wait for an old tunnel to be found dead. */
 PN_TEST(the_newest_tunnel_of_a_key_replaces_the_old_one)
 {
     struct world *w = world_with_relay();
