@@ -197,6 +197,12 @@ static inline void tell(struct stage *stage, int *what)
     sem_post(&stage->news);
 }
 
+/* How often it was told so far, by another thread. */
+static inline int told(const int *what)
+{
+    return __atomic_load_n(what, __ATOMIC_ACQUIRE);
+}
+
 /* ---- an HTTP/2 peer over a blocking socket ---- */
 
 #define PEER_STREAMS 64

@@ -488,7 +488,7 @@ PN_TEST(a_farewell_waits_for_its_place_and_ends_properly)
     EXPECT(client, "c" FAREWELL);
     EXPECT_END(client);
     CHECK(is_reset(upstream));
-    CHECK_EQ(w.done, 0); /* the client still has to read it */
+    CHECK_EQ(told(&w.done), 0); /* the client still has to read it */
     close(client);
     AWAIT(&w.stage, w.done, 1);
     CHECK_EQ(w.result.request_bytes, 0);
