@@ -78,7 +78,8 @@ static double commits_per_s(const char *dir, double seconds)
         fail("cannot open the database");
     run(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; DROP TABLE IF EXISTS t;"
             "CREATE TABLE t (id INTEGER PRIMARY KEY, k TEXT UNIQUE, v BLOB)");
-    if (sqlite3_prepare_v2(db, "INSERT INTO t (k, v) VALUES (?, ?)", -1, &insert, NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(db, "INSERT INTO t (k, v) VALUES (?, ?)", -1, &insert, NULL) !=
+        SQLITE_OK)
         fail("cannot prepare");
     for (begun = now(); now() < begun + seconds; rows++) {
         snprintf(key, sizeof(key), "secret-%ld", rows);

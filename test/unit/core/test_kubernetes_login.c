@@ -45,11 +45,12 @@ static bool insert_auth(struct pn_db_conn *tx, void *context, struct pn_err *why
               " uses_limit, trusted_ips, created_ms, updated_ms)"
               " VALUES ($a, $b, $text, 60, 60, 0, 0, '[]', 1, 1)",
               ids, PN_KUBERNETES_AUTH);
-    stage_sql(tx,
-              "INSERT INTO kubernetes_auths (auth_id, version, host, is_verified, review_mode,"
-              " verification, issuer, is_reviewed_too, allowed_namespaces, allowed_names,"
-              " allowed_audience) VALUES ($a, 1, $text, 0, 'api', 'token-review', '', 0, '', '', '')",
-              ids, "https://k8s.example.org");
+    stage_sql(
+        tx,
+        "INSERT INTO kubernetes_auths (auth_id, version, host, is_verified, review_mode,"
+        " verification, issuer, is_reviewed_too, allowed_namespaces, allowed_names,"
+        " allowed_audience) VALUES ($a, 1, $text, 0, 'api', 'token-review', '', 0, '', '', '')",
+        ids, "https://k8s.example.org");
     return true;
 }
 
