@@ -269,7 +269,7 @@ static void id_of(const struct pn_route *r, char out[MAX_NAME])
 
         if (is_plain)
             out[len++] = *path;
-        else if (out[len - 1] != '_')
+        else if (len > 0 && out[len - 1] != '_')
             out[len++] = '_';
         pn_assert(len + 1 < MAX_NAME);
     }

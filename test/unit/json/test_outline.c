@@ -115,8 +115,7 @@ PN_TEST(what_is_refused)
         "a: 1\rb: 2\n",
         "a: \"x\xe2\x80\xa8y\"\n",
         "a: \"x\xc2\x85y\"\n",
-        "\xef\xbb\xbf"
-        "a: 1\n",
+        "\xef\xbb\xbf\x61: 1\n",
         "a: *nobody\n: b: c\n",
     };
 
