@@ -8,11 +8,24 @@
 #include "core/secret/sealed.h"
 #include "crypto/random.h"
 
+#include <string.h>
+
 /* ---- rules of texts ---- */
 
 static bool is_white(char byte)
 {
     return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
+/* Byte by byte: what formats text stops at a NUL. */
+static struct pn_str with_newline(struct pn_arena *arena, struct pn_str value)
+{
+    char *bytes = pn_new(arena, char, value.len + 1);
+
+    if (value.len > 0)
+        memcpy(bytes, value.ptr, value.len);
+    bytes[value.len] = '\n';
+    return pn_str_of(bytes, value.len + 1);
 }
 
 struct pn_str pn_secrets_normalize(struct pn_arena *arena, struct pn_str value)
@@ -28,7 +41,7 @@ struct pn_str pn_secrets_normalize(struct pn_arena *arena, struct pn_str value)
         return pn_str_slice(value, from, to + 1);
     if (!has_newline)
         return pn_str_slice(value, from, to);
-    return pn_arena_printf(arena, "%.*s\n", PN_ARG(pn_str_slice(value, from, to)));
+    return with_newline(arena, pn_str_slice(value, from, to));
 }
 
 bool pn_secrets_is_name(struct pn_str text)
