@@ -396,7 +396,8 @@ static bool pam_access(struct pn_cli *cli, int *exit_code, struct pn_err *err)
         return false;
     hold_signals(); /* before any thread exists: only we take these */
     done = open_road(&visit, is_remembered, port, err);
-    if (is_interrupted()) {
+    if (is_interrupted() &&
+        (!done || pn_cli_rest(cli) != NULL)) { /* an open road ends as by Ctrl-C */
         *exit_code = 128 + pending_signal();
         done = true;
     } else if (done && pn_cli_rest(cli) != NULL) {

@@ -148,7 +148,7 @@ def test_constrained_impersonation_and_a_renewed_token(cluster, new_dev, namespa
 
     def used():
         return {credential_of(event) for event in cluster.audit(
-            lambda event: event["user"]["username"].endswith(":postern-gateway-dev") and "impersonatedUser" in event)}
+            lambda event: event["user"].get("username", "").endswith(":postern-gateway-dev") and "impersonatedUser" in event)}
 
     with access(dev.user(), viewer) as kubeconfig:
         run = newest_kubectl.using(kubeconfig)
