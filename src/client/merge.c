@@ -547,8 +547,8 @@ static bool remove_from(struct pn_arena *arena, const char *file, struct pn_str 
         return false;
     *state = (struct state){ .file = file };
     return unlock(lock,
-                  load(arena, state, err) &&
-                      (!has_entry(state, name, pid) || remove_locked(arena, state, name, pid, err)),
+                  load(arena, state, err) && (!state->is_there || !has_entry(state, name, pid) ||
+                                              remove_locked(arena, state, name, pid, err)),
                   err);
 }
 
