@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "crypto/random.h"
 #include "base/map.h"
+#include "net/egress.h"
 #include "sys/sys.h"
 
 static void ending_signals(sigset_t *signals)
@@ -50,6 +51,7 @@ static bool is_used_up(const char *token_file, const char *state_dir)
 bool pn_daemon_prepare(struct pn_cli *cli, const char *role, struct pn_daemon *out,
                        struct pn_err *err)
 {
+    const struct pn_egress *egress;
     struct pn_str ca_file;
     struct pn_client_config *config;
     const char *file;
@@ -67,7 +69,8 @@ bool pn_daemon_prepare(struct pn_cli *cli, const char *role, struct pn_daemon *o
     pn_random_bytes(seed, sizeof seed);
     pn_map_seed(seed);
     pn_log_init(pn_cli_has(cli, "debug") ? PN_DEBUG : PN_INFO, STDERR_FILENO, role);
-    if (!check_name(pn_cli_arg(cli, 0), err) || !pn_cli_config(cli, &config, err))
+    if (!check_name(pn_cli_arg(cli, 0), err) || !pn_cli_config(cli, &config, err) ||
+        !pn_egress_of_process(&egress, err)) /* now, rather than at each dial */
         return false;
     if (config->domain.len == 0)
         return pn_fail(err, PN_USAGE, "the server is not known: --domain URL or POSTERN_DOMAIN");

@@ -16,6 +16,7 @@
 #include "gateway/gateway.h"
 #include "json/settings.h"
 #include "json/writer.h"
+#include "net/egress.h"
 #include "net/dial.h"
 #include "relay/relay.h"
 #include "server/dev.h"
@@ -86,6 +87,7 @@ static bool load_settings(struct pn_cli *cli, struct pn_settings **out, struct p
 static bool harden(const struct pn_settings *settings, struct pn_err *err)
 {
     enum pn_log_level level;
+    const struct pn_egress *egress;
     uint8_t seed[16];
 
     if (!pn_log_level_parse(pn_str_from(settings->log_level), &level))
@@ -98,7 +100,7 @@ static bool harden(const struct pn_settings *settings, struct pn_err *err)
     pn_process_raise_files();
     pn_random_bytes(seed, sizeof(seed));
     pn_map_seed(seed);
-    return true;
+    return pn_egress_of_process(&egress, err); /* a bad setting now, rather than at each dial */
 }
 
 /* Written last, and whole: who waits for the file may use all that it names. */

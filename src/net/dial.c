@@ -9,11 +9,24 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/egress.h"
 #include "net/resolve.h"
+
+#define READ_BYTES ((size_t)2048)
+
+/* Where a connection is led: to `to` itself, or to a proxy that is then asked for it. */
+struct way {
+    const struct pn_egress *egress;
+    struct pn_endpoint to;
+    const struct pn_endpoint *proxy; /* NULL: none */
+};
+
+enum phase { RESOLVING, CONNECTING, ASKING, AWAITING }; /* the last two: of a proxy */
 
 struct pn_dial {
     struct pn_loop *loop;
-    struct pn_endpoint to;
+    struct way way;
+    enum phase phase;
     pn_dial_fn *done;
     void *owner;
     int64_t due_ms;
@@ -24,15 +37,34 @@ struct pn_dial {
     size_t at; /* the address being tried, + 1 */
     struct pn_poll *poll;
     int fd;
-    struct pn_err err; /* of the last address */
+    struct pn_buf talk; /* what is still to be sent to the proxy; then what came of its answer */
+    struct pn_err err;  /* of the last address */
 };
 
-/* Addresses are for the operator: the message names the host only when it is a name. */
-static bool fail_connect(const struct pn_endpoint *to, int cause, struct pn_err *err)
+static bool choose_way(const struct pn_endpoint *to, struct way *out, struct pn_err *err)
 {
+    *out = (struct way){ .to = *to };
+    if (!pn_egress_of_process(&out->egress, err))
+        return false;
+    out->proxy = pn_egress_proxy(out->egress, to);
+    return true;
+}
+
+/* What is resolved and connected to. */
+static const struct pn_endpoint *first_hop(const struct way *way)
+{
+    return way->proxy != NULL ? way->proxy : &way->to;
+}
+
+/* Addresses are for the operator: the message names the host only when it is a name. */
+static bool fail_connect(const struct way *way, int cause, struct pn_err *err)
+{
+    const struct pn_endpoint *to = first_hop(way);
     struct pn_addresses unused;
     bool is_literal = pn_resolve_literal(to, &unused);
-    const char *whom = is_literal ? "the server" : to->host;
+    const char *whom = way->proxy != NULL ? "the proxy of HTTPS_PROXY"
+                       : is_literal       ? "the server"
+                                          : to->host;
 
     pn_err_clear(err);
     if (cause == ETIMEDOUT)
@@ -78,6 +110,19 @@ static int64_t share_ms(int64_t left_ms, size_t addresses_left)
     return left_ms <= 0 ? 0 : left_ms / (int64_t)addresses_left + 1;
 }
 
+/* Into what there is of an answer: bytes, 0 at its end (a full buffer is one), -1 not yet. */
+static ssize_t read_some(int fd, struct pn_buf *answer)
+{
+    size_t want =
+        answer->max_bytes - answer->len < READ_BYTES ? answer->max_bytes - answer->len : READ_BYTES;
+    char *room = want > 0 ? pn_buf_room(answer, want) : NULL;
+    ssize_t got = room != NULL ? recv(fd, room, want, 0) : 0;
+
+    if (got > 0)
+        pn_buf_grew(answer, (size_t)got);
+    return got >= 0 ? got : errno == EAGAIN || errno == EINTR ? -1 : 0;
+}
+
 /* ---- on a loop ---- */
 
 static void forget(struct pn_dial *dial)
@@ -90,6 +135,7 @@ static void forget(struct pn_dial *dial)
         pn_poll_close(dial->poll, dial->fd);
     else if (dial->fd >= 0)
         close(dial->fd);
+    pn_buf_drop(&dial->talk);
     pn_heap_free(dial);
 }
 
@@ -126,19 +172,87 @@ static void connected(struct pn_dial *dial)
     end(dial, socket);
 }
 
-static void on_connect(void *dial_, unsigned events)
-{
-    struct pn_dial *dial = dial_;
-    int cause = connect_result(dial->fd);
+/* ---- … and through a proxy ---- */
 
-    (void)events;
-    if (cause == 0) {
-        connected(dial);
+static void fail_talk(struct pn_dial *dial, const char *what)
+{
+    pn_err_clear(&dial->err);
+    (void)pn_fail(&dial->err, PN_UNREACHABLE, "the proxy of HTTPS_PROXY %s", what);
+    (void)pn_within(&dial->err, "dial %s port %u", dial->way.to.host, dial->way.to.port);
+    drop_attempt(dial);
+    end(dial, NULL);
+}
+
+static void send_question(struct pn_dial *dial)
+{
+    ssize_t sent = send(dial->fd, dial->talk.ptr, dial->talk.len, MSG_NOSIGNAL);
+
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+        fail_talk(dial, "broke the connection");
         return;
     }
-    (void)fail_connect(&dial->to, cause, &dial->err);
-    drop_attempt(dial);
-    try_next(dial);
+    pn_buf_consume(&dial->talk, sent > 0 ? (size_t)sent : 0);
+    if (dial->talk.len > 0)
+        return;
+    dial->phase = AWAITING;
+    pn_poll_want(dial->poll, PN_POLL_READ);
+}
+
+static void read_answer(struct pn_dial *dial)
+{
+    enum pn_egress_verdict verdict = PN_EGRESS_MORE;
+    ssize_t got = read_some(dial->fd, &dial->talk);
+
+    if (got < 0)
+        return;
+    pn_err_clear(&dial->err);
+    if (got > 0)
+        verdict = pn_egress_answer(pn_buf_str(&dial->talk), &dial->way.to, &dial->err);
+    if (verdict == PN_EGRESS_OPEN) {
+        connected(dial);
+    } else if (verdict == PN_EGRESS_REFUSED) {
+        drop_attempt(dial);
+        end(dial, NULL);
+    } else if (got == 0) {
+        fail_talk(dial, "hung up without an answer");
+    }
+}
+
+static void ask_proxy(struct pn_dial *dial)
+{
+    int64_t left_ms = dial->due_ms - pn_loop_now_ms(dial->loop);
+
+    dial->phase = ASKING;
+    pn_egress_ask(dial->way.egress, &dial->way.to, &dial->talk);
+    pn_timer_start(dial->loop, &dial->timer, left_ms > 0 ? left_ms : 0);
+    send_question(dial);
+}
+
+static void on_connect(struct pn_dial *dial)
+{
+    int cause = connect_result(dial->fd);
+
+    if (cause != 0) {
+        (void)fail_connect(&dial->way, cause, &dial->err);
+        drop_attempt(dial);
+        try_next(dial);
+    } else if (dial->way.proxy != NULL) {
+        ask_proxy(dial);
+    } else {
+        connected(dial);
+    }
+}
+
+static void on_event(void *dial_, unsigned events PN_UNUSED)
+{
+    struct pn_dial *dial = dial_;
+
+    switch (dial->phase) {
+    case RESOLVING: break;
+    case CONNECTING: on_connect(dial); break;
+    case ASKING: send_question(dial); break;
+    case AWAITING: read_answer(dial); break;
+    }
 }
 
 static void try_next(struct pn_dial *dial)
@@ -150,13 +264,14 @@ static void try_next(struct pn_dial *dial)
 
         if (cause == 0 || cause == EINPROGRESS) {
             pn_err_clear(&dial->err);
-            if (!pn_poll_new(dial->loop, dial->fd, on_connect, dial, &dial->poll, &dial->err))
+            dial->phase = CONNECTING;
+            if (!pn_poll_new(dial->loop, dial->fd, on_event, dial, &dial->poll, &dial->err))
                 break;
             pn_poll_want(dial->poll, PN_POLL_WRITE);
             pn_timer_start(dial->loop, &dial->timer, share_ms(left_ms, dial->addresses.count - at));
             return;
         }
-        (void)fail_connect(&dial->to, cause, &dial->err);
+        (void)fail_connect(&dial->way, cause, &dial->err);
     }
     end(dial, NULL);
 }
@@ -165,13 +280,14 @@ static void on_timeout(struct pn_timer *timer)
 {
     struct pn_dial *dial = pn_container_of(timer, struct pn_dial, timer);
 
-    (void)fail_connect(&dial->to, ETIMEDOUT, &dial->err);
-    if (dial->resolve != NULL) {
-        end(dial, NULL);
+    (void)fail_connect(&dial->way, ETIMEDOUT, &dial->err);
+    if (dial->phase == CONNECTING) {
+        drop_attempt(dial);
+        try_next(dial);
         return;
     }
     drop_attempt(dial);
-    try_next(dial);
+    end(dial, NULL);
 }
 
 static void on_resolved(void *dial_, const struct pn_addresses *addresses, const struct pn_err *err)
@@ -201,17 +317,19 @@ struct pn_dial *pn_dial(struct pn_loop *loop, const struct pn_endpoint *to, int6
 
     pn_on_loop(loop);
     dial->loop = loop;
-    dial->to = *to;
     dial->done = done;
     dial->owner = owner;
     dial->due_ms = pn_loop_now_ms(loop) + deadline_ms;
     dial->timer.run = on_timeout;
     dial->soon.run = on_soon;
     dial->fd = -1;
-    if (pn_resolve_literal(to, &dial->addresses)) {
+    dial->talk = pn_buf_init_wiped(PN_EGRESS_MAX_BYTES);
+    /* Of a bad setting there are no addresses: the first step ends it. */
+    if (!choose_way(to, &dial->way, &dial->err) ||
+        pn_resolve_literal(first_hop(&dial->way), &dial->addresses)) {
         pn_loop_soon(loop, &dial->soon);
     } else {
-        dial->resolve = pn_resolve(loop, to, on_resolved, dial);
+        dial->resolve = pn_resolve(loop, first_hop(&dial->way), on_resolved, dial);
         pn_timer_start(loop, &dial->timer, deadline_ms);
     }
     return dial;
@@ -225,16 +343,17 @@ void pn_dial_cancel(struct pn_dial *dial)
 
 /* ---- blocking ---- */
 
-static int wait_connected(int fd, int64_t until_ms)
+/* 0: ready; else why not. */
+static int wait_for(int fd, short events, int64_t until_ms)
 {
-    struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
+    struct pollfd poll_fd = { .fd = fd, .events = events };
 
     for (;;) {
         int64_t left_ms = until_ms - pn_clock_mono_ms();
         int ready = left_ms > 0 ? poll(&poll_fd, 1, left_ms < 60000 ? (int)left_ms : 60000) : 0;
 
         if (ready > 0)
-            return connect_result(fd);
+            return 0;
         if (ready < 0 && errno != EINTR)
             return errno;
         if (left_ms <= 0)
@@ -242,12 +361,18 @@ static int wait_connected(int fd, int64_t until_ms)
     }
 }
 
-int pn_dial_addresses(const struct pn_endpoint *to, const struct pn_addresses *addresses,
-                      int64_t deadline_ms, struct pn_err *err)
+static int wait_connected(int fd, int64_t until_ms)
+{
+    int cause = wait_for(fd, POLLOUT, until_ms);
+
+    return cause != 0 ? cause : connect_result(fd);
+}
+
+static int connect_blocking(const struct way *way, const struct pn_addresses *addresses,
+                            int64_t deadline_ms, struct pn_err *err)
 {
     int cause = ETIMEDOUT, fd = -1;
 
-    pn_on_worker();
     for (size_t at = 0; at < addresses->count; at++) {
         int64_t now_ms = pn_clock_mono_ms();
 
@@ -263,15 +388,78 @@ int pn_dial_addresses(const struct pn_endpoint *to, const struct pn_addresses *a
             close(fd);
         fd = -1;
     }
-    (void)fail_connect(to, cause, err);
+    (void)fail_connect(way, cause, err);
     return -1;
 }
 
-int pn_dial_blocking(const struct pn_endpoint *to, int64_t deadline_ms, struct pn_err *err)
+static bool send_all(int fd, struct pn_buf *bytes, int64_t deadline_ms)
+{
+    while (bytes->len > 0) {
+        ssize_t sent = send(fd, bytes->ptr, bytes->len, MSG_NOSIGNAL);
+
+        if (sent < 0 && errno != EAGAIN && errno != EINTR)
+            return false;
+        pn_buf_consume(bytes, sent > 0 ? (size_t)sent : 0);
+        if (bytes->len > 0 && wait_for(fd, POLLOUT, deadline_ms) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* The conversation with a proxy that is connected to. */
+static bool ask_blocking(const struct way *way, int fd, int64_t deadline_ms, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf talk = pn_buf_init_wiped(PN_EGRESS_MAX_BYTES);
+    enum pn_egress_verdict verdict = PN_EGRESS_MORE;
+
+    pn_egress_ask(way->egress, &way->to, &talk);
+    if (!send_all(fd, &talk, deadline_ms))
+        return pn_fail(err, PN_UNREACHABLE, "the proxy of HTTPS_PROXY broke the connection");
+    while (verdict == PN_EGRESS_MORE) {
+        ssize_t got = read_some(fd, &talk);
+
+        if (got > 0)
+            verdict = pn_egress_answer(pn_buf_str(&talk), &way->to, err);
+        else if (got == 0)
+            return pn_fail(err, PN_UNREACHABLE,
+                           "the proxy of HTTPS_PROXY hung up without an answer");
+        else if (wait_for(fd, POLLIN, deadline_ms) != 0)
+            return fail_connect(way, ETIMEDOUT, err);
+    }
+    return verdict == PN_EGRESS_OPEN;
+}
+
+static bool check(const struct way *way, const struct pn_dial_guard *guard,
+                  const struct pn_addresses *first_addresses, struct pn_err *err)
+{
+    struct pn_addresses literal;
+
+    if (guard == NULL || guard->check == NULL)
+        return true;
+    if (way->proxy == NULL)
+        return guard->check(guard->context, first_addresses, err);
+    return !pn_resolve_literal(&way->to, &literal) || guard->check(guard->context, &literal, err);
+}
+
+int pn_dial_blocking(const struct pn_endpoint *to, int64_t deadline_ms,
+                     const struct pn_dial_guard *guard, bool *is_resolved, struct pn_err *err)
 {
     struct pn_addresses addresses;
+    struct way way;
+    int fd;
 
-    if (!pn_resolve_blocking(to, deadline_ms, &addresses, err))
+    pn_on_worker();
+    if (is_resolved != NULL)
+        *is_resolved = false;
+    if (!choose_way(to, &way, err) ||
+        !pn_resolve_blocking(first_hop(&way), deadline_ms, &addresses, err) ||
+        !check(&way, guard, &addresses, err))
         return -1;
-    return pn_dial_addresses(to, &addresses, deadline_ms, err);
+    if (is_resolved != NULL)
+        *is_resolved = true;
+    fd = connect_blocking(&way, &addresses, deadline_ms, err);
+    if (fd < 0 || way.proxy == NULL || ask_blocking(&way, fd, deadline_ms, err))
+        return fd;
+    close(fd);
+    return -1;
 }

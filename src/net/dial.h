@@ -25,9 +25,10 @@ struct pn_url {
 bool pn_url_parse(struct pn_str text, struct pn_url *out, struct pn_err *err) PN_CHECKED;
 
 /*
- * Connects from a loop: names are resolved on the resolver lane (one small process-wide lane, the
- * only caller of getaddrinfo), addresses tried in turn until deadline_ms from now. `done` gets the
- * socket stream or the failure (PN_UNREACHABLE, PN_TIMEOUT), once, never from inside pn_dial.
+ * Connects from a loop, directly or through the proxy of net/egress.h: names are resolved on the
+ * resolver lane (one small process-wide lane, the only caller of getaddrinfo), addresses tried in
+ * turn until deadline_ms from now. `done` gets the socket stream or the failure (PN_UNREACHABLE,
+ * PN_TIMEOUT; PN_PROTOCOL, PN_USAGE: the proxy, or its setting), once, never from inside pn_dial.
  */
 struct pn_dial;
 typedef void pn_dial_fn(void *owner, struct pn_stream *socket, const struct pn_err *err);
@@ -35,17 +36,25 @@ struct pn_dial *pn_dial(struct pn_loop *loop, const struct pn_endpoint *to, int6
                         pn_dial_fn *done, void *owner);
 void pn_dial_cancel(struct pn_dial *dial); /* `done` will not be called */
 
-/* Blocking: a connected, non-blocking descriptor, or -1. `deadline_ms` is monotonic. Threads: worker. */
-int pn_dial_blocking(const struct pn_endpoint *to, int64_t deadline_ms, struct pn_err *err);
 /*
- * The same in two steps, for who must see the addresses before anything is sent to them: what was
- * resolved and checked is what is connected to. Refuses with `err`; one bad address refuses all.
+ * For who must see the addresses of `to` before anything is sent to them: what was resolved and
+ * checked is what is connected to. Refuses with `err`; one bad address refuses all. A name that a
+ * proxy resolves has no addresses to see: then only an IP literal is checked.
  */
 struct pn_addresses;
 typedef bool pn_dial_check_fn(void *context, const struct pn_addresses *addresses,
                               struct pn_err *err);
-int pn_dial_addresses(const struct pn_endpoint *to, const struct pn_addresses *addresses,
-                      int64_t deadline_ms, struct pn_err *err);
+struct pn_dial_guard {
+    pn_dial_check_fn *check; /* NULL: all are fine */
+    void *context;
+};
+/*
+ * Blocking: a connected, non-blocking descriptor, or -1; errors as above. `deadline_ms` is monotonic.
+ * `guard` may be NULL, and so may `is_resolved`: did it come as far as connecting?
+ * Threads: worker.
+ */
+int pn_dial_blocking(const struct pn_endpoint *to, int64_t deadline_ms,
+                     const struct pn_dial_guard *guard, bool *is_resolved, struct pn_err *err);
 
 /*
  * A listening socket on a loop. Accepts until descriptors run out, then pauses for 100 ms: clean

@@ -12,7 +12,6 @@
 
 #include "base/clock.h"
 #include "http/h1.h"
-#include "net/resolve.h"
 #include "net/tls_context.h"
 
 #define MAX_BODY_BYTES ((size_t)16 << 20)
@@ -224,15 +223,13 @@ static bool shake_hands(struct pn_fetcher *fetcher, int64_t deadline_ms, struct 
 
 static bool open_connection(struct pn_fetcher *fetcher, int64_t deadline_ms, struct pn_err *err)
 {
+    const struct pn_dial_guard guard = { fetcher->check, fetcher->check_context };
     struct connection *c = &fetcher->connection;
-    struct pn_addresses addresses;
+    bool is_resolved;
 
-    fetcher->fault = (struct pn_fetch_fault){ .phase = PN_FETCH_RESOLVE };
-    if (!pn_resolve_blocking(&fetcher->url.endpoint, deadline_ms, &addresses, err) ||
-        (fetcher->check != NULL && !fetcher->check(fetcher->check_context, &addresses, err)))
-        return false;
-    fetcher->fault.phase = PN_FETCH_CONNECT;
-    c->fd = pn_dial_addresses(&fetcher->url.endpoint, &addresses, deadline_ms, err);
+    fetcher->fault = (struct pn_fetch_fault){ 0 };
+    c->fd = pn_dial_blocking(&fetcher->url.endpoint, deadline_ms, &guard, &is_resolved, err);
+    fetcher->fault.phase = is_resolved ? PN_FETCH_CONNECT : PN_FETCH_RESOLVE;
     if (c->fd < 0)
         return false;
     fetcher->fault.phase = PN_FETCH_TLS;

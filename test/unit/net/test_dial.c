@@ -233,7 +233,7 @@ PN_TEST(a_dial_ends_at_its_deadline)
 
     struct pn_err err = { 0 };
 
-    CHECK_EQ(pn_dial_blocking(&w.at, pn_clock_mono_ms() + 30, &err), -1);
+    CHECK_EQ(pn_dial_blocking(&w.at, pn_clock_mono_ms() + 30, NULL, NULL, &err), -1);
     CHECK_EQ(err.code, PN_TIMEOUT);
     close(first);
     close(listening);
@@ -263,18 +263,18 @@ PN_TEST(blocking_dial_connects_and_refuses)
 
     listen_on(&w);
 
-    int fd = pn_dial_blocking(&w.at, pn_clock_mono_ms() + 5000, &err);
+    int fd = pn_dial_blocking(&w.at, pn_clock_mono_ms() + 5000, NULL, NULL, &err);
 
     CHECK(fd >= 0);
     close(fd);
     name = w.at;
     snprintf(name.host, sizeof(name.host), "%s", own_name());
-    fd = pn_dial_blocking(&name, pn_clock_mono_ms() + 5000, &err);
+    fd = pn_dial_blocking(&name, pn_clock_mono_ms() + 5000, NULL, NULL, &err);
     CHECK(fd >= 0);
     close(fd);
     pn_listener_close(w.listener);
     w.listener = NULL;
-    CHECK_EQ(pn_dial_blocking(&w.at, pn_clock_mono_ms() + 5000, &err), -1);
+    CHECK_EQ(pn_dial_blocking(&w.at, pn_clock_mono_ms() + 5000, NULL, NULL, &err), -1);
     CHECK_EQ(err.code, PN_UNREACHABLE);
     world_free(&w);
 }
@@ -284,7 +284,7 @@ PN_TEST(an_unknown_name_is_named)
     struct pn_err err = { 0 };
     const struct pn_endpoint name = { .host = "nobody.invalid", .port = 1 };
 
-    CHECK_EQ(pn_dial_blocking(&name, pn_clock_mono_ms() + 8000, &err), -1);
+    CHECK_EQ(pn_dial_blocking(&name, pn_clock_mono_ms() + 8000, NULL, NULL, &err), -1);
     CHECK(err.code == PN_UNREACHABLE || err.code == PN_TIMEOUT);
     CHECK(strstr(err.message, "the name nobody.invalid") != NULL);
 }
