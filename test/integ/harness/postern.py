@@ -42,8 +42,8 @@ class Cli:
         self.started = 0
 
     def env(self, extra=None):
-        env = clean_env(HOME=str(self.home), XDG_CONFIG_HOME=str(self.config), POSTERN_DOMAIN=self.instance.url,
-                        POSTERN_CA_FILE=self.instance.ca_file, POSTERN_PROJECT_ID=self.instance.project_id)
+        env = clean_env(HOME=str(self.home), XDG_CONFIG_HOME=str(self.config), POSTERN_DOMAIN=self.instance.domain or self.instance.url,
+                        POSTERN_CA_FILE=self.instance.ca_file, POSTERN_PROJECT_ID=self.instance.project_id) | self.instance.env
         if self.token:
             env["POSTERN_TOKEN"] = self.token
         return env | (extra or {})
@@ -71,6 +71,8 @@ class Instance:
 
     folder: Path
     url = relay = ca_file = project_id = token = None
+    domain = None  # as its processes and people know it, when that is not the url
+    env = {}  # what all of them find in their environment
     gateway_name = "dev"
     password = "correct horse battery staple"
 
@@ -169,13 +171,14 @@ class Split(Instance):
 
     gateway_name = "gateway-1"
 
-    def __init__(self, folder, relays=1):
-        self.folder = Path(folder)
+    def __init__(self, folder, relays=1, settings=None, env=None):
+        self.folder, self.env = Path(folder), env or {}
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "postern.json"  # JSON is YAML
-        config.write_text(json.dumps({"data": str(self.folder / "data"), "listen": free_address(), "rate-limits": False}))
-        self.server, self.ready = start_server(self.folder, "--config", config)
-        self.url, self.ca_file = self.ready["url"], self.ready["caFile"]
+        settings = {"data": str(self.folder / "data"), "listen": free_address(), "rate-limits": False} | (settings or {})
+        config.write_text(json.dumps(settings))
+        self.server, self.ready = start_server(self.folder, "--config", config, env=self.env)
+        self.url, self.ca_file = f"https://{settings['listen']}", self.ready["caFile"]
         first = self.ok("POST", "/api/v1/admin/bootstrap", {"email": "admin@example.org", "password": self.password,
                                                             "organization": "Split"}, token="")
         self.token = first["identity"]["credentials"]["token"]
