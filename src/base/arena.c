@@ -81,6 +81,12 @@ bool pn_arena_is_over(const struct pn_arena *arena)
     return arena->used > arena->budget;
 }
 
+bool pn_arena_require(const struct pn_arena *arena, size_t bytes, struct pn_err *err)
+{
+    return (!pn_arena_is_over(arena) && bytes <= arena->budget - arena->used) ||
+           pn_fail(err, PN_TOO_LARGE, "The answer is too large: ask for less at once");
+}
+
 size_t pn_arena_used(const struct pn_arena *arena)
 {
     return arena->used;

@@ -2,6 +2,7 @@
 #ifndef PN_BASE_ARENA_H
 #define PN_BASE_ARENA_H
 
+#include "base/err.h"
 #include "base/str.h"
 
 /*
@@ -18,6 +19,12 @@ void pn_arena_freep(struct pn_arena **arena);
 void pn_arena_reset(struct pn_arena *arena);
 bool pn_arena_is_over(const struct pn_arena *arena);
 size_t pn_arena_used(const struct pn_arena *arena);
+/*
+ * Room for `bytes` more within the budget: asked before taking in what comes from outside piece by piece, of
+ * which nobody knows how much there is. pn_column_str and pn_column_bytes (db/db.h) ask it themselves.
+ * Errors: PN_TOO_LARGE.
+ */
+bool pn_arena_require(const struct pn_arena *arena, size_t bytes, struct pn_err *err) PN_CHECKED;
 
 void *pn_arena_alloc(struct pn_arena *arena, size_t bytes, size_t align)
     __attribute__((returns_nonnull));

@@ -10,7 +10,7 @@
 void *pn_rows_add(struct pn_rows *rows)
 {
     if (rows->list.count == rows->capacity) {
-        size_t capacity = rows->capacity == 0 ? FIRST_ROWS : rows->capacity * 2;
+        size_t capacity = rows->capacity == 0 ? FIRST_ROWS : rows->capacity + rows->capacity / 2;
         void *grown =
             pn_arena_array(rows->arena, rows->item_bytes, capacity, _Alignof(max_align_t));
 

@@ -109,8 +109,11 @@ bool pn_query_end(struct pn_query *q, struct pn_err *err) PN_CHECKED;
 bool pn_query_run(struct pn_query *q, int64_t *changed, struct pn_err *err) PN_CHECKED;
 
 struct pn_uuid pn_column_uuid(struct pn_query *q, int column); /* NULL: zero */
-struct pn_str pn_column_str(struct pn_query *q, int column,
-                            struct pn_arena *arena); /* NULL: ptr NULL */
+/*
+ * Copies, NULL as ptr NULL. What finds no room in the arena's budget fails the query (PN_TOO_LARGE), so that a loop
+ * over rows that each have a text takes no more memory than the call may have.
+ */
+struct pn_str pn_column_str(struct pn_query *q, int column, struct pn_arena *arena);
 struct pn_str pn_column_bytes(struct pn_query *q, int column, struct pn_arena *arena);
 int64_t pn_column_int(struct pn_query *q, int column); /* NULL: 0 */
 bool pn_column_is_null(struct pn_query *q, int column);

@@ -302,10 +302,16 @@ struct pn_uuid pn_column_uuid(struct pn_query *q, int column)
     return id;
 }
 
+/* How many rows there are, and how large, is not the program's to say: what finds no room ends the query. */
 static struct pn_str copy(struct pn_query *q, int column, const void *bytes, struct pn_arena *arena)
 {
     size_t len = (size_t)sqlite3_column_bytes(q->stmt, column);
+    struct pn_err full = { 0 };
 
+    if (!pn_arena_require(arena, len + 1, &full)) {
+        *first_failure(q) = full;
+        return PN_NONE;
+    }
     return pn_arena_copy(arena, pn_str_of(bytes != NULL ? bytes : "", len));
 }
 

@@ -164,7 +164,9 @@ static bool run(struct running *r, const struct pn_match *m, const struct pn_req
         return false;
     if (!(m->route->is_raw ? run_raw(r, m, facts, err) : run_shaped(r, m, facts, err)))
         return false;
-    if (pn_arena_is_over(r->call.arena) || r->answer->body.is_full)
+    if (!pn_arena_require(r->call.arena, 0, err))
+        return false;
+    if (r->answer->body.is_full)
         return pn_fail(err, PN_TOO_LARGE, "The answer is too large: ask for less at once");
     if (m->route->has_etag)
         answer_conditionally(r, facts);

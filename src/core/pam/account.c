@@ -420,7 +420,7 @@ bool pn_pam_account_list(struct pn_call *call, const struct pn_pam_page *page, s
     q = pn_query(call->conn, SELECT_VIEW LIST_WHERE " ORDER BY r.name, a.name");
     bind_page(q, page, like);
     *total = 0;
-    while (!pn_arena_is_over(call->arena) && pn_query_next(q)) {
+    while (pn_query_next(q)) {
         struct pn_pam_account account;
         struct pn_permit_object asked;
 

@@ -186,7 +186,7 @@ bool pn_folders_list(struct pn_call *call, const struct pn_folder_at *at, bool i
         !pn_place_find(call, call->conn, at->project_id, at->environment, path, &place, err))
         return false;
     q = query_below(call, &place, is_recursive, modified_since_ms);
-    while (!pn_arena_is_over(call->arena) && pn_query_next(q)) {
+    while (pn_query_next(q)) {
         struct pn_folder folder = read_row(q, call->arena);
         const struct pn_permit_object asked = object(at->environment, parent_path(folder.path));
 

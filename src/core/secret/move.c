@@ -131,10 +131,8 @@ static bool move_one(struct moving *m, struct pn_db_conn *tx, struct pn_str id, 
 {
     struct pn_secret_item item, there;
 
-    if (pn_arena_is_over(m->call->arena))
-        return pn_fail(err, PN_TOO_LARGE, "The secrets are too large to be moved at once");
-    if (!find_secret(m, tx, id, &item, err) || !may_leave(m, &item, err) ||
-        !may_arrive(m, &item, "create", err) ||
+    if (!pn_arena_require(m->call->arena, 0, err) || !find_secret(m, tx, id, &item, err) ||
+        !may_leave(m, &item, err) || !may_arrive(m, &item, "create", err) ||
         !pn_secrets_find(m->call, tx, &m->to, item.secretKey, PN_SECRETS_OF_ALL, &there, err))
         return false;
     *(struct pn_secret_item *)pn_rows_add(&m->moved) = item;

@@ -107,7 +107,7 @@ bool pn_place_below(struct pn_call *call, const struct pn_place *place, struct p
                 is_root ? place->path : pn_arena_printf(call->arena, "%.*s/", PN_ARG(place->path)));
     pn_bind_str(q, "$to", /* '0' follows '/' */
                 is_root ? PN_LIT("0") : pn_arena_printf(call->arena, "%.*s0", PN_ARG(place->path)));
-    while (!pn_arena_is_over(call->arena) && pn_query_next(q)) {
+    while (pn_query_next(q)) {
         struct pn_place below = *place;
 
         below.folder_id = pn_column_uuid(q, 0);

@@ -98,11 +98,12 @@ struct listing {
 static bool list_item(struct listing *l, struct pn_secret_item *item, bool needs_value,
                       struct pn_err *err)
 {
+    if (!pn_arena_require(l->call->arena, 0,
+                          err)) /* asking takes some too, with tags and metadata */
+        return false;
     if (!pn_secrets_filter_match(&l->filter, item) ||
         !pn_secrets_may(l->call, l->ability, item, "describeSecret"))
         return true;
-    if (pn_arena_is_over(l->call->arena))
-        return pn_fail(err, PN_TOO_LARGE, "The answer is too large: ask for less at once");
     if (!show(l->call, l->ability, l->query->has_values, item, err) ||
         !expand(l->call, l->ability, l->query, &l->expansion, item, err))
         return false;
@@ -378,11 +379,9 @@ bool pn_secrets_versions(struct pn_call *call, struct pn_uuid id, int64_t offset
         !pn_secrets_load_versions(call, &newest, offset, limit, out, err))
         return false;
     versions = out->items;
-    for (size_t i = 0; i < out->count; i++) {
-        if (pn_arena_is_over(call->arena))
-            return pn_fail(err, PN_TOO_LARGE, "The answer is too large: ask for less at once");
-        if (!show(call, ability, true, &versions[i].item, err))
+    for (size_t i = 0; i < out->count; i++)
+        if (!pn_arena_require(call->arena, 0, err) ||
+            !show(call, ability, true, &versions[i].item, err))
             return false;
-    }
     return record_one(call, &newest, err);
 }

@@ -13,6 +13,8 @@ bool pn_sealed_open(struct pn_call *call, const struct pn_secret_item *item, con
 {
     pn_auto(pn_buf_drop) struct pn_buf plain = pn_buf_init_wiped(sealed.len + 1);
 
+    if (!pn_arena_require(call->arena, sealed.len, err))
+        return false;
     if (!pn_keyring_open_into(call->keyring, item->workspace, place_of(item, column), sealed,
                               &plain, err))
         return pn_within(err, "secret %s", pn_uuid_format(item->id).text);
@@ -28,6 +30,8 @@ bool pn_sealed_make(struct pn_call *call, const struct pn_secret_item *item, con
     *out = PN_NONE;
     if (plain.ptr == NULL)
         return true;
+    if (!pn_arena_require(call->arena, plain.len + PN_SEAL_OVERHEAD, err))
+        return false;
     if (!pn_keyring_seal(call->keyring, item->workspace, place_of(item, column), plain, &sealed,
                          err))
         return pn_within(err, "secret %s", pn_uuid_format(item->id).text);

@@ -98,18 +98,14 @@ bool pn_secrets_load(struct pn_call *call, struct pn_db_conn *conn, const struct
 
     pn_bind_uuid(q, "$folder", place->folder_id);
     bind_whose(q, call, whose);
-    while (!pn_arena_is_over(call->arena) && pn_query_next(q)) {
+    while (pn_query_next(q)) {
         struct pn_secret_item item;
 
         pn_secrets_read_row(q, call->arena, place, &item);
         add_row(&rows, &item, whose);
     }
     *out = rows.list;
-    if (!pn_query_end(q, err))
-        return false;
-    if (pn_arena_is_over(call->arena))
-        return pn_fail(err, PN_TOO_LARGE, "The answer is too large: ask for less at once");
-    return fill_rest(call, conn, rows.list, err);
+    return pn_query_end(q, err) && fill_rest(call, conn, rows.list, err);
 }
 
 bool pn_secrets_find(struct pn_call *call, struct pn_db_conn *conn, const struct pn_place *place,

@@ -68,7 +68,7 @@ bool pn_secrets_load_versions(struct pn_call *call, const struct pn_secret_item 
     pn_bind_uuid(q, "$id", item->id);
     pn_bind_int(q, "$limit", limit);
     pn_bind_int(q, "$offset", offset);
-    while (!pn_arena_is_over(call->arena) && pn_query_next(q)) {
+    while (pn_query_next(q)) {
         struct pn_secrets_version *version = pn_rows_add(&rows);
 
         version->id = pn_column_uuid(q, 0);
@@ -78,8 +78,6 @@ bool pn_secrets_load_versions(struct pn_call *call, const struct pn_secret_item 
     *out = rows.list;
     if (!pn_query_end(q, err))
         return false;
-    if (pn_arena_is_over(call->arena))
-        return pn_fail(err, PN_TOO_LARGE, "The answer is too large: ask for less at once");
     all = rows.list.items;
     for (size_t i = 0; i < rows.list.count; i++) {
         if (!open_metadata(call, &all[i].item, err))

@@ -63,8 +63,15 @@ PN_TEST(the_budget_is_soft_and_sticky)
 {
     pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(1000);
 
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_arena_require(arena, 1000, &err), err);
+    CHECK_FAILS(pn_arena_require(arena, 1001, &err), err, TOO_LARGE);
+    CHECK_FAILS(pn_arena_require(arena, SIZE_MAX, &err), err, TOO_LARGE);
     pn_arena_alloc(arena, 1000, 1);
     CHECK(!pn_arena_is_over(arena));
+    CHECK_OK(pn_arena_require(arena, 0, &err), err);
+    CHECK_FAILS(pn_arena_require(arena, 1, &err), err, TOO_LARGE);
     pn_arena_alloc(arena, 1, 1);
     CHECK(pn_arena_is_over(arena));
     pn_arena_alloc(arena, 900, 1);

@@ -455,6 +455,66 @@ HOME_TEST(a_request_touches_so_many_bytes)
     CHECK_OK(pn_secrets_create(&call, &batch, &out, &err), err);
 }
 
+/* Rows are small to write and large together: a call that cannot hold them says so and lives. */
+HOME_TEST(what_a_call_cannot_hold_is_refused)
+{
+    static char big[64 << 10];
+    struct pn_call call = owner(h);
+    const struct pn_project project = home_project(h, &call, "Room");
+    const struct pn_secrets_query query = vault_query(project.id, "/");
+    struct pn_secrets_pair pairs[16];
+    struct pn_secrets_change c[40];
+    struct pn_secrets_batch batch = vault_batch(project.id, "dev", "/", c);
+    struct pn_secret_item first = { .id = { { 0 } } };
+    struct pn_secrets_found found;
+    struct pn_err err = { 0 };
+    struct pn_list out;
+
+    memset(big, 'x', sizeof(big));
+    for (size_t i = 0; i < PN_COUNT(pairs); i++)
+        pairs[i] = (struct pn_secrets_pair){ .key = pn_arena_printf(h->arena, "k%zu", i),
+                                             .value = pn_str_of(big, 4096) };
+    batch.is_single = false;
+    for (size_t i = 0; i < PN_COUNT(c); i++)
+        c[i] = (struct pn_secrets_change){
+            .secretKey = pn_arena_printf(h->arena, "K%zu", i),
+            .secretValue = PN_LIT("v"),
+            .secretComment = pn_str_of(big, sizeof(big)),
+            .secretMetadata = { .items = pairs, .count = PN_COUNT(pairs) },
+            .has_secretMetadata = true,
+        };
+    for (size_t i = 0; i < PN_COUNT(c); i += 4) {
+        batch.changes = &c[i];
+        batch.count = 4;
+        CHECK_OK(pn_secrets_create(&call, &batch, &out, &err), err);
+    }
+    first = *(const struct pn_secret_item *)out.items;
+    for (size_t i = 0; i < PN_COUNT(c); i++) /* 40 versions of one */
+    {
+        c[i].secretKey = first.secretKey;
+        batch.changes = &c[i];
+        batch.count = 1;
+        CHECK_OK(pn_secrets_change(&call, &batch, &out, &err), err);
+    }
+
+    for (size_t i = 0; i < PN_COUNT(c); i++)
+        c[i].secretKey = pn_arena_printf(h->arena, "K%zu", i);
+    batch.changes = c;
+    batch.count = PN_COUNT(c);
+    call.arena = pn_arena_new((size_t)1 << 20);
+    CHECK_FAILS(pn_secrets_list(&call, &query, &found, &err), err, TOO_LARGE);
+    pn_arena_reset(call.arena);
+    CHECK_FAILS(pn_secrets_versions(&call, first.id, 0, 100, &out, &err), err, TOO_LARGE);
+    pn_arena_reset(call.arena);
+    CHECK_FAILS(pn_secrets_change(&call, &batch, &out, &err), err, TOO_LARGE);
+    pn_arena_reset(call.arena);
+    CHECK_FAILS(pn_secrets_delete(&call, &batch, &out, &err), err, TOO_LARGE);
+    pn_arena_reset(call.arena);
+    CHECK_OK(pn_secrets_versions(&call, first.id, 0, 2, &out, &err), err); /* a page fits */
+    pn_arena_free(call.arena);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM secrets"), PN_COUNT(c));
+}
+
 /* ---- the record of reads ---- */
 
 HOME_TEST(a_read_is_on_record_or_does_not_happen)
@@ -486,4 +546,5 @@ PN_TEST_MAIN(T(values_comments_notes_and_metadata_lie_sealed), T(a_value_opens_i
              T(a_batch_does_not_tell_names_to_who_may_not_create_them),
              T(nobody_moves_what_they_may_not_read), T(a_list_is_narrowed_by_tags_and_metadata),
              T(a_tag_of_another_project_is_none), T(conditions_may_name_tags_and_metadata),
-             T(a_request_touches_so_many_bytes), T(a_read_is_on_record_or_does_not_happen))
+             T(a_request_touches_so_many_bytes), T(what_a_call_cannot_hold_is_refused),
+             T(a_read_is_on_record_or_does_not_happen))

@@ -271,6 +271,32 @@ PN_TEST(run_counts_the_rows_it_changed)
     CHECK_EQ(rows[4], 0);
 }
 
+/* Rows come from outside: however many there are, they end the query before they end the program. */
+PN_TEST(rows_that_find_no_room_end_the_query)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(1000);
+    const char *sql =
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)"
+        " SELECT hex(zeroblob(50)), zeroblob(100) FROM n";
+    struct pn_query *q = pn_query(f.conn, sql);
+    struct pn_err err = { 0 };
+    size_t rows = 0;
+
+    while (pn_query_next(q)) {
+        (void)pn_column_str(q, 0, arena);
+        (void)pn_column_bytes(q, 1, arena);
+        rows++;
+    }
+    CHECK_EQ(rows, 5); /* the last of them not whole */
+    CHECK(!pn_arena_is_over(arena));
+    CHECK_FAILS(pn_query_end(q, &err), err, TOO_LARGE);
+    pn_arena_reset(arena);
+    q = pn_query(f.conn, sql); /* the statement is as good as before */
+    CHECK(pn_query_next(q));
+    CHECK_EQ(pn_column_bytes(q, 1, arena).len, 100);
+    CHECK_OK(pn_query_end(q, &err), err);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +313,7 @@ int main(void)
         T(double_quotes_never_make_text),
         T(readers_cannot_write),
         T(run_counts_the_rows_it_changed),
+        T(rows_that_find_no_room_end_the_query),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
