@@ -33,7 +33,7 @@ struct tally {
     int64_t events, requests, request_bytes, response_bytes;
 };
 
-/* Of a gateway's event: not negative, and no sum of them overflows. */
+/* Of a gateway's event: not negative, and no sum of a batch overflows (those of a session: SUM). */
 static int64_t bytes_of(const struct pn_value *event, const char *name)
 {
     int64_t bytes = pn_value_int(pn_value_get(event, name), 0);
@@ -138,17 +138,22 @@ static bool insert(struct pn_db_conn *tx, const struct put *p, struct pn_err *er
     return pn_query_run(q, NULL, err);
 }
 
+/* A sum that stays at the largest number: past it SQLite would make a fraction of it, which nobody reads. */
+#define SUM(column_, more_)                                           \
+    column_ " = CASE WHEN " column_ " > $most - " more_ " THEN $most" \
+            " ELSE " column_ " + " more_ " END"
+
 static bool count(struct pn_db_conn *tx, const struct put *p, struct pn_err *err)
 {
-    struct pn_query *q =
-        pn_query(tx, "UPDATE pam_sessions SET requests = requests + $requests,"
-                     " request_bytes = request_bytes + $up, response_bytes = response_bytes + $down"
-                     " WHERE id = $id");
+    struct pn_query *q = pn_query(
+        tx, "UPDATE pam_sessions SET requests = requests + $requests, " SUM(
+                "request_bytes", "$up") ", " SUM("response_bytes", "$down") " WHERE id = $id");
 
     pn_bind_uuid(q, "$id", p->session.id);
     pn_bind_int(q, "$requests", p->tally.requests);
     pn_bind_int(q, "$up", p->tally.request_bytes);
     pn_bind_int(q, "$down", p->tally.response_bytes);
+    pn_bind_int(q, "$most", INT64_MAX);
     return pn_query_run(q, NULL, err);
 }
 

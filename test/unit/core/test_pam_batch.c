@@ -226,6 +226,34 @@ static bool swap(struct pn_db_conn *tx, void *context, struct pn_err *err)
         NULL, err);
 }
 
+static bool nearly_full(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(tx, "UPDATE pam_sessions SET request_bytes = $most - 10");
+
+    (void)context;
+    pn_bind_int(q, "$most", INT64_MAX);
+    return pn_query_run(q, NULL, err);
+}
+
+/* A gateway may say what it likes: its sums stay numbers, and the session can be read. */
+STAGE_TEST(sums_of_bytes_end_at_the_largest)
+{
+    struct scene scene = set(s);
+    struct pn_call call = stage_call(s, s->member);
+    struct pn_pam_session session;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_db_write(s->db, nearly_full, NULL, &err), err);
+    for (int64_t i = 0; i < 2; i++)
+        CHECK_OK(put(s, scene, i,
+                     "[{\"eventType\":\"response\",\"requestBytes\":20,\"responseBytes\":7}]",
+                     &err),
+                 err);
+    CHECK_OK(pn_pam_session_get(&call, scene.session, &session, &err), err);
+    CHECK_EQ(session.requestBytes, INT64_MAX);
+    CHECK_EQ(session.responseBytes, 14);
+}
+
 STAGE_TEST(a_batch_opens_in_its_own_place_only)
 {
     struct scene scene = set(s);
@@ -243,4 +271,4 @@ PN_TEST_MAIN(T(events_come_back_as_they_came), T(c113_the_same_batch_again_is_fi
              T(another_body_in_the_same_place_is_refused), T(what_is_no_batch),
              T(a_batch_has_a_mebibyte_and_a_page_about_one), T(pages_follow_each_other),
              T(c112_events_may_follow_the_end), T(who_may_not_write_or_read),
-             T(a_batch_opens_in_its_own_place_only))
+             T(a_batch_opens_in_its_own_place_only), T(sums_of_bytes_end_at_the_largest))
