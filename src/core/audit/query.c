@@ -138,14 +138,14 @@ bool pn_audit_list(struct pn_call *call, const struct pn_audit_filter *filter, s
     struct pairs pairs;
     struct pn_query *q;
 
+    if (!(pn_uuid_is_zero(filter->project_id)
+              ? pn_permit_org(call, "audit-logs", "read", err)
+              : pn_permit_project(call, filter->project_id, "audit-logs", "read", err)))
+        return false;
     if (is_of_secrets(filter) && pn_uuid_is_zero(filter->project_id))
         return pn_fail(err, PN_VALIDATION,
                        "environment, secretPath and secretKey need a projectId");
     if (!read_pairs(call->arena, filter->event_metadata, &pairs, err))
-        return false;
-    if (!(pn_uuid_is_zero(filter->project_id)
-              ? pn_permit_org(call, "audit-logs", "read", err)
-              : pn_permit_project(call, filter->project_id, "audit-logs", "read", err)))
         return false;
     pn_assert(filter->limit >= 0 && filter->limit <= PN_AUDIT_MAX_LISTED);
     q = pn_query(

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "core/audit/prune.h"
+#include "core/audit/query.h"
 #include "core/audit/reads.h"
 #include "json/settings.h"
 
@@ -296,6 +297,18 @@ HOME_TEST(a_durable_read_is_on_record_when_it_returns)
     CHECK_EQ(home_events(h, "get-secret"), 1);
 }
 
+HOME_TEST(who_may_not_read_the_record_is_told_so_first)
+{
+    struct pn_call stranger = home_new_person(h, "ann@acme.test", "no-access");
+    const struct pn_audit_filter wrong = { .environment = PN_LIT("dev"), .limit = 10 };
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_err err = { 0 };
+    struct pn_list found;
+
+    CHECK_FAILS(pn_audit_list(&stranger, &wrong, &found, &err), err, PERMISSION);
+    CHECK_FAILS(pn_audit_list(&admin, &wrong, &found, &err), err, VALIDATION);
+}
+
 PN_TEST_MAIN(
     T(a_row_past_its_retention_is_emptied_and_the_chain_holds), T(nothing_due_is_nothing_written),
     T(a_row_emptied_without_record_is_noticed), T(a_row_added_to_those_on_record_is_noticed),
@@ -305,4 +318,4 @@ PN_TEST_MAIN(
     T(another_actor_is_noticed), T(a_removed_row_is_noticed), T(a_removed_beginning_is_noticed),
     T(an_invented_hash_is_noticed), T(what_did_not_happen_is_not_recorded),
     T(a_read_does_not_wait_for_its_record), T(a_read_that_finds_no_room_for_its_record_is_refused),
-    T(a_durable_read_is_on_record_when_it_returns))
+    T(a_durable_read_is_on_record_when_it_returns), T(who_may_not_read_the_record_is_told_so_first))
