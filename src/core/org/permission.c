@@ -74,14 +74,30 @@ static bool refuse_grant(const struct pn_call *call, const char *verb, struct pn
 
 /* ---- rules of a role ---- */
 
-/* Packed by another version of this program: as the client sent them. */
-static bool read_rules(const struct pn_call *call, const char *scope, struct pn_str packed,
-                       struct pn_str json, struct pn_rules *out, struct pn_err *err)
+/* As the client sent them: what no packed form of this version is there for. */
+static bool parse_rules(const struct pn_call *call, const char *scope, struct pn_uuid scope_id,
+                        struct pn_str slug, struct pn_rules *out, struct pn_err *err)
+{
+    struct pn_query *q =
+        pn_query(call->conn, "SELECT rules FROM roles WHERE scope_id = $scope AND slug = $slug");
+    struct pn_str json = PN_LIT("[]");
+
+    pn_bind_uuid(q, "$scope", scope_id);
+    pn_bind_str(q, "$slug", slug);
+    if (pn_query_next(q))
+        json = pn_column_str(q, 0, call->arena);
+    return pn_query_end(q, err) && pn_rules_parse(call->arena, scope, json, out, err);
+}
+
+/* Packed by another version of this program: parsed anew. */
+static bool read_rules(const struct pn_call *call, const char *scope, struct pn_uuid scope_id,
+                       struct pn_str slug, struct pn_str packed, struct pn_rules *out,
+                       struct pn_err *err)
 {
     struct pn_err ignored = { 0 };
 
     return pn_rules_unpack(call->arena, packed, out, &ignored) ||
-           pn_rules_parse(call->arena, scope, json, out, err);
+           parse_rules(call, scope, scope_id, slug, out, err);
 }
 
 /* The rules of a role of that name, NULL when there is none. `scope_id`: the organisation or project. */
@@ -91,22 +107,21 @@ static bool find_role(const struct pn_call *call, const char *scope, struct pn_u
     const struct pn_builtin *builtin = pn_builtin_find(scope, slug);
     struct pn_rules *rules = pn_new(call->arena, struct pn_rules, 1);
     struct pn_query *q;
-    bool is_found, is_read;
+    struct pn_str packed;
+    bool is_found;
 
     *out = builtin != NULL ? &builtin->rules : NULL;
     if (builtin != NULL || slug.len == 0)
         return true;
-    q = pn_query(call->conn,
-                 "SELECT packed, rules FROM roles WHERE scope_id = $scope AND slug = $slug");
+    q = pn_query(call->conn, "SELECT packed FROM roles WHERE scope_id = $scope AND slug = $slug");
     pn_bind_uuid(q, "$scope", scope_id);
     pn_bind_str(q, "$slug", slug);
     is_found = pn_query_next(q);
-    is_read = !is_found || read_rules(call, scope, pn_column_bytes(q, 0, call->arena),
-                                      pn_column_str(q, 1, call->arena), rules, err);
-    if (!pn_query_end(q, is_read ? err : &(struct pn_err){ 0 }) || !is_read)
+    packed = is_found ? pn_column_bytes(q, 0, call->arena) : PN_NONE;
+    if (!pn_query_end(q, err))
         return false;
     *out = is_found ? rules : NULL;
-    return true;
+    return !is_found || read_rules(call, scope, scope_id, slug, packed, rules, err);
 }
 
 /* ---- organisation ---- */
@@ -142,7 +157,7 @@ bool pn_permit_org(const struct pn_call *call, const char *subject, const char *
  * never meet, so one statement serves both.
  */
 static const char ability_sql[] =
-    "SELECT m.id, r.role, c.packed, c.rules FROM projects p"
+    "SELECT m.id, r.role, c.packed FROM projects p"
     " LEFT JOIN project_members m ON m.project_id = p.id AND (m.user_id = $actor OR m.identity_id "
     "= $actor)"
     " LEFT JOIN project_member_roles r ON r.member_id = m.id"
@@ -151,15 +166,17 @@ static const char ability_sql[] =
     " WHERE p.id = $project AND p.org_id = $org ORDER BY r.position, r.id";
 
 /* The role that the row names; one that is gone allows nothing. */
-static bool add_role(struct pn_call *call, struct pn_query *q, struct pn_ability *a,
-                     struct pn_err *err)
+static bool add_role(struct pn_call *call, struct pn_uuid project_id, struct pn_query *q,
+                     struct pn_ability *a, struct pn_err *err)
 {
     const struct pn_builtin *builtin;
+    struct pn_str packed, slug;
     struct pn_rules *rules;
 
     if (pn_column_is_null(q, 1) || a->count == PN_PERMIT_MAX_ROLES)
         return true;
-    builtin = pn_builtin_find("project", pn_column_str(q, 1, call->arena));
+    slug = pn_column_str(q, 1, call->arena);
+    builtin = pn_builtin_find("project", slug);
     if (builtin != NULL) {
         a->roles[a->count++] = &builtin->rules;
         return true;
@@ -168,8 +185,9 @@ static bool add_role(struct pn_call *call, struct pn_query *q, struct pn_ability
         return true;
     rules = pn_new(call->arena, struct pn_rules, 1);
     a->roles[a->count++] = rules;
-    return read_rules(call, "project", pn_column_bytes(q, 2, call->arena),
-                      pn_column_str(q, 3, call->arena), rules, err);
+    packed = pn_column_bytes(q, 2, call->arena);
+    return packed.ptr == NULL || /* no room: the query says so */
+           read_rules(call, "project", project_id, slug, packed, rules, err);
 }
 
 bool pn_ability_load(struct pn_call *call, struct pn_uuid project_id, const struct pn_ability **out,
@@ -188,7 +206,7 @@ bool pn_ability_load(struct pn_call *call, struct pn_uuid project_id, const stru
     while (is_read && pn_query_next(q)) {
         has_project = true;
         is_member = is_member || !pn_column_is_null(q, 0);
-        is_read = add_role(call, q, a, err);
+        is_read = add_role(call, project_id, q, a, err);
     }
     if (!pn_query_end(q, is_read ? err : &(struct pn_err){ 0 }) || !is_read)
         return false;

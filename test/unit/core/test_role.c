@@ -118,6 +118,24 @@ HOME_TEST(packed_rules_of_another_format_are_parsed)
     CHECK(!may(&ann, project.id, "prod", "/apps/web", "readValue"));
 }
 
+/* What a check holds is the packed form: not what the client sent, up to 64 KiB for each role. */
+HOME_TEST(a_check_does_not_copy_what_was_sent)
+{
+    static char json[60000];
+    struct pn_call admin = home_person(h, "admin@acme.test"),
+                   ann = home_new_person(h, "ann@acme.test", "no-access");
+    struct pn_project project = home_project(h, &admin, "p");
+    struct pn_err err = { 0 };
+    size_t before;
+
+    snprintf(json, sizeof(json), "%-59999s", IN_DEV);
+    (void)new_role(&admin, project.id, "reader", json);
+    add_person(&admin, project.id, "ann@acme.test", "reader");
+    before = pn_arena_used(ann.arena);
+    CHECK_FAILS(pn_permit_project(&ann, project.id, "tags", "edit", &err), err, PERMISSION);
+    CHECK(pn_arena_used(ann.arena) - before < 8192);
+}
+
 HOME_TEST(custom_roles_of_the_organization)
 {
     struct pn_call admin = home_person(h, "admin@acme.test"), ann;
@@ -228,4 +246,5 @@ HOME_TEST(what_a_role_forbids_is_let_go_by_who_may_do_it)
 PN_TEST_MAIN(T(a_custom_role_is_asked_per_object), T(a_change_of_a_role_holds_for_all_who_hold_it),
              T(packed_rules_of_another_format_are_parsed), T(custom_roles_of_the_organization),
              T(a_role_of_one_place_is_none_elsewhere), T(a_role_must_be_there_when_it_is_written),
-             T(roles_go_with_their_project), T(what_a_role_forbids_is_let_go_by_who_may_do_it))
+             T(roles_go_with_their_project), T(what_a_role_forbids_is_let_go_by_who_may_do_it),
+             T(a_check_does_not_copy_what_was_sent))
