@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
@@ -47,6 +48,19 @@ void pn_clock_advance(int64_t by_ms)
 {
     atomic_fetch_add(&frozen_wall_ms, by_ms);
     atomic_fetch_add(&frozen_mono_ms, by_ms);
+}
+
+void pn_clock_pause_ms(int64_t ms)
+{
+    int64_t left_ms = ms < 0 ? 0 : ms < 3600000 ? ms : 3600000;
+    struct timespec left = { .tv_sec = left_ms / 1000, .tv_nsec = left_ms % 1000 * 1000000 };
+
+    if (atomic_load(&is_frozen)) {
+        pn_clock_advance(left_ms);
+        return;
+    }
+    while (nanosleep(&left, &left) != 0 && errno == EINTR) {
+    }
 }
 
 void pn_clock_release(void)

@@ -12,6 +12,12 @@ int64_t pn_clock_wall_ms(void);
 int64_t pn_clock_mono_ms(void);
 int64_t pn_clock_mono_ns(void);
 
+/*
+ * Waits: for a worker that was told when to come again. Where the clock is frozen it moves on instead, and nobody
+ * waits. At most an hour.
+ */
+void pn_clock_pause_ms(int64_t ms);
+
 /* Tests: both clocks stand still at these values until moved again or released. */
 void pn_clock_freeze(int64_t wall_ms, int64_t mono_ms);
 void pn_clock_advance(int64_t by_ms);

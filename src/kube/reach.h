@@ -45,6 +45,7 @@ struct pn_reach_answer {
     int status; /* any: a status is not a failure. A redirect is an answer and is not followed */
     struct pn_str status_text, content_type, body; /* call->arena */
     int64_t retry_after_s;                         /* of Retry-After; 0 = none */
+    struct pn_str warning; /* the text of a Warning header (RFC 7234 §5.5); PN_NONE */
     int64_t gateway_ms; /* the gateway's clock, also with a fault of its own; 0: no gateway spoke */
 };
 

@@ -182,13 +182,14 @@ static const struct {
 
 struct wire_answer {
     int64_t status, retryAfter, time;
-    struct pn_str statusText, contentType, body, fault, message;
+    struct pn_str statusText, contentType, body, fault, message, warning;
 };
 static const struct pn_field wire_answer_fields[] = {
     PN_FIELD(wire_answer, status, INT, .max = 999),
     PN_FIELD(wire_answer, statusText, STRING, .max = 256),
     PN_FIELD(wire_answer, contentType, STRING, .max = 256),
     PN_FIELD(wire_answer, retryAfter, INT, .max = INT32_MAX),
+    PN_FIELD(wire_answer, warning, STRING, .max = 512),
     PN_FIELD(wire_answer, body, STRING, .max = MAX_BASE64),
     PN_FIELD(wire_answer, time, TIME),
     PN_FIELD(wire_answer, fault, STRING, .max = 32),
@@ -209,6 +210,7 @@ void pn_road_print_answer(const struct pn_reach_answer *answer, struct pn_buf *o
     write_if(&w, "statusText", at_most(answer->status_text, 128));
     write_if(&w, "contentType", at_most(answer->content_type, 128));
     pn_write_int(&w, "retryAfter", answer->retry_after_s);
+    write_if(&w, "warning", at_most(answer->warning, 256));
     pn_write_time(&w, "time", answer->gateway_ms);
     pn_write_base64(&w, "body", answer->body.ptr != NULL ? answer->body : PN_LIT(""));
     pn_write_end(&w);
@@ -255,7 +257,8 @@ bool pn_road_parse_answer(struct pn_arena *arena, struct pn_str text, struct pn_
                                      .status = (int)in.status,
                                      .status_text = in.statusText,
                                      .content_type = in.contentType,
-                                     .retry_after_s = in.retryAfter };
+                                     .retry_after_s = in.retryAfter,
+                                     .warning = in.warning };
     if (in.status < 100 || in.body.ptr == NULL || !decode(arena, in.body, &out->body))
         return pn_fail(err, PN_PROTOCOL, "the gateway's answer makes no sense");
     *fault = PN_REACH_NO_FAULT;

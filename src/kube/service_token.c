@@ -35,7 +35,7 @@ static const struct pn_field nested_fields[] = {
              .has_offset = offsetof(struct nested, has_pod)),
 };
 struct claims {
-    struct pn_str iss, sub, aud, flat_namespace, flat_name, flat_uid;
+    struct pn_str iss, sub, jti, aud, flat_namespace, flat_name, flat_uid;
     int64_t exp, nbf, iat;
     struct nested kubernetes;
     bool has_kubernetes;
@@ -43,6 +43,7 @@ struct claims {
 static const struct pn_field claims_fields[] = {
     PN_FIELD(claims, iss, STRING, .max = MAX_CLAIM),
     PN_FIELD(claims, sub, STRING, .max = MAX_CLAIM),
+    PN_FIELD(claims, jti, STRING, .max = MAX_CLAIM),
     PN_FIELD(claims, aud, RAW),
     PN_FIELD(claims, exp, INT, .max = MAX_SECONDS),
     PN_FIELD(claims, nbf, INT, .max = MAX_SECONDS),
@@ -113,6 +114,7 @@ static void take_claims(const struct claims *c, struct pn_service_token *out)
 {
     out->issuer = c->iss;
     out->subject = c->sub;
+    out->jti = c->jti;
     out->expires_s = c->exp;
     out->not_before_s = c->nbf;
     out->issued_s = c->iat;

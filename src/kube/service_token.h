@@ -20,6 +20,7 @@ struct pn_service_token {
     struct pn_str issuer, subject; /* "system:serviceaccount:NAMESPACE:NAME" */
     struct pn_strs audiences;
     struct pn_str namespace, name, uid, pod_name; /* of kubernetes.io; absent: PN_NONE */
+    struct pn_str jti;                            /* its own name; PN_NONE */
     int64_t expires_s, not_before_s, issued_s;    /* 0: absent */
 };
 

@@ -88,6 +88,18 @@ static enum pn_reach_fault fault_of(const struct pn_fetcher *fetcher, const stru
     return PN_REACH_OTHER;
 }
 
+/* `299 - "text"`; what has no quotes is none. Quoted pairs inside are left as they are. */
+static struct pn_str warning_text(struct pn_str value)
+{
+    ptrdiff_t from = pn_str_find(value, '"'), to;
+
+    if (from < 0)
+        return PN_NONE;
+    value = pn_str_slice(value, (size_t)from + 1, value.len);
+    to = pn_str_find(value, '"');
+    return to > 0 ? pn_str_slice(value, 0, (size_t)to) : PN_NONE;
+}
+
 static void read_answer(const struct pn_fetched *fetched, struct pn_reach_answer *out)
 {
     int64_t retry_s;
@@ -97,6 +109,7 @@ static void read_answer(const struct pn_fetched *fetched, struct pn_reach_answer
         .status_text = pn_str_from(pn_http_reason(fetched->status)),
         .content_type = pn_http_field_get(&fetched->head, "content-type"),
         .body = fetched->body,
+        .warning = warning_text(pn_http_field_get(&fetched->head, "warning")),
     };
     if (pn_str_i64(pn_http_field_get(&fetched->head, "retry-after"), &retry_s) && retry_s > 0)
         out->retry_after_s = retry_s;

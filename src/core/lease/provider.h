@@ -107,7 +107,8 @@ bool pn_provider_revoke(struct pn_call *call, const struct pn_lease_config *conf
 
 /*
  * The connection test at save (§2.2, case 92), without residue: every namespace, the account or the role, and
- * whether each right that a lease needs is there; on 403 the message ends with the manifest that mends it (M1–M4).
+ * whether each right that a lease needs is there; where one is not, err->details is {"manifest": YAML that mends it}
+ * (M1–M4).
  * Fills tokenBinding where it is -1 (D7: "secret" where that is permitted).
  *
  * Errors: PN_BAD_REQUEST, the bare cause.
@@ -115,6 +116,13 @@ bool pn_provider_revoke(struct pn_call *call, const struct pn_lease_config *conf
 bool pn_provider_test(struct pn_call *call, struct pn_lease_config *config, struct pn_err *err)
     PN_CHECKED;
 
+/* One object of the plan as a dry run: decided as always, and not stored. *status: the HTTP one; 0: no answer. */
+bool pn_provider_try(struct pn_call *call, const struct pn_lease_config *config,
+                     struct pn_lease_plan *plan, size_t index, int *status, struct pn_err *err)
+    PN_CHECKED;
+
+/* A ClusterRole that is bound for the whole cluster. */
+bool pn_provider_is_wide(const struct pn_lease_config *config);
 /* Whether a lease of this configuration has an object whose deletion ends the token. */
 bool pn_provider_can_revoke(const struct pn_lease_config *config);
 

@@ -131,13 +131,15 @@ PN_TEST(an_answer_comes_back_the_same)
                                     .status_text = PN_LIT("Service Unavailable"),
                                     .content_type = PN_LIT("application/json"),
                                     .body = pn_str_of("\0\xff{", 3),
-                                    .retry_after_s = 7 };
+                                    .retry_after_s = 7,
+                                    .warning = PN_LIT("shortened") };
 
     pn_road_print_answer(&said, &wire);
     CHECK_OK(pn_road_parse_answer(arena, pn_buf_str(&wire), &answer, &fault, &err), err);
     CHECK_EQ(fault, PN_REACH_NO_FAULT);
     CHECK_EQ(answer.status, 503);
     CHECK_EQ(answer.retry_after_s, 7);
+    CHECK_STR(answer.warning, "shortened");
     CHECK_STR(answer.status_text, "Service Unavailable");
     CHECK_STR(answer.content_type, "application/json");
     CHECK(pn_str_eq(answer.body, said.body));

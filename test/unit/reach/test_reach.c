@@ -147,7 +147,7 @@ static void stub_stop(struct stub *s)
 PN_TEST(the_connection_is_kept_for_the_next_request)
 {
     struct stub s = { .answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain"
-                                "\r\nRetry-After: 7\r\n\r\nok" };
+                                "\r\nRetry-After: 7\r\nWarning: 299 - \"shortened\"\r\n\r\nok" };
 
     stub_start(&s);
     for (int i = 0; i < 3; i++) {
@@ -156,6 +156,7 @@ PN_TEST(the_connection_is_kept_for_the_next_request)
         CHECK_STR(answer.body, "ok");
         CHECK_STR(answer.content_type, "text/plain");
         CHECK_EQ(answer.retry_after_s, 7);
+        CHECK_STR(answer.warning, "shortened");
         CHECK_EQ(fault, PN_REACH_NO_FAULT);
     }
     CHECK_EQ(s.connections, 1);
