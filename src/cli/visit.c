@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/visit.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "client/kubeconfig.h"
+#include "client/merge.h"
+#include "client/proxy.h"
+#include "sys/sys.h"
+
+#define STATE_POLL_MS 15000
+#define SHORT_CALL_MS 5000 /* where a person waits for us to go */
+#define FAREWELL_MS 3000   /* for streams to hear why they end */
+#define FAREWELL_STEP_MS 50
+#define NO_SUCH_COMMAND 127 /* as a shell says it */
+
+/* When the person is told how much time is left. */
+static const int64_t warnings_ms[] = { 5 * 60 * 1000, 60 * 1000 };
+
+struct visit {
+    struct pn_cli *cli;
+    const struct pn_visit_wish *wish;
+    struct pn_rest *rest;
+    struct pn_access access;
+    struct pn_proxy *proxy;
+    const char *kubeconfig; /* NULL until written; then absolute */
+    struct pn_str merged;   /* our context in the person's own; PN_NONE: not there */
+};
+
+/* ---- signals: held from the moment on that there is something to clean up ---- */
+
+static sigset_t ending_signals(void)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    return signals;
+}
+
+static void hold_signals(void)
+{
+    sigset_t signals = ending_signals();
+
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+static void release_signals(void)
+{
+    sigset_t signals = ending_signals();
+
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+}
+
+/* Has one come while they were held? The last one counts for the exit code, as a shell would have it. */
+static int pending_signal(void)
+{
+    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+    sigset_t pending;
+
+    sigpending(&pending);
+    for (size_t i = 0; i < PN_COUNT(numbers); i++) {
+        if (sigismember(&pending, numbers[i]) == 1)
+            return numbers[i];
+    }
+    return 0;
+}
+
+static bool is_interrupted(void)
+{
+    return pending_signal() != 0;
+}
+
+/* ---- the local port ---- */
+
+static const char *port_file(struct pn_arena *arena)
+{
+    return pn_cstr(arena, pn_arena_printf(arena, "%s/port", pn_dir_config(arena)));
+}
+
+/* The port of last time, so that kubectl's discovery cache stays warm; 0 when there is none. */
+static uint16_t remembered_port(struct pn_arena *arena)
+{
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init(64);
+    struct pn_err err = { 0 };
+    uint64_t port;
+
+    if (!pn_file_read(port_file(arena), 64, &text, &err) ||
+        !pn_str_u64(pn_str_trim(pn_buf_str(&text)), &port) || port > UINT16_MAX)
+        return 0;
+    return (uint16_t)port;
+}
+
+static void remember_port(struct pn_arena *arena, uint16_t port)
+{
+    struct pn_err err = { 0 };
+
+    if (!pn_dir_make(pn_dir_config(arena), 0700, &err) ||
+        !pn_file_write(port_file(arena), pn_arena_printf(arena, "%u\n", port), 0600, &err))
+        fprintf(stderr, "postern: the port is not remembered: %s\n", err.message);
+}
+
+static bool wanted_port(struct pn_cli *cli, bool *is_remembered, uint16_t *port, struct pn_err *err)
+{
+    struct pn_str text = pn_cli_option(cli, "port");
+    uint64_t number;
+
+    *is_remembered = text.ptr == NULL;
+    if (*is_remembered) {
+        *port = remembered_port(pn_cli_arena(cli));
+        return true;
+    }
+    if (!pn_str_u64(text, &number) || number > UINT16_MAX)
+        return pn_fail(err, PN_USAGE, "--port is a number from 0 to 65535");
+    *port = (uint16_t)number;
+    return true;
+}
+
+/* A remembered port that somebody holds gives way to a free one, and says so; a demanded one does not. */
+static bool open_proxy(struct visit *visit, bool is_remembered, uint16_t port, struct pn_err *err)
+{
+    struct pn_proxy_config config = { .access = &visit->access,
+                                      .port = port,
+                                      .is_cancelled = is_interrupted };
+
+    if (pn_proxy_start(&config, &visit->proxy, err)) {
+        if (is_remembered && port == 0)
+            remember_port(pn_cli_arena(visit->cli), pn_proxy_port(visit->proxy));
+        return true;
+    }
+    if (err->code != PN_CONFLICT)
+        return false;
+    if (!is_remembered)
+        return pn_recast(err, PN_USAGE, "port %u is taken: choose another, or --port 0", port);
+    pn_err_clear(err);
+    fprintf(stderr, "postern: port %u is taken (another `pam access`?): using a free one\n", port);
+    config.port = 0;
+    return pn_proxy_start(&config, &visit->proxy, err);
+}
+
+/* ---- the kubeconfig ---- */
+
+static bool kubeconfig_path(struct visit *visit, const char **path, struct pn_err *err)
+{
+    struct pn_arena *arena = pn_cli_arena(visit->cli);
+    const char *directory;
+
+    *path = pn_cli_option_text(visit->cli, "kubeconfig");
+    if (*path != NULL)
+        return true;
+    directory = pn_dir_runtime(arena);
+    if (directory == NULL)
+        return pn_fail(err, PN_IO,
+                       "there is no private directory for the kubeconfig: set XDG_RUNTIME_DIR, or "
+                       "name a file with --kubeconfig");
+    *path = pn_cstr(
+        arena, pn_arena_printf(arena, "%s/%.*s.yaml", directory, PN_ARG(visit->access.session_id)));
+    return true;
+}
+
+static bool merge_kubeconfig(struct visit *visit, const struct pn_kubeconfig *config,
+                             struct pn_err *err)
+{
+    const char *path = pn_merge_target(pn_cli_arena(visit->cli));
+
+    if (path == NULL)
+        return pn_fail(err, PN_USAGE, "--merge: neither KUBECONFIG nor HOME is set");
+    if (!pn_merge_add(path, config, getpid(), err))
+        return false;
+    visit->merged = config->name;
+    return true;
+}
+
+static bool write_kubeconfig(struct visit *visit, struct pn_err *err)
+{
+    struct pn_arena *arena = pn_cli_arena(visit->cli);
+    const char *path;
+    const struct pn_kubeconfig config = {
+        .name = pn_arena_printf(arena, "postern/%.*s", PN_ARG(visit->access.account_path)),
+        .server = pn_arena_printf(arena, "https://127.0.0.1:%u/%.*s", pn_proxy_port(visit->proxy),
+                                  PN_ARG(visit->access.account_id)),
+        .ca_pem = pn_proxy_ca_pem(visit->proxy),
+        .token = pn_proxy_bearer(visit->proxy),
+    };
+
+    if (pn_cli_has(visit->cli, "merge"))
+        return merge_kubeconfig(visit, &config, err);
+    return kubeconfig_path(visit, &path, err) &&
+           pn_kubeconfig_write(&config, path, arena, &visit->kubeconfig, err);
+}
+
+/* ---- staying ---- */
+
+static void print_time_left(FILE *out, const struct pn_access *access)
+{
+    int64_t left_s = (access->expires_ms - pn_clock_wall_ms()) / 1000;
+
+    if (left_s < 120)
+        fprintf(out, "Time left: %lld s\n", (long long)left_s);
+    else if (left_s < 7200)
+        fprintf(out, "Time left: %lld min\n", (long long)(left_s / 60));
+    else
+        fprintf(out, "Time left: %lld h %02lld min\n", (long long)(left_s / 3600),
+                (long long)(left_s / 60 % 60));
+}
+
+/* Has the session been ended elsewhere? A server that is away says nothing about it. */
+static bool is_over(struct visit *visit, struct pn_err *err)
+{
+    struct pn_session_state state;
+    struct pn_err away = { 0 };
+
+    if (pn_clock_wall_ms() >= visit->access.expires_ms)
+        return !pn_fail(err, PN_FORBIDDEN,
+                        "the session has expired: run `postern pam access` again");
+    if (!pn_access_state(visit->rest, visit->access.session_id, &state, &away) || !state.is_over)
+        return false;
+    return !pn_fail(err, PN_FORBIDDEN, "%.*s",
+                    PN_ARG(pn_access_state_text(visit->access.arena, &state)));
+}
+
+/* Until the next look at the server, the next warning, or the end. */
+static int64_t next_look_ms(const struct pn_access *access, size_t warned)
+{
+    int64_t left_ms = access->expires_ms - pn_clock_wall_ms();
+    int64_t wait_ms = left_ms < STATE_POLL_MS ? left_ms : STATE_POLL_MS;
+
+    if (warned < PN_COUNT(warnings_ms) && left_ms - warnings_ms[warned] < wait_ms)
+        wait_ms = left_ms - warnings_ms[warned];
+    return wait_ms > 0 ? wait_ms : 0;
+}
+
+/* Warnings whose time has come, or had come before we began. */
+static size_t due_warnings(const struct pn_access *access)
+{
+    int64_t left_ms = access->expires_ms - pn_clock_wall_ms();
+    size_t due = 0;
+
+    while (due < PN_COUNT(warnings_ms) && left_ms <= warnings_ms[due])
+        due++;
+    return due;
+}
+
+/* Until Ctrl-C, or until the session is over: then with its reason as a failure. */
+static bool wait_for_end(struct visit *visit, struct pn_err *err)
+{
+    const sigset_t signals = ending_signals();
+    size_t warned = due_warnings(&visit->access);
+
+    for (;;) {
+        int64_t wait_ms = next_look_ms(&visit->access, warned);
+        struct timespec wait = { .tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000 };
+
+        if (sigtimedwait(&signals, NULL, &wait) > 0)
+            return true;
+        if (is_over(visit, err))
+            return false;
+        if (due_warnings(&visit->access) > warned) {
+            warned = due_warnings(&visit->access);
+            print_time_left(stderr, &visit->access);
+        }
+    }
+}
+
+static bool stay(struct visit *visit, struct pn_err *err)
+{
+    printf("\nThe road to %.*s is open. In another terminal:\n\n",
+           PN_ARG(visit->access.account_path));
+    if (visit->kubeconfig != NULL)
+        printf("    export KUBECONFIG=%s\n", visit->kubeconfig);
+    printf("    kubectl get pods\n\n");
+    print_time_left(stdout, &visit->access);
+    printf("Ctrl-C ends the session.\n");
+    fflush(stdout);
+    pn_rest_set_timeout(visit->rest, SHORT_CALL_MS);
+    return wait_for_end(visit, err);
+}
+
+/* ---- with a command ---- */
+
+/* Nobody opens a session for a slip of the pen. A bare word is looked for in PATH, as the run will. */
+static bool is_there(struct pn_arena *arena, const char *word)
+{
+    struct pn_str path = pn_str_from(getenv("PATH")), directory;
+
+    if (strchr(word, '/') != NULL || path.ptr == NULL)
+        return pn_file_exists(word) || path.ptr == NULL;
+    while (pn_str_cut(&path, ':', &directory)) {
+        if (pn_file_exists(pn_arena_printf(arena, "%.*s/%s", PN_ARG(directory), word).ptr))
+            return true;
+    }
+    return false;
+}
+
+static int run_command(struct visit *visit)
+{
+    struct pn_arena *arena = pn_cli_arena(visit->cli);
+    char *environment[] = { NULL, NULL }; /* merged: the person's own kubeconfig it is */
+    int code;
+
+    if (visit->kubeconfig != NULL) {
+        struct pn_str setting = pn_arena_printf(arena, "KUBECONFIG=%s", visit->kubeconfig);
+
+        environment[0] = pn_new(arena, char, setting.len + 1);
+        memcpy(environment[0], setting.ptr, setting.len);
+    }
+    release_signals();
+    code = pn_process_run(visit->wish->command, environment);
+    hold_signals();
+    if (pn_clock_wall_ms() >= visit->access.expires_ms) /* kubectl tells of a certificate only */
+        fprintf(stderr, "postern: the session expired before the command ended\n");
+    return code;
+}
+
+/* The gateway hears of the end within a second, and tells every shell and watch that is open why it ends. */
+static void wait_for_farewells(const struct visit *visit)
+{
+    for (int left_ms = FAREWELL_MS; left_ms > 0 && pn_proxy_open_requests(visit->proxy) > 0;
+         left_ms -= FAREWELL_STEP_MS)
+        (void)poll(NULL, 0, FAREWELL_STEP_MS);
+}
+
+/* What was opened is closed in any case; Ctrl-C while the server is asked must not leave half. */
+static void leave(struct visit *visit)
+{
+    struct pn_err err = { 0 };
+    bool is_told;
+
+    if (visit->proxy != NULL)
+        pn_proxy_close_door(visit->proxy);
+    if (visit->kubeconfig != NULL && !pn_file_remove(visit->kubeconfig, &err))
+        fprintf(stderr, "postern: %s stays behind: %s\n", visit->kubeconfig, err.message);
+    pn_err_clear(&err);
+    if (visit->merged.len > 0 && !pn_merge_remove(visit->merged, getpid(), &err))
+        fprintf(stderr, "postern: the entries of --merge stay behind: %s\n", err.message);
+    pn_err_clear(&err);
+    pn_rest_set_timeout(visit->rest, SHORT_CALL_MS);
+    is_told = pn_access_end(visit->rest, visit->access.session_id, &err);
+    if (!is_told)
+        fprintf(stderr,
+                "postern: the server was not told of the end, the session ends by itself: %s\n",
+                err.message);
+    if (is_told && visit->proxy != NULL)
+        wait_for_farewells(visit);
+    pn_proxy_stop(visit->proxy);
+    pn_access_drop(&visit->access);
+}
+
+static bool open_session(struct visit *visit, struct pn_err *err)
+{
+    struct pn_cli *cli = visit->cli;
+    struct pn_client_config *settings;
+    struct pn_access_wish wish = { .path = visit->wish->path,
+                                   .duration = pn_cli_option(cli, "duration"),
+                                   .reason = pn_cli_option(cli, "reason") };
+
+    if (!pn_cli_rest_client(cli, &visit->rest, err) || !pn_cli_config(cli, &settings, err))
+        return false;
+    wish.project_id = settings->project_id;
+    pn_cli_say("Opening a session with %.*s …", PN_ARG(wish.path));
+    return pn_access_open(visit->rest, &wish, &visit->access, err);
+}
+
+static bool open_road(struct visit *visit, bool is_remembered, uint16_t port, struct pn_err *err)
+{
+    pn_cli_say("Connecting to its gateway …");
+    return open_proxy(visit, is_remembered, port, err) && write_kubeconfig(visit, err);
+}
+
+bool pn_visit(struct pn_cli *cli, const struct pn_visit_wish *wish, int *exit_code,
+              struct pn_err *err)
+{
+    struct visit visit = { .cli = cli, .wish = wish };
+    bool is_remembered, done;
+    uint16_t port = 0;
+
+    if (pn_cli_has(cli, "merge") && pn_cli_has(cli, "kubeconfig"))
+        return pn_fail(err, PN_USAGE, "--merge and --kubeconfig exclude each other");
+    if (wish->command != NULL && !is_there(pn_cli_arena(cli), wish->command[0])) {
+        fprintf(stderr, "postern: there is no command %s\n", wish->command[0]);
+        *exit_code = NO_SUCH_COMMAND;
+        return true;
+    }
+    pn_process_harden(); /* keys to a cluster from here on */
+    if (!wanted_port(cli, &is_remembered, &port, err) || !open_session(&visit, err))
+        return false;
+    hold_signals(); /* before any thread exists: only we take these */
+    done = open_road(&visit, is_remembered, port, err);
+    if (is_interrupted() && (!done || wish->command != NULL)) { /* an open road ends as by Ctrl-C */
+        *exit_code = 128 + pending_signal();
+        done = true;
+    } else if (done && wish->command != NULL) {
+        *exit_code = run_command(&visit);
+    } else if (done) {
+        done = stay(&visit, err);
+    }
+    leave(&visit);
+    return done;
+}
