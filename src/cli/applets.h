@@ -18,6 +18,7 @@ extern const struct pn_command pn_run_commands[];     /* run, export */
 extern const struct pn_command pn_pam_commands[];     /* pam.c: resources and accounts */
 extern const struct pn_command pn_session_commands[]; /* session.c: pam access, pam session … */
 extern const struct pn_command pn_kube_commands[];    /* kube.c: kube login, logout, credential */
+extern const struct pn_command pn_shell_commands[];   /* shell.c: kube shell */
 extern const struct pn_command pn_gateway_commands[]; /* gateway.c */
 extern const struct pn_command pn_gateway_pool_commands[]; /* gateway_pool.c */
 extern const struct pn_command pn_relay_commands[];        /* relay.c */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "cli/completion.h"
 #include "cli/manual.h"
 #include "json/writer.h"
 #include "sys/sys.h"
@@ -29,8 +30,10 @@ const struct pn_option pn_command_options[] = {
     { 0 },
 };
 
-static const struct pn_program postern_program = { "postern", pn_command_tables,
-                                                   pn_command_options };
+static const struct pn_program postern_program = { .name = "postern",
+                                                   .called = "postern",
+                                                   .tables = pn_command_tables,
+                                                   .options = pn_command_options };
 
 struct given {
     const struct pn_option *option;
@@ -41,6 +44,7 @@ struct pn_cli {
     struct pn_arena *arena;
     const struct pn_program *program;
     const struct pn_command *command;
+    const char *words; /* the command's, as this program has them */
     const char *args[MAX_ARGS];
     size_t arg_count;
     struct given options[MAX_OPTIONS];
@@ -54,10 +58,47 @@ struct pn_cli {
 
 /* ---- finding ---- */
 
-/* How many of argv's words are the command's, 0 when it is another. */
-static int words_matched(const struct pn_command *command, int argc, char **argv)
+/* Of the tables, the index-th. */
+static const struct pn_command *command_at(const struct pn_program *program, size_t index)
 {
-    struct pn_str rest = pn_str_from(command->words), word;
+    for (size_t t = 0; program->tables[t] != NULL; t++) {
+        for (const struct pn_command *c = program->tables[t]; c->words != NULL; c++) {
+            if (index-- == 0)
+                return c;
+        }
+    }
+    return NULL;
+}
+
+static const struct pn_command *command_named(const struct pn_program *program, const char *words)
+{
+    const struct pn_command *command;
+
+    for (size_t i = 0; (command = command_at(program, i)) != NULL; i++) {
+        if (strcmp(command->words, words) == 0)
+            return command;
+    }
+    return NULL;
+}
+
+bool pn_program_row(const struct pn_program *program, size_t index, struct pn_row *out)
+{
+    const struct pn_alias *alias = program->aliases;
+
+    out->command = alias == NULL ? command_at(program, index) : NULL;
+    out->words = out->command != NULL ? out->command->words : NULL;
+    if (alias == NULL || alias[index].words == NULL)
+        return out->command != NULL;
+    out->words = alias[index].words;
+    out->command = command_named(program, alias[index].means);
+    pn_assert(out->command != NULL);
+    return true;
+}
+
+/* How many of argv's words are the command's, 0 when it is another. */
+static int words_matched(const char *words, int argc, char **argv)
+{
+    struct pn_str rest = pn_str_from(words), word;
     int count = 0;
 
     while (pn_str_cut(&rest, ' ', &word)) {
@@ -68,20 +109,18 @@ static int words_matched(const struct pn_command *command, int argc, char **argv
     return count;
 }
 
-static const struct pn_command *find(const struct pn_program *program, int argc, char **argv,
-                                     int *words)
+/* The row that takes most of argv's words; .command NULL: there is none. */
+static struct pn_row find(const struct pn_program *program, int argc, char **argv, int *words)
 {
-    const struct pn_command *best = NULL;
+    struct pn_row row, best = { 0 };
 
     *words = 0;
-    for (size_t t = 0; program->tables[t] != NULL; t++) {
-        for (const struct pn_command *c = program->tables[t]; c->words != NULL; c++) {
-            int count = words_matched(c, argc, argv);
+    for (size_t i = 0; pn_program_row(program, i, &row); i++) {
+        int count = words_matched(row.words, argc, argv);
 
-            if (count > *words) {
-                *words = count;
-                best = c;
-            }
+        if (count > *words) {
+            *words = count;
+            best = row;
         }
     }
     return best;
@@ -109,10 +148,11 @@ static void print_options(FILE *out, const struct pn_option *options)
     }
 }
 
-static void print_help(FILE *out, const struct pn_program *program,
-                       const struct pn_command *command)
+static void print_help(FILE *out, const struct pn_program *program, const struct pn_row *row)
 {
-    fprintf(out, "%s %s%s%s\n\n%s\n", program->name, command->words,
+    const struct pn_command *command = row->command;
+
+    fprintf(out, "%s %s%s%s\n\n%s\n", program->name, row->words,
             command->arguments[0] != '\0' ? " " : "", command->arguments, command->summary);
     if (command->options != NULL && command->options->name != NULL) {
         fprintf(out, "\nOptions:\n");
@@ -124,9 +164,9 @@ static void print_help(FILE *out, const struct pn_program *program,
         fprintf(out, "\nExamples:\n%s", command->examples);
 }
 
-static bool begins_with(const struct pn_command *command, int count, char **words)
+static bool begins_with(const char *line, int count, char **words)
 {
-    struct pn_str rest = pn_str_from(command->words), word;
+    struct pn_str rest = pn_str_from(line), word;
 
     for (int i = 0; i < count; i++) {
         if (!pn_str_cut(&rest, ' ', &word) || !pn_str_is(word, words[i]))
@@ -139,16 +179,15 @@ static bool begins_with(const struct pn_command *command, int count, char **word
 static int print_overview(FILE *out, const struct pn_program *program, int count, char **words)
 {
     int shown = 0;
+    struct pn_row row;
 
-    for (size_t t = 0; program->tables[t] != NULL; t++) {
-        for (const struct pn_command *c = program->tables[t]; c->words != NULL; c++) {
-            if (!begins_with(c, count, words))
-                continue;
-            if (shown++ == 0 && count == 0)
-                fprintf(out, "%s: Kubernetes access and secrets\n\nUsage: %s COMMAND [OPTIONS]\n\n",
-                        program->name, program->name);
-            fprintf(out, "  %-26s %s\n", c->words, c->summary);
-        }
+    for (size_t i = 0; pn_program_row(program, i, &row); i++) {
+        if (!begins_with(row.words, count, words))
+            continue;
+        if (shown++ == 0 && count == 0)
+            fprintf(out, "%s: Kubernetes access and secrets\n\nUsage: %s COMMAND [OPTIONS]\n\n",
+                    program->name, program->name);
+        fprintf(out, "  %-26s %s\n", row.words, row.command->summary);
     }
     if (shown > 0)
         fprintf(out, "\n`%s COMMAND --help` tells more.\n", program->name);
@@ -180,7 +219,7 @@ static bool parse_long(struct pn_cli *cli, const char *word, const char *next, b
         option = find_option(cli->program->options, name);
     if (option == NULL)
         return pn_fail(err, PN_USAGE, "unknown option --%.*s: see `%s %s --help`", PN_ARG(name),
-                       cli->program->name, cli->command->words);
+                       cli->program->name, cli->words);
     if (option->value != NULL && option->value[0] == '[')
         return add_option(cli, option, equals != NULL ? equals + 1 : "true", err);
     if (option->value == NULL) {
@@ -216,7 +255,7 @@ static bool parse_words(struct pn_cli *cli, int argc, char **argv, struct pn_err
         if (strcmp(word, "--") == 0) {
             if (!cli->command->takes_command)
                 return pn_fail(err, PN_USAGE, "`%s %s` runs no command", cli->program->name,
-                               cli->command->words);
+                               cli->words);
             cli->rest = argv + i + 1;
             if (cli->rest[0] == NULL)
                 return pn_fail(err, PN_USAGE, "a command must follow --");
@@ -238,7 +277,7 @@ static bool parse_words(struct pn_cli *cli, int argc, char **argv, struct pn_err
         }
         if (word[0] == '-' && word[1] != '\0')
             return pn_fail(err, PN_USAGE, "unknown option %s: see `%s %s --help`", word,
-                           cli->program->name, cli->command->words);
+                           cli->program->name, cli->words);
         if (cli->arg_count == MAX_ARGS)
             return pn_fail(err, PN_USAGE, "too many arguments");
         cli->args[cli->arg_count++] = word;
@@ -266,9 +305,9 @@ static bool check_args(const struct pn_cli *cli, struct pn_err *err)
         return true;
     if (command->takes_command && cli->arg_count > (size_t)command->max_args)
         return pn_fail(err, PN_USAGE, "write -- before the command: %s %s%s%s -- %s …",
-                       cli->program->name, command->words, command->max_args > 0 ? " " : "",
+                       cli->program->name, cli->words, command->max_args > 0 ? " " : "",
                        command->max_args > 0 ? cli->args[0] : "", cli->args[command->max_args]);
-    return pn_fail(err, PN_USAGE, "usage: %s %s%s%s", cli->program->name, command->words,
+    return pn_fail(err, PN_USAGE, "usage: %s %s%s%s", cli->program->name, cli->words,
                    command->arguments[0] != '\0' ? " " : "", command->arguments);
 }
 
@@ -306,7 +345,8 @@ static int run(struct pn_cli *cli, int argc, char **argv)
     bool done = parse_words(cli, argc, argv, &err);
 
     if (done && pn_cli_has(cli, "help")) {
-        print_help(stdout, cli->program, cli->command);
+        print_help(stdout, cli->program,
+                   &(struct pn_row){ .words = cli->words, .command = cli->command });
         return 0;
     }
     done = done && read_format(cli, &err) && check_args(cli, &err) &&
@@ -341,12 +381,12 @@ static int print_manual(void)
 static int help(const struct pn_program *program, int argc, char **argv)
 {
     int words;
-    const struct pn_command *command = find(program, argc, argv, &words);
+    struct pn_row row = find(program, argc, argv, &words);
 
     if (argc == 1 && strcmp(argv[0], "--man") == 0)
         return print_manual();
-    if (command != NULL) {
-        print_help(stdout, program, command);
+    if (row.command != NULL) {
+        print_help(stdout, program, &row);
         return 0;
     }
     return print_overview(stdout, program, argc, argv) > 0 ? 0
@@ -374,22 +414,30 @@ static int flush_output(int exit_code)
     return exit_code != 0 ? exit_code : pn_code_exit(PN_IO);
 }
 
-/* A link to the program, named as the official client is, speaks that client's language. */
-static const struct pn_program *program_of(const char *path)
+/* A link to the program has the language of its name. */
+static const struct pn_program *program_called(const char *name)
 {
-    const char *slash = strrchr(path, '/');
+    static const struct pn_program *const others[] = { &pn_infisical_program, &pn_kubectl_program };
 
-    return strcmp(slash != NULL ? slash + 1 : path, pn_infisical_program.name) == 0
-               ? &pn_infisical_program
-               : &postern_program;
+    for (size_t i = 0; i < PN_COUNT(others); i++) {
+        if (strcmp(name, others[i]->called) == 0)
+            return others[i];
+    }
+    return &postern_program;
 }
 
 int pn_command_main(int argc, char **argv)
 {
-    struct pn_cli cli = { .program = program_of(argv[0]) };
+    const char *slash = strrchr(argv[0], '/'), *name = slash != NULL ? slash + 1 : argv[0];
+    struct pn_cli cli = { .program = program_called(name) };
+    struct pn_row row;
     int words, exit_code;
 
-    cli.command = find(cli.program, argc - 1, argv + 1, &words);
+    if (strcmp(name, PN_COMPLETION_NAME) == 0)
+        return flush_output(pn_completion_print(&pn_kubectl_program, argc - 1, argv + 1));
+    row = find(cli.program, argc - 1, argv + 1, &words);
+    cli.command = row.command;
+    cli.words = row.words;
     if (cli.command == NULL)
         return flush_output(not_found(cli.program, argc - 1, argv + 1));
     cli.arena = pn_arena_new(MAX_RUN_BYTES);

@@ -39,13 +39,27 @@ extern const struct pn_command *const pn_command_tables[];
 /* What every command takes. */
 extern const struct pn_option pn_command_options[];
 
-/* What the program is when it is called by another name: cli/infisical.c. */
+/* What the program is when it is called by another name: cli/infisical.c, cli/kubectl.c. */
+struct pn_alias {
+    const char *words, *means; /* "sessions", "pam session list" */
+};
 struct pn_program {
-    const char *name;
+    const char *name;   /* as people type it */
+    const char *called; /* as its file is called */
     const struct pn_command *const *tables;
     const struct pn_option *options;
+    const struct pn_alias
+        *aliases; /* NULL: all of the tables, by their own words; ends with { 0 } */
 };
 extern const struct pn_program pn_infisical_program;
+extern const struct pn_program pn_kubectl_program;
+
+/* Its commands, by index, with the words that they have there; false after the last. */
+struct pn_row {
+    const char *words;
+    const struct pn_command *command;
+};
+bool pn_program_row(const struct pn_program *program, size_t index, struct pn_row *out);
 
 /* Finds the command, parses, runs; prints help or the error. The exit code of the process. */
 int pn_command_main(int argc, char **argv);

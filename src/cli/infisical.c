@@ -120,4 +120,6 @@ static const struct pn_command commands[] = {
 };
 
 static const struct pn_command *const tables[] = { commands, NULL };
-const struct pn_program pn_infisical_program = { "infisical", tables, options };
+const struct pn_program pn_infisical_program = {
+    .name = "infisical", .called = "infisical", .tables = tables, .options = options
+};

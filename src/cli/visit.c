@@ -19,6 +19,7 @@
 #define SHORT_CALL_MS 5000 /* where a person waits for us to go */
 #define FAREWELL_MS 3000   /* for streams to hear why they end */
 #define FAREWELL_STEP_MS 50
+#define MAX_VARIABLES 8
 #define NO_SUCH_COMMAND 127 /* as a shell says it */
 
 /* When the person is told how much time is left. */
@@ -304,14 +305,19 @@ static bool is_there(struct pn_arena *arena, const char *word)
 static int run_command(struct visit *visit)
 {
     struct pn_arena *arena = pn_cli_arena(visit->cli);
-    char *environment[] = { NULL, NULL }; /* merged: the person's own kubeconfig it is */
+    char *environment[MAX_VARIABLES + 2] = { 0 };
+    size_t count = 0;
     int code;
 
-    if (visit->kubeconfig != NULL) {
+    if (visit->kubeconfig != NULL) { /* merged: the person's own kubeconfig it is */
         struct pn_str setting = pn_arena_printf(arena, "KUBECONFIG=%s", visit->kubeconfig);
 
-        environment[0] = pn_new(arena, char, setting.len + 1);
-        memcpy(environment[0], setting.ptr, setting.len);
+        environment[count] = pn_new(arena, char, setting.len + 1);
+        memcpy(environment[count++], setting.ptr, setting.len);
+    }
+    for (char *const *more = visit->wish->environment; more != NULL && *more != NULL; more++) {
+        pn_assert(count <= MAX_VARIABLES);
+        environment[count++] = *more;
     }
     release_signals();
     code = pn_process_run(visit->wish->command, environment);

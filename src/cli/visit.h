@@ -10,8 +10,9 @@
  * --merge of the command line count. Everything but the session's own end in an error is in *exit_code.
  */
 struct pn_visit_wish {
-    struct pn_str path; /* "resource/account" */
-    char **command;     /* NULL: until Ctrl-C */
+    struct pn_str path;       /* "resource/account" */
+    char **command;           /* NULL: until Ctrl-C */
+    char *const *environment; /* "NAME=value"… for the command, ends with NULL; may be NULL */
 };
 bool pn_visit(struct pn_cli *cli, const struct pn_visit_wish *wish, int *exit_code,
               struct pn_err *err) PN_CHECKED;
