@@ -6,13 +6,13 @@
 #include "base/err.h"
 #include "base/uuid.h"
 
+struct pn_cache;
 struct pn_clusters;
 struct pn_db;
 struct pn_db_conn;
 struct pn_keyring;
 struct pn_settings;
 struct pn_reach_port;
-struct pn_token_cache;
 
 enum pn_actor_kind {
     PN_ACTOR_NONE,
@@ -50,7 +50,7 @@ struct pn_call {
     struct pn_db *db;             /* writes go through its writer */
     struct pn_db_conn *conn;      /* this worker's read connection */
     struct pn_keyring *keyring;
-    struct pn_token_cache *tokens; /* NULL: every bearer is looked up */
+    struct pn_cache *cache; /* what rows said (db/cache.h); NULL: all is looked up */
     const struct pn_settings *settings;
     const struct pn_reach_port *reach; /* to clusters: kube/reach.h; NULL where nothing calls out */
     struct pn_clusters *clusters;      /* what is remembered of them; NULL: nothing */

@@ -73,6 +73,24 @@ void pn_db_close(struct pn_db *db)
     db_free(db);
 }
 
+struct pn_db_conn *pn_db_nowhere(struct pn_db *db)
+{
+    struct pn_db_conn *conn = pn_heap_new(sizeof(*conn));
+
+    conn->db = db;
+    __atomic_add_fetch(&db->readers, 1, __ATOMIC_ACQ_REL);
+    return conn;
+}
+
+bool pn_db_was_asked(struct pn_db_conn *nowhere)
+{
+    const bool was_asked = nowhere->was_asked;
+
+    pn_assert(nowhere->handle == NULL);
+    nowhere->was_asked = false;
+    return was_asked;
+}
+
 bool pn_db_connect(struct pn_db *db, struct pn_db_conn **out, struct pn_err *err)
 {
     if (!pn_conn_open(db, PN_CONN_READER, out, err))

@@ -30,6 +30,12 @@ struct pn_migration {
     const char *name, *sql;
 };
 
+/* A table whose changes caches hear of (below). */
+struct pn_watch {
+    const char *table;
+    bool has_news; /* new rows matter too: what others said may mean something else beside them */
+};
+
 struct pn_db_config {
     const char *path; /* file; ":memory:" is refused: readers need the same database */
     const struct pn_migration *migrations;
@@ -41,10 +47,10 @@ struct pn_db_config {
      */
     bool (*before_commit)(struct pn_db_conn *tx, void *context, struct pn_err *err);
     void *before_commit_context;
-    const char *const *watched; /* tables whose changes caches hear of (below); NULL-terminated */
-    bool run_twice;             /* debug builds: each write first runs in a savepoint rolled back */
-    int busy_timeout_ms;        /* patience with other processes' locks; 0 = 5000 */
-    const char *vfs;            /* tests: SQLite's VFS of that name; NULL = the default */
+    const struct pn_watch *watched; /* ends with a row without a table; NULL: none */
+    bool run_twice;      /* debug builds: each write first runs in a savepoint rolled back */
+    int busy_timeout_ms; /* patience with other processes' locks; 0 = 5000 */
+    const char *vfs;     /* tests: SQLite's VFS of that name; NULL = the default */
 };
 
 /*
@@ -61,6 +67,13 @@ void pn_db_close(struct pn_db *db);
 
 bool pn_db_connect(struct pn_db *db, struct pn_db_conn **out, struct pn_err *err) PN_CHECKED;
 void pn_db_disconnect(struct pn_db_conn *conn);
+/*
+ * A connection to nowhere, for who may not wait for a disk: each query on it fails. What was done with one
+ * stands if it was not asked; otherwise it is done again with a connection. Used by one thread.
+ */
+struct pn_db_conn *pn_db_nowhere(struct pn_db *db);
+/* Whether it was asked since the last call. */
+bool pn_db_was_asked(struct pn_db_conn *nowhere);
 
 typedef bool pn_write_fn(struct pn_db_conn *tx, void *context, struct pn_err *err);
 
@@ -125,7 +138,8 @@ bool pn_db_is_duplicate(const struct pn_err *err);
  * Whether what was read from watched tables still holds, without asking them: the version of an id rises
  * after each commit, and before its answers, that changed or deleted such rows for that id. A write says
  * whom it concerns with pn_db_touch; one that changes watched rows and does not say concerns
- * everybody. New rows raise nothing: remember what rows say, never that there was none.
+ * everybody. New rows raise it where the table's row in the list of the watched says so; of other tables
+ * remember what rows say, never that there was none. cache.h remembers.
  *
  *     version = pn_db_version(db, id);       before reading
  *     … read and remember with `version` …

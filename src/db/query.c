@@ -80,6 +80,18 @@ static void keep(struct pn_db_conn *conn, struct pn_query *q)
     q->is_cached = true;
 }
 
+/* It lives for one use, and all that is asked of it fails. */
+static struct pn_query *prepare_nowhere(struct pn_db_conn *conn, const char *sql)
+{
+    struct pn_query *q = pn_heap_new(sizeof(*q));
+
+    q->conn = conn;
+    q->sql = sql;
+    conn->was_asked = true;
+    QUERY_FAIL(q, PN_INTERNAL, "there is no database here");
+    return q;
+}
+
 static struct pn_query *prepare(struct pn_db_conn *conn, const char *sql)
 {
     struct pn_query *q = pn_heap_new(sizeof(*q));
@@ -105,7 +117,7 @@ struct pn_query *pn_query(struct pn_db_conn *conn, const char *sql)
     struct pn_query *q = find(conn, sql);
 
     if (q == NULL)
-        q = prepare(conn, sql);
+        q = conn->handle != NULL ? prepare(conn, sql) : prepare_nowhere(conn, sql);
     q->used_at = ++conn->uses;
     q->is_open = true;
     q->is_started = q->is_done = false;
@@ -128,7 +140,7 @@ static int parameter(struct pn_query *q, const char *name)
         QUERY_FAIL(q, PN_INTERNAL, "no parameter %s", name);
     else if (q->is_started)
         QUERY_FAIL(q, PN_INTERNAL, "parameter %s bound after the first row", name);
-    if (q->failed != NULL)
+    if (q->failed != NULL || number == 0)
         return 0;
     q->bound |= UINT64_C(1) << (number - 1);
     return number;

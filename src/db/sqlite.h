@@ -18,7 +18,7 @@ struct pn_checkpoint;
 
 /* What the writes of a batch have changed; the writer's connection has it (versions.c). */
 struct pn_touched {
-    const char *const *watched;
+    const struct pn_watch *watched;
     bool has_changed, has_said; /* of the write that runs: a watched row; whom it concerns */
     bool is_everybody;
     uint64_t slots[PN_VERSION_SLOTS / 64];
@@ -37,11 +37,12 @@ struct pn_query {
 /* Used by one thread at a time. */
 struct pn_db_conn {
     struct pn_db *db;
-    sqlite3 *handle;
+    sqlite3 *handle; /* NULL: to nowhere */
     struct pn_query *cache[PN_STATEMENTS_MAX];
     size_t cached, open_queries;
     uint64_t uses;
     struct pn_touched *touched; /* NULL: a reader */
+    bool was_asked;             /* nowhere */
 };
 
 struct pn_db {
@@ -77,7 +78,7 @@ void pn_checkpoint_wish(struct pn_checkpoint *checkpoint);
 
 /* versions.c: around each write, and after each batch. */
 void pn_touched_watch(struct pn_db_conn *conn, struct pn_touched *touched,
-                      const char *const *watched);
+                      const struct pn_watch *watched);
 void pn_touched_begin(struct pn_touched *touched);
 void pn_touched_end(struct pn_touched *touched);
 void pn_touched_publish(struct pn_touched *touched, struct pn_db *db);

@@ -15,16 +15,16 @@ static void on_change(void *touched_, int what, const char *schema, const char *
     struct pn_touched *touched = touched_;
 
     (void)schema, (void)row;
-    if (what == SQLITE_INSERT || touched->has_changed)
+    if (touched->has_changed)
         return;
-    for (size_t i = 0; touched->watched[i] != NULL; i++) {
-        if (strcmp(touched->watched[i], table) == 0)
+    for (const struct pn_watch *w = touched->watched; w->table != NULL; w++) {
+        if ((what != SQLITE_INSERT || w->has_news) && strcmp(w->table, table) == 0)
             touched->has_changed = true;
     }
 }
 
 void pn_touched_watch(struct pn_db_conn *conn, struct pn_touched *touched,
-                      const char *const *watched)
+                      const struct pn_watch *watched)
 {
     touched->watched = watched;
     conn->touched = touched;

@@ -25,7 +25,7 @@ struct pn_dispatch_parts {
     const struct pn_settings *settings;
     struct pn_db *db;
     struct pn_keyring *keyring;
-    struct pn_token_cache *tokens;    /* NULL: none */
+    struct pn_cache *cache;           /* NULL: none */
     struct pn_limiter *limiter;       /* NULL: no limits */
     const struct pn_proxies *proxies; /* NULL: none are believed */
     struct pn_metrics *metrics;

@@ -188,7 +188,7 @@ void pn_dispatch_run(const struct pn_dispatch_parts *parts, struct pn_db_conn *c
                   .db = parts->db,
                   .conn = conn,
                   .keyring = parts->keyring,
-                  .tokens = parts->tokens,
+                  .cache = parts->cache,
                   .settings = parts->settings,
                   .reach = parts->reach,
                   .clusters = parts->clusters },

@@ -5,9 +5,11 @@
 #include "base/log.h"
 #include "core/audit/audit.h"
 #include "core/auth/clusters.h"
-#include "core/auth/token_cache.h"
 #include "core/org/instance.h"
 #include "core/scope.h"
+#include "core/watched.h"
+#include "crypto/random.h"
+#include "db/cache.h"
 #include "net/dial.h"
 #include "net/tls.h"
 #include "server/client_ip.h"
@@ -37,7 +39,7 @@ struct pn_server {
     struct pn_arena *arena;             /* what lives as long as the server */
     int lock_fd;
     struct pn_keyring *keyring;
-    struct pn_token_cache *tokens;
+    struct pn_cache *cache;
     struct pn_proxies proxies;
     struct pn_db *db;
     struct pn_router *router;
@@ -186,8 +188,9 @@ static bool open_state(struct pn_server *server, struct pn_err *err)
         .migrations = pn_core_migrations,
         .migration_count = pn_core_migration_count,
         .before_commit = pn_audit_seal,
-        .watched = pn_token_cache_tables,
+        .watched = pn_core_watched,
     };
+    uint8_t salt[PN_CACHE_SALT_BYTES];
     struct pn_db_conn *conn;
     bool done;
 
@@ -200,7 +203,8 @@ static bool open_state(struct pn_server *server, struct pn_err *err)
     if (!pn_trust_keyring(server->arena, settings, &server->keyring, err) ||
         !pn_db_open(&config, &server->db, err) || !pn_db_connect(server->db, &conn, err))
         return false;
-    server->tokens = pn_token_cache_new(server->db, PN_TOKEN_CACHE_ENTRIES);
+    pn_random_bytes(salt, sizeof(salt));
+    server->cache = pn_cache_new(server->db, PN_CACHE_ENTRIES, PN_CACHE_BYTES, salt);
     done = pn_instance_ensure(server->db, conn, err);
     pn_db_disconnect(conn);
     return done;
@@ -269,7 +273,7 @@ static void make_http(struct pn_server *server)
         .settings = server->settings,
         .db = server->db,
         .keyring = server->keyring,
-        .tokens = server->tokens,
+        .cache = server->cache,
         .limiter = server->limiter,
         .proxies = &server->proxies,
         .metrics = &server->metrics,
@@ -394,7 +398,7 @@ void pn_server_stop(struct pn_server *server)
     pn_loop_free(server->loop);
     pn_limiter_free(server->limiter);
     pn_router_free(server->router);
-    pn_token_cache_free(server->tokens);
+    pn_cache_free(server->cache);
     pn_db_close(server->db);
     pn_keyring_free(server->keyring);
     if (server->lock_fd >= 0)

@@ -5,6 +5,7 @@
 #include "core/auth/access_token.h"
 #include "core/auth/token_cache.h"
 #include "crypto/keyring.h"
+#include "db/cache.h"
 #include "json/shape.h"
 #include "json/writer.h"
 
@@ -273,14 +274,14 @@ static bool look_up(struct pn_call *call, struct pn_str bearer, struct pn_token_
 
     if (!pn_token_read(call, bearer, &claims, err))
         return false;
-    version = pn_db_version(call->db, claims.id); /* before the rows are read */
+    version = call->cache != NULL ? pn_cache_begin(call->cache, call->conn, claims.id) : 0;
     *out = (struct pn_token_facts){ 0 };
     for (size_t i = 0; i < PN_COUNT(kinds); i++) {
         if (kinds[i].kind == claims.kind && !kinds[i].find(call, &claims, out, err))
             return false;
     }
-    if (call->tokens != NULL)
-        pn_token_cache_put(call->tokens, bearer, version, out);
+    if (call->cache != NULL)
+        pn_token_cache_put(call, bearer, version, out);
     return true;
 }
 
@@ -290,8 +291,7 @@ bool pn_token_authenticate(struct pn_call *call, struct pn_str bearer, struct pn
 {
     struct pn_token_facts facts;
 
-    if ((call->tokens == NULL || !pn_token_cache_get(call->tokens, call, bearer, &facts)) &&
-        !look_up(call, bearer, &facts, err))
+    if (!pn_token_cache_get(call, bearer, &facts) && !look_up(call, bearer, &facts, err))
         return false;
     if (facts.uses_limit > 0 &&
         !pn_access_token_use(call, facts.actor.token_id, facts.uses_limit, err))

@@ -6,18 +6,9 @@
 #include "core/auth/trusted_ip.h"
 
 /*
- * What bearers were found to be, so that the next request of the same one needs no SQL. Bounded, for
- * all threads of the process; keyed by a salted hash, so that it holds no token. An entry holds as long
- * as the version of its actor (pn_db_version) is what it was before the lookup: see README.md.
+ * What bearers were found to be, in call->cache, so that the next request of the same one needs no SQL. Keyed
+ * by a salted hash, so that it holds no token; about the actor's id.
  */
-struct pn_token_cache;
-#define PN_TOKEN_CACHE_ENTRIES 8192
-
-/* For pn_db_config.watched: all that an entry is made of. */
-extern const char *const pn_token_cache_tables[];
-
-struct pn_token_cache *pn_token_cache_new(struct pn_db *db, size_t entries);
-void pn_token_cache_free(struct pn_token_cache *cache);
 
 /* What stands in the rows of a token; uses and addresses are still to be checked. */
 struct pn_token_facts {
@@ -26,11 +17,10 @@ struct pn_token_facts {
     int64_t uses_limit; /* 0: none */
     struct pn_nets nets;
 };
-/* Copies into call->arena. False: look it up. */
-bool pn_token_cache_get(struct pn_token_cache *cache, struct pn_call *call, struct pn_str bearer,
-                        struct pn_token_facts *out);
-/* `version`: of the actor's id, read before its rows were. */
-void pn_token_cache_put(struct pn_token_cache *cache, struct pn_str bearer, uint64_t version,
+/* Lives in call->arena. False: look it up. */
+bool pn_token_cache_get(struct pn_call *call, struct pn_str bearer, struct pn_token_facts *out);
+/* `version`: of the actor's id, from before its rows were read (pn_cache_begin). */
+void pn_token_cache_put(struct pn_call *call, struct pn_str bearer, uint64_t version,
                         const struct pn_token_facts *facts);
 
 #endif

@@ -12,14 +12,15 @@
 #include "core/audit/audit.h"
 #include "core/auth/login.h"
 #include "core/auth/token.h"
-#include "core/auth/token_cache.h"
 #include "core/identity/identity.h"
 #include "core/org/instance.h"
 #include "core/org/permission.h"
 #include "core/org/project.h"
 #include "core/org/project_member.h"
 #include "core/scope.h"
+#include "core/watched.h"
 #include "crypto/random.h"
+#include "db/cache.h"
 
 #define HOME_WALL_MS INT64_C(1790000000123)
 #define HOME_PASSWORD "correct horse battery"
@@ -28,7 +29,7 @@ struct home {
     char path[64];
     struct pn_db *db;
     struct pn_keyring *keyring;
-    struct pn_token_cache *tokens; /* so that all that holds for tokens holds for it */
+    struct pn_cache *cache; /* so that all that holds for rows holds for it */
     struct pn_db_conn *conn;
     struct pn_arena *arena;
     struct pn_bootstrap first; /* user, organization, identity with its token */
@@ -42,7 +43,7 @@ static inline struct pn_call home_call(struct home *h, struct pn_actor actor)
                              .db = h->db,
                              .conn = h->conn,
                              .keyring = h->keyring,
-                             .tokens = h->tokens,
+                             .cache = h->cache,
                              .request_id = PN_LIT("req-1"),
                              .ip = PN_LIT("192.0.2.7"),
                              .user_agent = PN_LIT("cli") };
@@ -73,7 +74,7 @@ static inline void home_start(struct home *h)
     struct pn_db_config config = { .migrations = pn_core_migrations,
                                    .migration_count = pn_core_migration_count,
                                    .before_commit = pn_audit_seal,
-                                   .watched = pn_token_cache_tables,
+                                   .watched = pn_core_watched,
                                    .run_twice = true };
 
     *h = (struct home){ .arena = pn_arena_new((size_t)64 << 20) };
@@ -84,7 +85,7 @@ static inline void home_start(struct home *h)
     CHECK_OK(pn_keyring_new(PN_LIT("0123456789abcdef0123456789abcdef"), &h->keyring, &err), err);
     CHECK_OK(pn_db_open(&config, &h->db, &err), err);
     CHECK_OK(pn_db_connect(h->db, &h->conn, &err), err);
-    h->tokens = pn_token_cache_new(h->db, 64);
+    h->cache = pn_cache_new(h->db, 64, PN_CACHE_BYTES, (const uint8_t[PN_CACHE_SALT_BYTES]){ 7 });
     CHECK_OK(pn_instance_ensure(h->db, h->conn, &err), err);
     CHECK_OK(home_bootstrap(h, &h->first, &err), err);
 }
@@ -95,7 +96,7 @@ static inline void home_stop(struct home *h)
     char name[80];
 
     pn_db_disconnect(h->conn);
-    pn_token_cache_free(h->tokens);
+    pn_cache_free(h->cache);
     pn_db_close(h->db);
     pn_keyring_free(h->keyring);
     pn_arena_free(h->arena);

@@ -7,6 +7,7 @@
 
 #include "core/auth/access_token.h"
 #include "core/auth/method.h"
+#include "core/auth/token_cache.h"
 
 #define HOUR INT64_C(3600)
 #define DAY (24 * HOUR)
@@ -440,7 +441,7 @@ static bool knows_without_sql(struct home *h, struct pn_str jwt)
     struct pn_token_facts facts;
 
     call.conn = NULL;
-    return pn_token_cache_get(h->tokens, &call, jwt, &facts);
+    return pn_token_cache_get(&call, jwt, &facts);
 }
 
 HOME_TEST(a_known_token_needs_no_sql_until_something_changes)
@@ -468,27 +469,6 @@ HOME_TEST(a_known_token_needs_no_sql_until_something_changes)
     CHECK_OK(home_knows(h, grant.accessToken, &err), err);
     pn_clock_advance(PN_TOKEN_DEFAULT_TTL_S * 1000);
     CHECK(!knows_without_sql(h, grant.accessToken));
-}
-
-HOME_TEST(the_cache_is_bounded_and_forgets_the_longest_unused)
-{
-    struct pn_token_cache *small = pn_token_cache_new(h->db, 4);
-    struct pn_call call = home_call(h, (struct pn_actor){ 0 });
-    struct pn_token_facts facts = { .actor = { .name = PN_LIT("n"), .org_role = PN_NONE } }, found;
-    char name[] = "token 0";
-
-    for (int i = 0; i < 5; i++) {
-        name[6] = (char)('0' + i);
-        facts.uses_limit = i;
-        pn_token_cache_put(small, pn_str_from(name), pn_db_version(h->db, facts.actor.id), &facts);
-        CHECK(pn_token_cache_get(small, &call, PN_LIT("token 0"), &found) == (i < 5));
-        CHECK_EQ(found.uses_limit, 0);
-    }
-    CHECK(!pn_token_cache_get(small, &call, PN_LIT("token 1"), &found));
-    CHECK(pn_token_cache_get(small, &call, PN_LIT("token 4"), &found));
-    CHECK_EQ(found.uses_limit, 4);
-    CHECK_STR(found.actor.name, "n");
-    pn_token_cache_free(small);
 }
 
 struct race {
@@ -551,7 +531,6 @@ HOME_TEST(no_token_passes_after_its_revocation_has_answered)
 }
 
 PN_TEST_MAIN(T(a_known_token_needs_no_sql_until_something_changes),
-             T(the_cache_is_bounded_and_forgets_the_longest_unused),
              T(no_token_passes_after_its_revocation_has_answered),
              T(a_token_lasts_as_long_as_the_contracts_cases_say),
              T(an_address_is_trusted_as_the_contracts_cases_say),

@@ -297,6 +297,25 @@ PN_TEST(rows_that_find_no_room_end_the_query)
     CHECK_OK(pn_query_end(q, &err), err);
 }
 
+PN_TEST(nowhere_nothing_is_found_and_who_asked_is_known)
+{
+    struct pn_db_conn *nowhere = pn_db_nowhere(f.db);
+    struct pn_err err = { 0 };
+
+    CHECK(!pn_db_was_asked(nowhere));
+    for (int i = 0; i < 2; i++) {
+        struct pn_query *q = pn_query(nowhere, "SELECT name FROM things WHERE number = $number");
+
+        pn_bind_int(q, "$number", 1);
+        CHECK(!pn_query_next(q));
+        CHECK(pn_column_str(q, 0, f.arena).ptr == NULL);
+        CHECK_FAILS(pn_query_end(q, &err), err, INTERNAL);
+        CHECK(pn_db_was_asked(nowhere));
+        CHECK(!pn_db_was_asked(nowhere));
+    }
+    pn_db_disconnect(nowhere);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +333,7 @@ int main(void)
         T(readers_cannot_write),
         T(run_counts_the_rows_it_changed),
         T(rows_that_find_no_room_end_the_query),
+        T(nowhere_nothing_is_found_and_who_asked_is_known),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

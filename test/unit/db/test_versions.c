@@ -3,13 +3,16 @@
 
 #include "fixture.h"
 
-static const char *const watched[] = { "parents", "children", NULL };
+static const struct pn_watch watched[] = {
+    { "parents", false }, { "children", false }, { "grants", true }, { 0 }
+};
 
 static const struct pn_migration tables[] = {
     { 1, "tables",
       "CREATE TABLE parents (id ID PRIMARY KEY, n BIGINT NOT NULL);"
       "CREATE TABLE children (id ID PRIMARY KEY, parent ID NOT NULL REFERENCES parents (id) ON"
       " DELETE CASCADE);"
+      "CREATE TABLE grants (id ID PRIMARY KEY);"
       "CREATE TABLE others (id ID PRIMARY KEY, parent ID REFERENCES parents (id) ON DELETE"
       " CASCADE);" },
 };
@@ -42,6 +45,8 @@ static const struct {
 } cases[] = {
     { "a new row", { "INSERT INTO parents (id, n) VALUES (" ONE ", 1)" }, 0, 0 },
     { "a new child", { "INSERT INTO children (id, parent) VALUES (" ONE ", " ONE ")" }, 0, 0 },
+    { "a new row that matters to others", { "INSERT INTO grants (id) VALUES (" ONE ")" }, 1, 1 },
+    { "one that matters to one", { "INSERT INTO grants (id) VALUES (x'02')", true }, 1, 0 },
     { "a table nobody watches",
       { "INSERT INTO others (id, parent) VALUES (" ONE ", " ONE ")" },
       0,
@@ -81,7 +86,7 @@ PN_TEST(versions_rise_for_those_whom_a_change_concerns)
 
 PN_TEST(a_cascade_alone_is_heard)
 {
-    static const char *const children[] = { "children", NULL };
+    static const struct pn_watch children[] = { { "children", false }, { 0 } };
     struct step steps[] = { { "INSERT INTO parents (id, n) VALUES (" ONE ", 1)" },
                             { "INSERT INTO children (id, parent) VALUES (" ONE ", " ONE ")" },
                             { "DELETE FROM parents WHERE id = " ONE } };

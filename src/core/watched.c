@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/watched.h"
+
+const struct pn_watch pn_core_watched[] = {
+    /* what bearers are (core/auth/token_cache.h) */
+    { .table = "users" },
+    { .table = "login_sessions" },
+    { .table = "org_members" },
+    { .table = "identities" },
+    { .table = "identity_tokens" },
+    { .table = "identity_auths" },
+    { .table = "client_secrets" },
+    { .table = "gateways" },
+    { .table = "relays" },
+    /* what members of projects may do (core/org/permission.c): one role more may also forbid */
+    { .table = "projects" },
+    { .table = "project_members" },
+    { .table = "project_member_roles", .has_news = true },
+    { .table = "roles", .has_news = true },
+    { .table = NULL },
+};
