@@ -1,19 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/org/permission.h"
 
+#include "core/org/ability.h"
 #include "core/org/builtin.h"
-#include "core/org/rules.h"
 #include "json/writer.h"
-
-/*
- * Which rules the actor has, and asking them. Built-in roles are in memory (builtin.c); those of custom
- * roles come packed with the row that names the role, so that a check costs one statement and no parsing.
- */
-struct pn_ability {
-    const struct pn_rules **roles; /* in the order they were given */
-    size_t count;
-    bool is_platform;
-};
 
 /* ---- refusals ---- */
 
@@ -74,32 +64,6 @@ static bool refuse_grant(const struct pn_call *call, const char *verb, struct pn
 
 /* ---- rules of a role ---- */
 
-/* As the client sent them: what no packed form of this version is there for. */
-static bool parse_rules(const struct pn_call *call, const char *scope, struct pn_uuid scope_id,
-                        struct pn_str slug, struct pn_rules *out, struct pn_err *err)
-{
-    struct pn_query *q =
-        pn_query(call->conn, "SELECT rules FROM roles WHERE scope_id = $scope AND slug = $slug");
-    struct pn_str json = PN_LIT("[]");
-
-    pn_bind_uuid(q, "$scope", scope_id);
-    pn_bind_str(q, "$slug", slug);
-    if (pn_query_next(q))
-        json = pn_column_str(q, 0, call->arena);
-    return pn_query_end(q, err) && pn_rules_parse(call->arena, scope, json, out, err);
-}
-
-/* Packed by another version of this program: parsed anew. */
-static bool read_rules(const struct pn_call *call, const char *scope, struct pn_uuid scope_id,
-                       struct pn_str slug, struct pn_str packed, struct pn_rules *out,
-                       struct pn_err *err)
-{
-    struct pn_err ignored = { 0 };
-
-    return pn_rules_unpack(call->arena, packed, out, &ignored) ||
-           parse_rules(call, scope, scope_id, slug, out, err);
-}
-
 /* The rules of a role of that name, NULL when there is none. `scope_id`: the organisation or project. */
 static bool find_role(const struct pn_call *call, const char *scope, struct pn_uuid scope_id,
                       struct pn_str slug, const struct pn_rules **out, struct pn_err *err)
@@ -121,7 +85,7 @@ static bool find_role(const struct pn_call *call, const char *scope, struct pn_u
     if (!pn_query_end(q, err))
         return false;
     *out = is_found ? rules : NULL;
-    return !is_found || read_rules(call, scope, scope_id, slug, packed, rules, err);
+    return !is_found || pn_ability_rules(call, scope, scope_id, slug, packed, rules, err);
 }
 
 /* ---- organisation ---- */
@@ -151,73 +115,6 @@ bool pn_permit_org(const struct pn_call *call, const char *subject, const char *
 }
 
 /* ---- project ---- */
-
-/*
- * The actor's roles in a project of its own organisation that hold now. Ids of users and identities
- * never meet, so one statement serves both.
- */
-static const char ability_sql[] =
-    "SELECT m.id, r.role, c.packed FROM projects p"
-    " LEFT JOIN project_members m ON m.project_id = p.id AND (m.user_id = $actor OR m.identity_id "
-    "= $actor)"
-    " LEFT JOIN project_member_roles r ON r.member_id = m.id"
-    " AND (r.is_temporary = 0 OR (r.starts_ms <= $now AND $now < r.ends_ms))"
-    " LEFT JOIN roles c ON c.scope_id = p.id AND c.slug = r.role"
-    " WHERE p.id = $project AND p.org_id = $org ORDER BY r.position, r.id";
-
-/* The role that the row names; one that is gone allows nothing. */
-static bool add_role(struct pn_call *call, struct pn_uuid project_id, struct pn_query *q,
-                     struct pn_ability *a, struct pn_err *err)
-{
-    const struct pn_builtin *builtin;
-    struct pn_str packed, slug;
-    struct pn_rules *rules;
-
-    if (pn_column_is_null(q, 1) || a->count == PN_PERMIT_MAX_ROLES)
-        return true;
-    slug = pn_column_str(q, 1, call->arena);
-    builtin = pn_builtin_find("project", slug);
-    if (builtin != NULL) {
-        a->roles[a->count++] = &builtin->rules;
-        return true;
-    }
-    if (pn_column_is_null(q, 2))
-        return true;
-    rules = pn_new(call->arena, struct pn_rules, 1);
-    a->roles[a->count++] = rules;
-    packed = pn_column_bytes(q, 2, call->arena);
-    return packed.ptr == NULL || /* no room: the query says so */
-           read_rules(call, "project", project_id, slug, packed, rules, err);
-}
-
-bool pn_ability_load(struct pn_call *call, struct pn_uuid project_id, const struct pn_ability **out,
-                     struct pn_err *err)
-{
-    struct pn_query *q = pn_query(call->conn, ability_sql);
-    struct pn_ability *a = pn_new(call->arena, struct pn_ability, 1);
-    bool has_project = false, is_member = false, is_read = true;
-
-    a->is_platform = call->actor.kind == PN_ACTOR_PLATFORM;
-    a->roles = pn_new(call->arena, const struct pn_rules *, PN_PERMIT_MAX_ROLES);
-    pn_bind_uuid(q, "$actor", call->actor.id);
-    pn_bind_uuid(q, "$project", project_id);
-    pn_bind_uuid(q, "$org", call->actor.org_id);
-    pn_bind_int(q, "$now", call->now_ms);
-    while (is_read && pn_query_next(q)) {
-        has_project = true;
-        is_member = is_member || !pn_column_is_null(q, 0);
-        is_read = add_role(call, project_id, q, a, err);
-    }
-    if (!pn_query_end(q, is_read ? err : &(struct pn_err){ 0 }) || !is_read)
-        return false;
-    if (!has_project)
-        return pn_fail(err, PN_NOT_FOUND, "Project with ID '%s' not found",
-                       pn_uuid_format(project_id).text);
-    if (!is_member && !a->is_platform)
-        return pn_fail(err, PN_PERMISSION, "You are not a member of this project");
-    *out = a;
-    return true;
-}
 
 static bool ask(const struct pn_ability *a, const struct pn_permit_object *object,
                 const char *action, enum pn_rules_of what)

@@ -342,10 +342,24 @@ static bool insert_roles(struct pn_db_conn *tx, const struct pn_project_member *
     return true;
 }
 
+/* Of the two ids one is zero. */
+static struct pn_uuid actor_of(const struct pn_project_member *m)
+{
+    return pn_uuid_is_zero(m->userId) ? m->identityId : m->userId;
+}
+
+/* What all of these writes change is what the members may do, and nobody else. */
+static void touch_members(struct pn_db_conn *tx, const struct change *c)
+{
+    for (size_t i = 0; i < c->count; i++)
+        pn_db_touch(tx, actor_of(&c->members[i]));
+}
+
 static bool insert_members(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct change *c = context;
 
+    touch_members(tx, c);
     for (size_t i = 0; i < c->count; i++) {
         const struct pn_project_member *m = &c->members[i];
         const struct pn_project_join join = { .id = m->id,
@@ -527,6 +541,7 @@ static bool replace_roles(struct pn_db_conn *tx, void *context, struct pn_err *e
     const struct pn_project_member *m = c->members;
     struct pn_query *q;
 
+    touch_members(tx, c);
     q = pn_query(tx, "DELETE FROM project_member_roles WHERE member_id = $member");
     pn_bind_uuid(q, "$member", m->id);
     if (!pn_query_run(q, NULL, err) || !insert_roles(tx, m, err) ||
@@ -572,14 +587,14 @@ static bool delete_members(struct pn_db_conn *tx, void *context, struct pn_err *
 {
     const struct change *c = context;
 
+    touch_members(tx, c);
     for (size_t i = 0; i < c->count; i++) {
         const struct pn_project_member *m = &c->members[i];
         struct pn_query *q = pn_query(tx, "DELETE FROM project_members WHERE id = $id");
 
         pn_bind_uuid(q, "$id", m->id);
         if (!pn_query_run(q, NULL, err) ||
-            !pn_pam_session_close_owner(tx, c->call,
-                                        c->kind == PN_MEMBER_USERS ? m->userId : m->identityId,
+            !pn_pam_session_close_owner(tx, c->call, actor_of(m),
                                         PN_LIT("No longer a member of the project"), err) ||
             !record(tx, c, m, err))
             return false;
