@@ -3,7 +3,7 @@
 
 #include "core/org/permission.h"
 #include "core/rows.h"
-#include "core/secret/place.h"
+#include "core/secret/below.h"
 #include "core/trail.h"
 #include "crypto/random.h"
 
@@ -253,6 +253,23 @@ static bool find_in_write(struct pn_db_conn *tx, struct change *c, struct pn_err
            take(find_id(all, c->id), pn_uuid_str(c->call->arena, c->id), c->row, err);
 }
 
+static struct pn_place root_of(const struct change *c, struct pn_str slug)
+{
+    return (struct pn_place){
+        .project_id = c->project, .environment_id = c->id, .environment = slug, .path = PN_LIT("/")
+    };
+}
+
+/* A slug that changes, changes what conditions say of all that is in the environment. */
+static bool permit_slug(struct pn_db_conn *tx, const struct change *c, struct pn_str from,
+                        struct pn_err *err)
+{
+    const struct pn_place root = root_of(c, from);
+
+    return pn_str_eq(from, c->row->slug) ||
+           pn_below_may_move(c->call, tx, &root, c->row->slug, root.path, err);
+}
+
 static bool update(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
 {
     struct pn_query *q = pn_query(
@@ -268,15 +285,17 @@ static bool update(struct pn_db_conn *tx, const struct change *c, struct pn_err 
 static bool write_update(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct change *c = context;
+    struct pn_str from;
 
     if (!find_in_write(tx, c, err))
         return false;
+    from = c->row->slug;
     if (c->want->name.ptr != NULL)
         c->row->name = c->want->name;
     if (c->want->slug.ptr != NULL)
         c->row->slug = c->want->slug;
     c->row->updatedAt = c->call->now_ms;
-    return update(tx, c, err) &&
+    return permit_slug(tx, c, from, err) && update(tx, c, err) &&
            (c->want->position == 0 || renumber(tx, c, c->want->position, err)) &&
            note(tx, c, "update-environment", err);
 }
@@ -295,9 +314,13 @@ bool pn_environment_update(struct pn_call *call, struct pn_uuid project, struct 
 static bool write_delete(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct change *c = context;
+    struct pn_place root;
     struct pn_query *q;
 
     if (!find_in_write(tx, c, err))
+        return false;
+    root = root_of(c, c->row->slug);
+    if (!pn_below_may_delete(c->call, tx, &root, err))
         return false;
     q = pn_query(tx, "DELETE FROM environments WHERE id = $id");
     pn_bind_uuid(q, "$id", c->id);

@@ -20,7 +20,8 @@ struct pn_environment_change {
 
 /*
  * Permissions environments: create, read, edit, delete. Errors: PN_NOT_FOUND, PN_PERMISSION,
- * PN_BAD_REQUEST (slug taken, too many). Deleting one deletes what is in it, in the same write.
+ * PN_BAD_REQUEST (slug taken, too many). Deleting one deletes what is in it, in the same
+ * write; that, and another slug, is asked about (core/secret/below.h).
  */
 bool pn_environment_create(struct pn_call *call, struct pn_uuid project,
                            const struct pn_environment_change *want, struct pn_environment_row *out,

@@ -133,6 +133,11 @@ bool pn_ability_may_some(const struct pn_ability *ability, const char *subject, 
     return ask(ability, &(struct pn_permit_object){ .subject = subject }, action, PN_RULES_OF_SOME);
 }
 
+bool pn_ability_may_all(const struct pn_ability *ability, const char *subject, const char *action)
+{
+    return ask(ability, &(struct pn_permit_object){ .subject = subject }, action, PN_RULES_OF_ALL);
+}
+
 bool pn_ability_permit(struct pn_call *call, const struct pn_ability *ability,
                        const struct pn_permit_object *object, const char *action,
                        struct pn_err *err)

@@ -51,6 +51,8 @@ bool pn_ability_may(const struct pn_ability *ability, const struct pn_permit_obj
                     const char *action);
 /* Whether some object of the subject could be allowed: to refuse a list early. */
 bool pn_ability_may_some(const struct pn_ability *ability, const char *subject, const char *action);
+/* Whether every object of the subject is allowed, whatever it is called. */
+bool pn_ability_may_all(const struct pn_ability *ability, const char *subject, const char *action);
 /* pn_ability_may, or PN_PERMISSION with the details clients print. */
 bool pn_ability_permit(struct pn_call *call, const struct pn_ability *ability,
                        const struct pn_permit_object *object, const char *action,

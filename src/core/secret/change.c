@@ -355,14 +355,6 @@ static bool take_overrides(struct pn_db_conn *tx, const struct pn_secret_item *b
            pn_secrets_move_overrides(tx, before, before->folderId, after->secretKey, err);
 }
 
-/* A new name or other tags must not bring a value, or those of its history, under the eyes of who changes them. */
-static bool keep_hidden(struct work *w, const struct pn_secret_item *before,
-                        const struct pn_secret_item *after, struct pn_err *err)
-{
-    return !pn_secrets_may(w->call, w->ability, after, "readValue") ||
-           pn_secrets_permit(w->call, w->ability, before, "readValue", err);
-}
-
 static bool update_one(struct work *w, struct pn_db_conn *tx, const struct pn_secrets_change *c,
                        const struct pn_secret_item *before, struct pn_err *err)
 {
@@ -371,9 +363,8 @@ static bool update_one(struct work *w, struct pn_db_conn *tx, const struct pn_se
     item.version++;
     if (!pn_secrets_permit(w->call, w->ability, before, "edit", err) || !take_name(c, &item, err) ||
         !apply(w, tx, c, &item, err) ||
-        !pn_secrets_permit(w->call, w->ability, &item, "edit", err) ||
-        !keep_hidden(w, before, &item, err) || !pn_secrets_update(tx, &item, err) ||
-        !take_overrides(tx, before, &item, err) ||
+        !pn_secrets_permit_change(w->call, w->ability, before, &item, err) ||
+        !pn_secrets_update(tx, &item, err) || !take_overrides(tx, before, &item, err) ||
         (c->has_tagIds && !pn_secrets_write_tags(tx, &item, err)))
         return false;
     w->touched_bytes += before->sealed_value.len;

@@ -3,6 +3,7 @@
 
 #include "core/org/permission.h"
 #include "core/rows.h"
+#include "core/secret/below.h"
 #include "core/trail.h"
 #include "crypto/random.h"
 
@@ -289,6 +290,15 @@ bool pn_folders_create(struct pn_call *call, const struct pn_folder_at *at, stru
     return check_path(out->path, err) && pn_db_write(call->db, write_create, &c, err);
 }
 
+static struct pn_place place_of(const struct pn_folder *folder, struct pn_str path)
+{
+    return (struct pn_place){ .project_id = folder->projectId,
+                              .environment_id = folder->envId,
+                              .folder_id = folder->id,
+                              .environment = folder->environment,
+                              .path = path };
+}
+
 /* ---- rename ---- */
 
 struct update {
@@ -334,6 +344,19 @@ static bool check_below(struct pn_db_conn *tx, const struct pn_folder *folder,
     return count == 0 ||
            pn_fail(err, PN_BAD_REQUEST, "Paths below this folder would be longer than %zu bytes",
                    MAX_PATH_BYTES);
+}
+
+/* Renaming is changing all that is below, and asked as that. */
+static bool rename(struct pn_db_conn *tx, const struct update *u, const struct pn_folder *folder,
+                   struct pn_str from, struct pn_err *err)
+{
+    const struct pn_place place = place_of(folder, from);
+
+    if (pn_str_eq(from, folder->path))
+        return true;
+    return pn_below_may_move(u->call, tx, &place, folder->environment, folder->path, err) &&
+           move_paths(tx, folder, from, u->call->arena, err) &&
+           check_below(tx, folder, u->call->arena, err);
 }
 
 static bool save(struct pn_db_conn *tx, const struct update *u, const struct pn_folder *folder,
@@ -388,10 +411,8 @@ static bool update_one(struct pn_db_conn *tx, const struct update *u,
     row->path = path_below(u->call->arena, parent_path(from), row->name);
     row->version++;
     row->updatedAt = u->call->now_ms;
-    return check_path(row->path, err) &&
-           (pn_str_eq(from, row->path) || (move_paths(tx, row, from, u->call->arena, err) &&
-                                           check_below(tx, row, u->call->arena, err))) &&
-           save(tx, u, row, err) && note(tx, u->call, row, "update-folder", err);
+    return check_path(row->path, err) && rename(tx, u, row, from, err) && save(tx, u, row, err) &&
+           note(tx, u->call, row, "update-folder", err);
 }
 
 static bool write_update(struct pn_db_conn *tx, void *context, struct pn_err *err)
@@ -491,9 +512,13 @@ static bool write_delete(struct pn_db_conn *tx, void *context, struct pn_err *er
 {
     struct removal *r = context;
     int64_t counts[3] = { 0, 0, 0 };
+    struct pn_place place;
     struct pn_query *q;
 
-    if (!find_for_removal(tx, r, err) || !count_below(tx, r, counts, err))
+    if (!find_for_removal(tx, r, err))
+        return false;
+    place = place_of(r->row, r->row->path);
+    if (!pn_below_may_delete(r->call, tx, &place, err) || !count_below(tx, r, counts, err))
         return false;
     q = pn_query(tx, "DELETE FROM folders WHERE id = $id");
     pn_bind_uuid(q, "$id", r->row->id);

@@ -38,10 +38,10 @@ struct pn_folder_change {
 bool pn_folders_create(struct pn_call *call, const struct pn_folder_at *at, struct pn_str name,
                        struct pn_str description, struct pn_folder *out, struct pn_err *err)
     PN_CHECKED;
-/* All of them or none; in the order they are given. What is below a renamed folder moves along. */
+/* All of them or none; in the order they are given. What is below a renamed folder moves along, and is asked about (below.h). */
 bool pn_folders_update(struct pn_call *call, const struct pn_folder_change *changes, size_t count,
                        struct pn_list *out, struct pn_err *err) PN_CHECKED;
-/* By id, or by name below at->path; everything in it goes too. */
+/* By id, or by name below at->path; everything in it goes too, and is asked about. */
 bool pn_folders_delete(struct pn_call *call, const struct pn_folder_at *at,
                        struct pn_str id_or_name, struct pn_folder *out, struct pn_err *err)
     PN_CHECKED;

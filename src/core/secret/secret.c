@@ -175,6 +175,29 @@ bool pn_secrets_permit(struct pn_call *call, const struct pn_ability *ability,
     return pn_ability_permit(call, ability, &object, action, err);
 }
 
+bool pn_secrets_permit_known(struct pn_call *call, const struct pn_ability *ability,
+                             const struct pn_secret_item *item, const char *action,
+                             struct pn_err *err)
+{
+    if (pn_secrets_may(call, ability, item, action))
+        return true;
+    return pn_secrets_may(call, ability, item, "describeSecret")
+               ? pn_secrets_permit(call, ability, item, action, err)
+               : pn_fail(err, PN_PERMISSION, "You are not allowed to %s on secrets", action);
+}
+
+bool pn_secrets_permit_change(struct pn_call *call, const struct pn_ability *ability,
+                              const struct pn_secret_item *before,
+                              const struct pn_secret_item *after, struct pn_err *err)
+{
+    if (!pn_secrets_permit_known(call, ability, before, "edit", err))
+        return false;
+    if (!pn_secrets_may(call, ability, after, "edit")) /* its name is known to who may edit it */
+        return pn_secrets_permit(call, ability, after, "edit", err);
+    return !pn_secrets_may(call, ability, after, "readValue") ||
+           pn_secrets_permit(call, ability, before, "readValue", err);
+}
+
 /* ---- opening ---- */
 
 static bool open_texts(struct pn_call *call, struct pn_secret_item *item, struct pn_err *err)

@@ -87,6 +87,18 @@ bool pn_secrets_permit(struct pn_call *call, const struct pn_ability *ability,
                        const struct pn_secret_item *item, const char *action, struct pn_err *err)
     PN_CHECKED;
 
+/* The same for who may not know that it is there: without its name then. */
+bool pn_secrets_permit_known(struct pn_call *call, const struct pn_ability *ability,
+                             const struct pn_secret_item *item, const char *action,
+                             struct pn_err *err) PN_CHECKED;
+/*
+ * A change of what conditions may name: name, tags, metadata, path, environment. It takes `edit` of the secret as it
+ * was and as it becomes, and nobody changes a value, or those of its history, into their sight.
+ */
+bool pn_secrets_permit_change(struct pn_call *call, const struct pn_ability *ability,
+                              const struct pn_secret_item *before,
+                              const struct pn_secret_item *after, struct pn_err *err) PN_CHECKED;
+
 /* Opens value, comment and note into call->arena; or puts the sentence of §10.1 in the value's place. */
 bool pn_secrets_open(struct pn_call *call, struct pn_secret_item *item, struct pn_err *err)
     PN_CHECKED;

@@ -3,6 +3,7 @@
 
 #include "core/org/permission.h"
 #include "core/rows.h"
+#include "core/secret/below.h"
 #include "core/trail.h"
 #include "crypto/random.h"
 
@@ -187,8 +188,11 @@ static bool write_update(struct pn_db_conn *tx, void *context, struct pn_err *er
 
     if (!find(tx, c->call->arena, c->project, c->id, c->row, err))
         return false;
-    if (c->slug.ptr != NULL)
+    if (c->slug.ptr != NULL && !pn_str_eq(c->slug, c->row->slug)) {
+        if (!pn_below_may_retag(c->call, tx, c->project, c->id, c->slug, err))
+            return false;
         c->row->slug = c->row->name = c->slug;
+    }
     if (c->color.ptr != NULL)
         c->row->color = c->color;
     c->row->updatedAt = c->call->now_ms;
@@ -218,7 +222,8 @@ static bool write_delete(struct pn_db_conn *tx, void *context, struct pn_err *er
     struct change *c = context;
     struct pn_query *q;
 
-    if (!find(tx, c->call->arena, c->project, c->id, c->row, err))
+    if (!find(tx, c->call->arena, c->project, c->id, c->row, err) ||
+        !pn_below_may_retag(c->call, tx, c->project, c->id, PN_NONE, err))
         return false;
     q = pn_query(tx, "DELETE FROM secret_tags WHERE id = $id");
     pn_bind_uuid(q, "$id", c->id);

@@ -13,7 +13,10 @@ struct pn_tag {
 };
 #define PN_TAG_MAX 1000 /* of a project */
 
-/* Permissions tags: create, read, edit, delete. PN_NOT_FOUND, PN_PERMISSION, PN_BAD_REQUEST (slug taken). */
+/*
+ * Permissions tags: create, read, edit, delete; for another slug, or none, also those of below.h about the secrets
+ * that carry it. PN_NOT_FOUND, PN_PERMISSION, PN_BAD_REQUEST (slug taken).
+ */
 bool pn_tag_create(struct pn_call *call, struct pn_uuid project, struct pn_str slug,
                    struct pn_str color, struct pn_tag *out, struct pn_err *err) PN_CHECKED;
 /* Slug or color with ptr NULL stay as they are. */
