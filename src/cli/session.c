@@ -11,8 +11,18 @@
 
 static bool pam_access(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
-    const struct pn_visit_wish wish = { .path = pn_cli_arg(cli, 0), .command = pn_cli_rest(cli) };
+    struct pn_str paths[PN_VISIT_MAX];
+    const struct pn_visit_wish wish = { .paths = paths,
+                                        .count = pn_cli_arg_count(cli),
+                                        .command = pn_cli_rest(cli) };
 
+    for (size_t i = 0; i < wish.count; i++) {
+        paths[i] = pn_cli_arg(cli, i);
+        if (i > 0 && pn_str_find(paths[i], '/') < 0)
+            return pn_fail(err, PN_USAGE,
+                           "write -- before the command: %s pam access %.*s -- %.*s …",
+                           pn_cli_program(cli), PN_ARG(paths[i - 1]), PN_ARG(paths[i]));
+    }
     return pn_visit(cli, &wish, exit_code, err);
 }
 
@@ -146,14 +156,15 @@ static const struct pn_option no_options[] = { { 0 } };
 
 const struct pn_command pn_session_commands[] = {
     { .words = "pam access",
-      .arguments = "RESOURCE/ACCOUNT [--duration 1h] [--reason TEXT] [--port N] [--kubeconfig "
+      .arguments = "RESOURCE/ACCOUNT… [--duration 1h] [--reason TEXT] [--port N] [--kubeconfig "
                    "FILE | --merge] [-- COMMAND…]",
-      .summary = "Open a session with a cluster: for one command, or until Ctrl-C",
+      .summary = "Open sessions with clusters: for one command, or until Ctrl-C",
       .examples = "  postern pam access prod/viewer -- kubectl get pods\n"
-                  "  postern pam access prod/admin --duration 30m --reason 'ticket 4711'\n",
+                  "  postern pam access prod/admin --duration 30m --reason 'ticket 4711'\n"
+                  "  postern pam access prod/viewer test/admin\n",
       .options = access_options,
       .min_args = 1,
-      .max_args = 1,
+      .max_args = PN_VISIT_MAX,
       .takes_command = true,
       .run = pam_access },
     { .words = "pam session list",

@@ -64,9 +64,10 @@ static bool kube_shell(struct pn_cli *cli, int *exit_code, struct pn_err *err)
     char *command[] = { shell, NULL };
     char *environment[VARIABLES] = { variable(arena, "POSTERN_ACCOUNT=", account),
                                      prompt(arena, shell, account) };
-    const struct pn_visit_wish wish = { .path = pn_cli_arg(cli, 0),
-                                        .command = command,
-                                        .environment = environment };
+    const struct pn_str path = pn_cli_arg(cli, 0);
+    const struct pn_visit_wish wish = {
+        .paths = &path, .count = 1, .command = command, .environment = environment
+    };
 
     if (pn_terminal_is_tty(STDIN_FILENO))
         fprintf(stderr, "A shell with kubectl in a session with %.*s; `exit` ends the session.\n",

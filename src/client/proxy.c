@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "client/door.h"
 #include "client/road.h"
 #include "crypto/random.h"
 #include "crypto/x509.h"
@@ -45,7 +46,9 @@ struct pn_proxy {
     uint16_t port;
 
     struct pn_tls_context *tls;
-    struct pn_listener *listener;
+    struct pn_door *door;
+    const char *directory;
+    struct pn_str server_name;
     struct pn_http_server *server;
     struct pn_road *road;
     struct guest *guests;
@@ -385,12 +388,16 @@ static bool open_local(struct pn_proxy *proxy, struct pn_err *err)
                                                 .head_timeout_ms = 32000,
                                                 .idle_timeout_ms = 90000,
                                                 .max_streams = 250 };
-    struct pn_endpoint at = { .host = "127.0.0.1", .port = proxy->port };
+    const struct pn_door_config door = { .port = proxy->port,
+                                         .session_id = proxy->access->session_id,
+                                         .directory = proxy->directory,
+                                         .accepted = on_accept,
+                                         .owner = proxy };
 
     if (!pn_tls_context_new(&settings, &proxy->tls, err) ||
-        !pn_listen(proxy->loop, &at, on_accept, proxy, &proxy->listener, err))
+        !pn_door_open(proxy->loop, &door, &proxy->door, err))
         return false;
-    proxy->port = pn_listener_port(proxy->listener);
+    proxy->port = pn_door_port(proxy->door);
     proxy->server = pn_http_server_new(proxy->loop, &http);
     return true;
 }
@@ -400,8 +407,7 @@ static void close_all(struct pn_proxy *proxy)
 {
     if (proxy->probe.request != NULL)
         probe_over(proxy, NULL);
-    if (proxy->listener != NULL)
-        pn_listener_close(proxy->listener);
+    pn_door_close(proxy->door);
     while (proxy->guests != NULL) {
         pn_stream_close(proxy->guests->tls);
         forget_guest(proxy->guests);
@@ -414,7 +420,8 @@ static void close_all(struct pn_proxy *proxy)
 /* A root that signs one leaf, and nothing after that. */
 static bool mint(struct pn_proxy *proxy, struct pn_err *err)
 {
-    const struct pn_str ip = PN_LIT("127.0.0.1"), name = PN_LIT("localhost");
+    const struct pn_str ip = PN_LIT("127.0.0.1");
+    const struct pn_str names[] = { proxy->server_name, PN_LIT("localhost") };
     const int64_t now = pn_clock_wall_ms();
     struct pn_cert_request request = { .kind = PN_CERT_ROOT,
                                        .common_name = PN_LIT("Postern local proxy"),
@@ -429,8 +436,8 @@ static bool mint(struct pn_proxy *proxy, struct pn_err *err)
         return false;
     request.kind = PN_CERT_SERVER;
     request.common_name = ip;
-    request.dns = &name;
-    request.dns_count = 1;
+    request.dns = names;
+    request.dns_count = PN_COUNT(names);
     request.ips = &ip;
     request.ip_count = 1;
     if (!pn_x509_issue(proxy->arena, &request, &proxy->authority, &proxy->local, err))
@@ -446,8 +453,10 @@ static struct pn_proxy *make(const struct pn_proxy_config *config)
 
     proxy->access = config->access;
     proxy->port = config->port;
+    proxy->directory = config->directory;
     proxy->arena = pn_arena_new((size_t)64 * 1024);
     proxy->prefix = pn_arena_printf(proxy->arena, "/%.*s", PN_ARG(config->access->account_id));
+    proxy->server_name = pn_door_name(proxy->arena, config->access->session_id);
     proxy->probe.answer = pn_buf_init(MAX_PROBE_ANSWER_BYTES);
     pthread_mutex_init(&proxy->lock, NULL);
     pthread_condattr_init(&clock);
@@ -522,6 +531,11 @@ void pn_proxy_stop(struct pn_proxy *proxy)
     pthread_cond_destroy(&proxy->changed);
     pthread_mutex_destroy(&proxy->lock);
     pn_heap_free(proxy);
+}
+
+struct pn_str pn_proxy_server_name(const struct pn_proxy *proxy)
+{
+    return proxy->server_name;
 }
 
 uint16_t pn_proxy_port(const struct pn_proxy *proxy)

@@ -15,6 +15,7 @@ struct pn_proxy;
 struct pn_proxy_config {
     const struct pn_access *access; /* borrowed until pn_proxy_stop */
     uint16_t port;                  /* 0: a free one */
+    const char *directory;          /* client/door.h: shares the port; NULL: has it alone */
     bool (*is_cancelled)(void);     /* asked now and then while pn_proxy_start waits; may be NULL */
 };
 
@@ -34,6 +35,8 @@ unsigned pn_proxy_open_requests(const struct pn_proxy *proxy);
 /* Aborts what is open, ends the thread. NULL is fine. */
 void pn_proxy_stop(struct pn_proxy *proxy);
 
+/* What its kubeconfig takes for tls-server-name. */
+struct pn_str pn_proxy_server_name(const struct pn_proxy *proxy);
 uint16_t pn_proxy_port(const struct pn_proxy *proxy);
 struct pn_str pn_proxy_ca_pem(const struct pn_proxy *proxy);
 const struct pn_secret *pn_proxy_bearer(const struct pn_proxy *proxy);

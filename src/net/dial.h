@@ -65,6 +65,9 @@ struct pn_listener;
 typedef void pn_accept_fn(void *owner, int fd, struct pn_str peer_ip);
 bool pn_listen(struct pn_loop *loop, const struct pn_endpoint *at, pn_accept_fn *accepted,
                void *owner, struct pn_listener **out, struct pn_err *err) PN_CHECKED;
+/* At a port that other processes of this user may share: the kernel gives each connection to one of them. */
+bool pn_listen_shared(struct pn_loop *loop, const struct pn_endpoint *at, pn_accept_fn *accepted,
+                      void *owner, struct pn_listener **out, struct pn_err *err) PN_CHECKED;
 /*
  * Another loop that accepts from the same socket, made on that loop's thread. `first_fd` is
  * pn_listener_fd of the first listener; it is duplicated, so the two close independently.

@@ -98,7 +98,7 @@ static bool start(struct pn_loop *loop, int fd, pn_accept_fn *accepted, void *ow
     return true;
 }
 
-static int bind_to(const struct pn_addresses *addresses, struct pn_err *err)
+static int bind_to(const struct pn_addresses *addresses, bool is_shared, struct pn_err *err)
 {
     const struct sockaddr *address = &addresses->list[0].at.any;
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -110,6 +110,8 @@ static int bind_to(const struct pn_addresses *addresses, struct pn_err *err)
     }
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)); /* [::] means everywhere */
+    if (is_shared)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     if (bind(fd, address, addresses->list[0].len) < 0 || listen(fd, BACKLOG) < 0) {
         (void)pn_fail_cause(err, errno == EADDRINUSE ? PN_CONFLICT : PN_IO, errno, "%s",
                             strerror(errno));
@@ -119,8 +121,9 @@ static int bind_to(const struct pn_addresses *addresses, struct pn_err *err)
     return fd;
 }
 
-bool pn_listen(struct pn_loop *loop, const struct pn_endpoint *at, pn_accept_fn *accepted,
-               void *owner, struct pn_listener **out, struct pn_err *err)
+static bool listen_at(struct pn_loop *loop, const struct pn_endpoint *at, bool is_shared,
+                      pn_accept_fn *accepted, void *owner, struct pn_listener **out,
+                      struct pn_err *err)
 {
     struct pn_addresses addresses;
     struct pn_endpoint local = *at;
@@ -131,12 +134,24 @@ bool pn_listen(struct pn_loop *loop, const struct pn_endpoint *at, pn_accept_fn 
         return pn_fail(err, PN_BAD_REQUEST,
                        "an address to listen on is an IP address, not a name: \"%s\"", at->host);
 
-    int fd = bind_to(&addresses, err);
+    int fd = bind_to(&addresses, is_shared, err);
 
     if (fd < 0)
         return pn_recast(err, err->code, "cannot listen on %s port %u: %s", at->host, at->port,
                          strerror(err->cause));
     return start(loop, fd, accepted, owner, out, err);
+}
+
+bool pn_listen(struct pn_loop *loop, const struct pn_endpoint *at, pn_accept_fn *accepted,
+               void *owner, struct pn_listener **out, struct pn_err *err)
+{
+    return listen_at(loop, at, false, accepted, owner, out, err);
+}
+
+bool pn_listen_shared(struct pn_loop *loop, const struct pn_endpoint *at, pn_accept_fn *accepted,
+                      void *owner, struct pn_listener **out, struct pn_err *err)
+{
+    return listen_at(loop, at, true, accepted, owner, out, err);
 }
 
 bool pn_listen_also(struct pn_loop *loop, int first_fd, pn_accept_fn *accepted, void *owner,

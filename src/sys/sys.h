@@ -29,6 +29,20 @@ bool pn_file_claim(const char *path, int64_t wait_ms, struct pn_err *err) PN_CHE
 /* Is anybody but the owner allowed to read it? Secrets must not be read from such files silently. */
 bool pn_file_is_private(const char *path);
 
+/*
+ * Descriptors from one process to another, by a name in a directory that only they may use (0700). Datagrams: there
+ * is no connection, and of a receiver that died nothing is left but the name, which its successor removes.
+ * pn_handover_open: to receive, non-blocking, or -1 and err. pn_handover_take: the next descriptor, or -1.
+ */
+enum pn_handover {
+    PN_HANDOVER_DONE,
+    PN_HANDOVER_LATER /* its queue is full */,
+    PN_HANDOVER_NOBODY
+};
+int pn_handover_open(const char *path, struct pn_err *err);
+enum pn_handover pn_handover_send(const char *path, int fd); /* `fd` stays the caller's, to close */
+int pn_handover_take(int socket);
+
 /* No core dumps, no ptrace by others of this user. For who holds keys; commands it runs do not inherit it. */
 void pn_process_harden(void);
 /* Raises the descriptor limit to the hard limit. */

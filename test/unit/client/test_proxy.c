@@ -18,6 +18,7 @@ struct caller {
     struct pn_tls_context *tls;
     struct pn_origin *origin;
     uint16_t port;
+    const char *name; /* NULL: "127.0.0.1" */
     bool speaks_h2;
     struct pn_connect *connect;
     struct pn_request *request;
@@ -45,9 +46,9 @@ static void caller_dialed(void *c_, struct pn_stream *socket, const struct pn_er
     if (err != NULL)
         pn_connect_failed(c->connect, err);
     else
-        CHECK_OK(
-            pn_tls_start(c->tls, socket, "127.0.0.1", 10000, caller_secured, c, &tls, &failure),
-            failure);
+        CHECK_OK(pn_tls_start(c->tls, socket, c->name != NULL ? c->name : "127.0.0.1", 10000,
+                              caller_secured, c, &tls, &failure),
+                 failure);
 }
 
 static void caller_connect(void *c_, struct pn_connect *connect, bool wants_h1 PN_UNUSED)
@@ -162,6 +163,7 @@ static void gateway_handle(struct host *host, struct pn_exchange *exchange)
 }
 
 struct stage {
+    const char *directory; /* where it shares its port; NULL: it does not */
     struct host gateway;
     struct pn_cert client;
     struct answer answer;
@@ -198,7 +200,9 @@ static void up(struct stage *s)
 
 static bool start(struct stage *s, uint16_t port, struct pn_err *err)
 {
-    struct pn_proxy_config config = { .access = &s->access, .port = port };
+    struct pn_proxy_config config = { .access = &s->access,
+                                      .port = port,
+                                      .directory = s->directory };
 
     read_access(s);
     if (pn_proxy_start(&config, &s->proxy, err))
@@ -292,6 +296,48 @@ PN_TEST(an_upgrade_carries_bytes_both_ways)
     pn_heap_free(call);
     caller_down(&caller);
     down(&s);
+}
+
+/*
+ * Three sessions at one port, whichever of them the kernel gives a connection to; then one goes, and the others
+ * go on at that port. Each has a bearer of its own, so that a connection to another one were a 401.
+ */
+PN_TEST(sessions_share_a_port)
+{
+    static const char *const ids[] = { SESSION_ID, ACCOUNT_ID, OTHER_ID };
+    char directory[] = "/tmp/pn-proxy-XXXXXX";
+    struct stage stages[PN_COUNT(ids)];
+    struct pn_err err = { 0 };
+
+    CHECK(mkdtemp(directory) != NULL);
+    for (size_t i = 0; i < PN_COUNT(ids); i++) {
+        up(&stages[i]);
+        stages[i].directory = directory;
+        stages[i].answer.session_id = ids[i];
+        CHECK_OK(start(&stages[i], i == 0 ? 0 : pn_proxy_port(stages[0].proxy), &err), err);
+        CHECK_EQ(pn_proxy_port(stages[i].proxy), pn_proxy_port(stages[0].proxy));
+    }
+    for (size_t turn = 0; turn < 60; turn++) {
+        struct stage *s = &stages[turn % (turn < 30 ? 3 : 2)];
+        struct call *call;
+        struct caller caller;
+        char name[80];
+
+        if (turn == 30) {
+            pn_proxy_stop(stages[2].proxy);
+            stages[2].proxy = NULL;
+        }
+        call = call_good(s, "/version");
+        caller_up(&caller, s->proxy, turn % 2 == 0);
+        snprintf(name, sizeof name, "%.*s", PN_ARG(pn_proxy_server_name(s->proxy)));
+        caller.name = name;
+        CHECK_EQ(caller_ask(&caller, &call->head), 200);
+        caller_down(&caller);
+        pn_heap_free(call);
+    }
+    for (size_t i = 0; i < PN_COUNT(ids); i++)
+        down(&stages[i]);
+    CHECK_EQ(rmdir(directory), 0); /* nothing was left in it */
 }
 
 PN_TEST(a_dead_address_is_passed_over)
@@ -573,8 +619,9 @@ PN_TEST(stopping_aborts_what_is_open)
 }
 
 PN_TEST_MAIN(T(a_request_reaches_the_gateway_without_the_bearer),
-             T(an_upgrade_carries_bytes_both_ways), T(a_dead_address_is_passed_over),
-             T(a_silent_address_is_passed_over_in_time), T(strangers_are_refused_here),
-             T(nothing_passes_after_the_expiry), T(the_gateway_s_sentence_is_told), T(nobody_there),
-             T(another_server_there), T(a_key_that_is_none), T(a_session_that_is_over_already),
-             T(a_port_that_is_taken), T(waiting_can_be_cancelled), T(stopping_aborts_what_is_open))
+             T(an_upgrade_carries_bytes_both_ways), T(sessions_share_a_port),
+             T(a_dead_address_is_passed_over), T(a_silent_address_is_passed_over_in_time),
+             T(strangers_are_refused_here), T(nothing_passes_after_the_expiry),
+             T(the_gateway_s_sentence_is_told), T(nobody_there), T(another_server_there),
+             T(a_key_that_is_none), T(a_session_that_is_over_already), T(a_port_that_is_taken),
+             T(waiting_can_be_cancelled), T(stopping_aborts_what_is_open))
