@@ -219,9 +219,16 @@ void pn_errand_begin(void *worker_, struct pn_exchange *exchange)
     errand->exchange = exchange;
     errand->body = pn_buf_init_wiped(PN_ROAD_MAX_BYTES);
     errand->answer = pn_buf_init_wiped(MAX_ANSWER_BYTES);
-    if (!pn_str_is(exchange->request->method, "POST") ||
-        !pn_str_is(exchange->request->target, PN_ROAD_PATH)) {
+    if (!pn_str_is(exchange->request->target, PN_ROAD_PATH)) {
         refuse(errand, 404, "there is nothing of that name");
+        return;
+    }
+    if (pn_str_is(exchange->request->method, "GET")) { /* a sign of life */
+        refuse(errand, 200, "here");
+        return;
+    }
+    if (!pn_str_is(exchange->request->method, "POST")) {
+        refuse(errand, 405, "errands are posted");
         return;
     }
     errand->late.run = on_late;

@@ -464,6 +464,13 @@ static bool is_repeatable(const struct attempt *a)
     return false;
 }
 
+static int64_t connect_by(const struct pn_fetch *request)
+{
+    return request->connect_by_ms != 0 && request->connect_by_ms < request->deadline_ms
+               ? request->connect_by_ms
+               : request->deadline_ms;
+}
+
 static bool try_once(struct attempt *a, struct pn_fetched *out, struct pn_err *err)
 {
     struct connection *c = &a->fetcher->connection;
@@ -472,7 +479,7 @@ static bool try_once(struct attempt *a, struct pn_fetched *out, struct pn_err *e
 
     if (!print_head(a, &head, err))
         return false;
-    if (c->fd < 0 && !open_connection(a->fetcher, a->request->deadline_ms, err))
+    if (c->fd < 0 && !open_connection(a->fetcher, connect_by(a->request), err))
         return false;
     if (!send_request(a, &head, err)) {
         struct pn_err ignored = { 0 };

@@ -39,6 +39,7 @@ struct pn_fetch {
     struct pn_str body;             /* ptr NULL = none; sent with content_type */
     const char *content_type;       /* NULL = application/json */
     int64_t deadline_ms;            /* monotonic */
+    int64_t connect_by_ms;          /* likewise, of a new connection with its TLS; 0: deadline_ms */
     size_t max_body_bytes;          /* of the answer; 0 = 16 MiB */
     bool is_repeatable;             /* although its method does not say so */
 };

@@ -11,6 +11,8 @@
 #define GRACE_MS 500 /* the gateway's own sentence about a time-out needs time to arrive */
 #define MAX_ANSWER_BYTES ((size_t)64 * 1024)
 #define MAX_USE_MS (INT64_C(30) * 60 * 1000)
+#define CONNECT_MS 2000 /* of a way that another may stand in for; through a relay, with TLS */
+#define QUIET_MS 1000   /* a connection that waited longer may lead nowhere by now */
 #define RELAY_PORT 8443
 
 struct pn_gateway_road {
@@ -27,7 +29,9 @@ struct errand {
     struct pn_reach_answer *out;
     enum pn_reach_fault *fault;
     struct pn_uuid org;
+    int64_t deadline_ms;
     int64_t until_ms; /* of the member that is asked now */
+    bool is_last_way; /* there is none to try after the one that is tried now */
 };
 
 /* How it went: answered; over, with a reason; not a word came back, another way may do better. */
@@ -65,23 +69,54 @@ static bool open_fetcher(struct errand *e, struct pn_uuid gateway, struct pn_str
     return pn_fetcher_new(&config, out, err);
 }
 
-static bool take_connection(struct errand *e, struct pn_uuid gateway, struct pn_str address,
-                            struct pn_idle **out, struct pn_err *err)
+static bool new_connection(struct errand *e, struct pn_uuid gateway, struct pn_str address,
+                           struct pn_idle **out, struct pn_err *err)
 {
     uint8_t key[PN_SHA256_BYTES];
     struct pn_fetcher *fetcher;
 
-    key_of(e, gateway, address, key);
-    *out = pn_idle_take(e->road->idle, key);
-    if (*out != NULL)
-        return true;
     if (!open_fetcher(e, gateway, address, &fetcher, err))
         return false;
+    key_of(e, gateway, address, key);
     *out = pn_idle_new(key, fetcher, pn_clock_mono_ms() + MAX_USE_MS);
     return true;
 }
 
+/* A relay that fell silent keeps its connections: one that waited shows that it lives before it gets a request. */
+static bool is_alive(struct errand *e, struct pn_idle *connection, struct pn_err *err)
+{
+    int64_t now_ms = pn_clock_mono_ms(), by_ms = now_ms + CONNECT_MS;
+    struct pn_fetch sign = { .method = "GET",
+                             .path = PN_LIT(PN_ROAD_PATH),
+                             .deadline_ms = by_ms < e->until_ms ? by_ms : e->until_ms };
+    struct pn_fetched fetched;
+
+    return now_ms - connection->since_ms < QUIET_MS ||
+           pn_fetch(connection->fetcher, &sign, e->call->arena, &fetched, err);
+}
+
+/* NULL without an error: none waits. An error: one did, and leads nowhere. */
+static struct pn_idle *take_kept(struct errand *e, struct pn_uuid gateway, struct pn_str address,
+                                 struct pn_err *err)
+{
+    uint8_t key[PN_SHA256_BYTES];
+    struct pn_idle *kept;
+
+    key_of(e, gateway, address, key);
+    kept = pn_idle_take(e->road->idle, key);
+    if (kept == NULL || is_alive(e, kept, err))
+        return kept;
+    pn_idle_free(kept);
+    return NULL;
+}
+
 /* ---- one gateway ---- */
+
+/* Whoever accepts and then says nothing must not use up the time of the ways that remain. */
+static int64_t connect_by(const struct errand *e)
+{
+    return e->is_last_way ? e->until_ms : pn_clock_mono_ms() + CONNECT_MS;
+}
 
 static bool post(struct errand *e, struct pn_fetcher *fetcher, struct pn_fetched *out,
                  struct pn_err *err)
@@ -91,6 +126,7 @@ static bool post(struct errand *e, struct pn_fetcher *fetcher, struct pn_fetched
     struct pn_fetch fetch = { .method = "POST",
                               .path = PN_LIT(PN_ROAD_PATH),
                               .deadline_ms = e->until_ms,
+                              .connect_by_ms = connect_by(e),
                               .max_body_bytes = 2 * PN_ROAD_MAX_BODY,
                               .is_repeatable = request.is_repeatable };
     int64_t left_ms = e->until_ms - GRACE_MS - pn_clock_mono_ms();
@@ -134,11 +170,14 @@ static enum outcome read_answer(struct errand *e, const struct pn_fetched *fetch
 static enum outcome ask(struct errand *e, struct pn_uuid gateway, struct pn_str address,
                         struct pn_err *err)
 {
+    struct pn_idle *connection = take_kept(e, gateway, address, err);
     struct pn_fetched fetched;
-    struct pn_idle *connection;
 
     *e->fault = PN_REACH_NO_GATEWAY;
-    if (!take_connection(e, gateway, address, &connection, err))
+    if (connection == NULL && err->code != PN_OK && !e->is_last_way)
+        return NO_ROAD;
+    pn_err_clear(err);
+    if (connection == NULL && !new_connection(e, gateway, address, &connection, err))
         return FAILED;
     if (!post(e, connection->fetcher, &fetched, err))
         return lose(e, connection, err);
@@ -151,15 +190,15 @@ static enum outcome ask_gateway(struct errand *e, const struct pn_platform_gatew
                                 struct pn_err *err)
 {
     const struct pn_tunnels_road *road = &gateway->road;
+    size_t ways = road->relays.count + (road->direct_address.len > 0);
     enum outcome outcome = NO_ROAD;
 
-    for (size_t i = 0; i <= road->relays.count && outcome == NO_ROAD; i++) {
+    for (size_t i = 0; i < ways && outcome == NO_ROAD; i++) {
         struct pn_str address =
             i < road->relays.count ? road->relays.items[i] : road->direct_address;
 
-        if (address.len == 0)
-            continue;
         pn_err_clear(err);
+        e->is_last_way = i + 1 == ways && e->until_ms == e->deadline_ms;
         outcome = ask(e, gateway->id, address, err);
     }
     if (outcome == NO_ROAD && *e->fault == PN_REACH_NO_GATEWAY)
@@ -207,8 +246,7 @@ static enum outcome ask_member(struct errand *e, struct pn_uuid id, struct pn_er
     return err->code == PN_UNREACHABLE ? NO_ROAD : FAILED;
 }
 
-static bool ask_members(struct errand *e, struct pn_list members, int64_t deadline_ms,
-                        struct pn_err *err)
+static bool ask_members(struct errand *e, struct pn_list members, struct pn_err *err)
 {
     const struct pn_uuid *ids = members.items;
     enum outcome outcome = NO_ROAD;
@@ -216,7 +254,8 @@ static bool ask_members(struct errand *e, struct pn_list members, int64_t deadli
     for (size_t i = 0; i < members.count && may_go_on(e, outcome); i++) {
         int64_t now_ms = pn_clock_mono_ms();
 
-        e->until_ms = i + 1 == members.count ? deadline_ms : now_ms + (deadline_ms - now_ms) / 2;
+        e->until_ms =
+            i + 1 == members.count ? e->deadline_ms : now_ms + (e->deadline_ms - now_ms) / 2;
         outcome = ask_member(e, ids[i], err);
     }
     return outcome == DONE;
@@ -233,13 +272,13 @@ static bool reach(const struct pn_reach_port *port, struct pn_call *call,
                         .out = out,
                         .fault = fault,
                         .org = pn_uuid_is_zero(to->org_id) ? call->actor.org_id : to->org_id };
-    int64_t deadline_ms = pn_clock_mono_ms() + GRACE_MS +
-                          (request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS);
     struct pn_list members;
 
-    if (deadline_ms > call->deadline_ms)
-        deadline_ms = call->deadline_ms;
-    return list_members(&e, &members, err) && ask_members(&e, members, deadline_ms, err);
+    e.deadline_ms = pn_clock_mono_ms() + GRACE_MS +
+                    (request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS);
+    if (e.deadline_ms > call->deadline_ms)
+        e.deadline_ms = call->deadline_ms;
+    return list_members(&e, &members, err) && ask_members(&e, members, err);
 }
 
 struct pn_gateway_road *pn_gateway_road_new(void)

@@ -1,11 +1,12 @@
 """The server calls a cluster through gateways: as reviewer, by one and by a pool, whatever becomes of a member."""
 import secrets
+import signal
 import time
 
 import pytest
 
 from harness.poll import until
-from harness.postern import Cli, secret_file
+from harness.postern import Cli, Split, secret_file
 from test_impersonation import Outside, steps
 from test_kubernetes_auth import Machine, app_token, config, reviewing
 
@@ -90,6 +91,40 @@ def test_a_pool_reviews_while_a_member_dies(cluster, dev, namespace, members):
     assert used.status == 400 and "Gateway pool reviewers is used by the identity m-" in used.json["message"], used.text
     dev.ok("DELETE", machine.path)
     dev.ok("DELETE", f"/api/v1/gateway-pools/{pool['id']}")
+
+
+@pytest.fixture
+def split(tmp_path):
+    """Two relays, and a server without memory."""
+    instance = Split(tmp_path / "split", relays=2, settings={"verdict-cache": "0s"})
+    yield instance
+    instance.stop()
+
+
+@pytest.mark.timeout(300)
+def test_a_relay_that_accepts_and_says_nothing(cluster, split, tmp_path, namespace):
+    """Each relay in turn, on connections that were kept and on new ones: a login takes the other way within 5 s."""
+    reviewing(cluster, namespace, REVIEWER)
+    member = Member(split, Outside(cluster, tmp_path, namespace, REVIEWER), tmp_path)
+    machine = Machine(split, {"tokenReviewMode": "gateway", "gatewayId": member.id, "allowedNamespaces": namespace})
+    jwt, slowest = app_token(cluster, namespace), 0
+    for relay in split.relays:
+        until(lambda r=relay: r.text().count(member.id) >= 1, "the gateway's tunnel", timeout=40)
+        for _ in range(4):
+            machine.works(jwt)
+        idle_since = time.monotonic()
+        until(lambda t=idle_since: time.monotonic() - t > 1.1, "what is kept has waited")
+        relay.popen.send_signal(signal.SIGSTOP)
+        try:
+            for _ in range(4):
+                begun = time.monotonic()
+                machine.works(jwt)
+                slowest = max(slowest, time.monotonic() - begun)
+        finally:
+            relay.popen.send_signal(signal.SIGCONT)
+    print(f"a relay accepts and says nothing: the slowest of 8 logins took {slowest:.2f} s")
+    assert slowest < 5
+    member.process.stop()
 
 
 def test_the_certificate_is_checked_against_the_bare_host(cluster, dev, namespace, members):

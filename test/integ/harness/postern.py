@@ -167,7 +167,7 @@ class Dev(Instance):
 
 
 class Split(Instance):
-    """`postern server`, `postern relay start` (as many as `relays`) and `postern gateway start`."""
+    """`postern server` (with more settings), `postern relay start` (as many as `relays`) and `postern gateway start`."""
 
     gateway_name = "gateway-1"
 

@@ -45,8 +45,9 @@ static struct pn_cert disguise(struct world *w, struct guise g)
     return cert;
 }
 
-/* Posts, in a guise; false: no HTTP came back. */
-static bool post(struct world *w, struct guise g, const char *path, struct pn_str body)
+/* In a guise; false: no HTTP came back. */
+static bool send_as(struct world *w, struct guise g, const char *method, const char *path,
+                    struct pn_str body)
 {
     struct pn_cert cert = disguise(w, g);
     struct pn_str name = pn_arena_printf(w->arena, "%s.gateway.postern.internal",
@@ -61,7 +62,7 @@ static bool post(struct world *w, struct guise g, const char *path, struct pn_st
         .server_name = pn_cstr(w->arena, name),
         .alpn = g.alpn != NULL ? g.alpn : PN_ROAD_ALPN,
     };
-    struct pn_fetch fetch = { .method = "POST",
+    struct pn_fetch fetch = { .method = method,
                               .path = pn_str_from(path),
                               .body = body,
                               .deadline_ms = pn_clock_mono_ms() + 20000 };
@@ -74,6 +75,11 @@ static bool post(struct world *w, struct guise g, const char *path, struct pn_st
     pn_fetcher_free(fetcher);
     pn_secret_free(cert.key);
     return done;
+}
+
+static bool post(struct world *w, struct guise g, const char *path, struct pn_str body)
+{
+    return send_as(w, g, "POST", path, body);
 }
 
 static bool ask(struct world *w, const struct pn_reach_to *to,
@@ -248,6 +254,21 @@ PN_TEST(c50_c58_nobody_else_runs_an_errand)
     world_free(&w);
 }
 
+/* What the server asks on a connection that waited. */
+PN_TEST(a_sign_of_life_is_given_and_asks_nobody)
+{
+    struct world w;
+
+    world_new(&w);
+    CHECK(send_as(&w, (struct guise){ 0 }, "GET", PN_ROAD_PATH, PN_NONE));
+    CHECK_EQ(fetched.status, 200);
+    CHECK(send_as(&w, (struct guise){ 0 }, "PUT", PN_ROAD_PATH, PN_LIT(REQUEST)));
+    CHECK_EQ(fetched.status, 405);
+    CHECK(!send_as(&w, (struct guise){ .unit = "gateway-client" }, "GET", PN_ROAD_PATH, PN_NONE));
+    CHECK_EQ(w.cluster_requests, 0);
+    world_free(&w);
+}
+
 PN_TEST(what_is_no_request_is_refused)
 {
     struct world w;
@@ -271,4 +292,5 @@ PN_TEST(what_is_no_request_is_refused)
 PN_TEST_MAIN(T(c52_as_the_gateway_with_its_pods_token_at_its_own_cluster),
              T(c54_as_a_bearer_at_a_given_host_under_a_given_ca), T(what_goes_wrong_is_said),
              T(metadata_and_the_gateway_itself_are_no_targets),
-             T(c50_c58_nobody_else_runs_an_errand), T(what_is_no_request_is_refused))
+             T(c50_c58_nobody_else_runs_an_errand), T(a_sign_of_life_is_given_and_asks_nobody),
+             T(what_is_no_request_is_refused))

@@ -323,6 +323,19 @@ PN_TEST(a_silent_server_runs_into_the_deadline)
         CHECK_FAILS(pn_fetch(c.fetcher, &request, c.arena, &c.got, &c.err), c.err, TIMEOUT);
         client_free(&c);
     }
+    /* A bound for the connection alone leaves the rest of the time to whoever is asked next. */
+    {
+        int64_t begun_ms = pn_clock_mono_ms();
+        const struct pn_fetch request = { .method = "GET",
+                                          .path = PN_LIT("/"),
+                                          .deadline_ms = begun_ms + 60000,
+                                          .connect_by_ms = begun_ms + 30 };
+
+        c = client_new(ntohs(at.sin_port), "https", PN_NONE);
+        CHECK_FAILS(pn_fetch(c.fetcher, &request, c.arena, &c.got, &c.err), c.err, TIMEOUT);
+        CHECK(pn_clock_mono_ms() - begun_ms < 30000);
+        client_free(&c);
+    }
     close(fds[0]);
 }
 
