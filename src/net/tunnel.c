@@ -19,7 +19,8 @@
 #define SEND_BYTES ((size_t)64 * 1024)   /* per stream, until the peer's window has room */
 #define OUTPUT_BYTES ((size_t)64 * 1024) /* framed and waiting for the socket */
 #define READS_PER_WAKE_UP 4
-#define CANCEL 8 /* RFC 9113 §7 */
+#define LEAVING_PINGS 2 /* that long last words may take, and the client to leave after them */
+#define CANCEL 8        /* RFC 9113 §7 */
 #define HELLO_TARGET "/hello"
 
 struct tunnel_stream {
@@ -34,6 +35,7 @@ struct tunnel_stream {
     int32_t id;    /* 0 once HTTP/2 has forgotten it */
     bool has_large_window;
     bool is_new;        /* not yet given to the gateway side's owner */
+    unsigned leaving;   /* its owner has closed it after its end: 1 and PINGs since */
     bool is_in_ended;   /* END_STREAM came */
     bool wants_end;     /* ours goes after `out` */
     bool is_out_ended;  /* … and is framed */
@@ -128,12 +130,48 @@ static void fail_stream(struct tunnel_stream *s, const struct pn_err *why)
     schedule(s);
 }
 
+static void free_stream(struct tunnel_stream *s)
+{
+    struct pn_loop *loop = s->stream.loop;
+
+    if (s->tunnel != NULL && s->id != 0) {
+        pn_h2_set_user(s->tunnel->h2, s->id, NULL);
+        if (!s->is_out_ended || !s->is_in_ended)
+            pn_h2_reset(s->tunnel->h2, s->id, CANCEL);
+        schedule_flush(s->tunnel);
+    }
+    if (s->tunnel != NULL)
+        unlink_stream(s);
+    pn_loop_unsoon(loop, &s->soon);
+    pn_bytes_drop(&s->in, loop);
+    pn_bytes_drop(&s->out, loop);
+    pn_heap_free(s->err);
+    pn_heap_free(s);
+}
+
+/* What waits is still sent, and what comes is thrown away, until the peer ends too: a reset could overtake it. */
+static void leave(struct tunnel_stream *s)
+{
+    s->leaving = 1;
+    s->stream.wants = 0;
+    pn_loop_unsoon(s->stream.loop, &s->soon);
+    if (s->in.len > 0 && !s->is_in_ended)
+        pn_h2_consumed(s->tunnel->h2, s->id, s->in.len);
+    s->tunnel->held_bytes -= s->in.len;
+    pn_bytes_drop(&s->in, s->stream.loop);
+    schedule_flush(s->tunnel);
+}
+
 static void on_stream_soon(struct pn_task *task)
 {
     struct tunnel_stream *s = pn_container_of(task, struct tunnel_stream, soon);
     unsigned ready;
     bool is_gone = false;
 
+    if (s->leaving > 0) {
+        free_stream(s);
+        return;
+    }
     if (s->is_new) {
         struct pn_tunnel *tunnel = s->tunnel;
 
@@ -174,7 +212,7 @@ static ssize_t tunnel_read(struct pn_stream *stream, void *out, size_t len)
     size_t count = s->in.len < len ? s->in.len : len;
 
     pn_on_loop(stream->loop);
-    if (s->err != NULL)
+    if (s->err != NULL && !s->is_in_ended) /* what is complete is read, whatever came after it */
         return PN_STREAM_FAILED;
     if (count == 0)
         return s->is_in_ended ? 0 : PN_STREAM_AGAIN;
@@ -232,24 +270,15 @@ static void tunnel_want(struct pn_stream *stream, unsigned wants)
 static void tunnel_close(struct pn_stream *stream)
 {
     struct tunnel_stream *s = stream_of(stream);
-    struct pn_tunnel *tunnel = s->tunnel;
 
     pn_on_loop(stream->loop);
     if (s->is_gone != NULL)
         *s->is_gone = true;
-    if (tunnel != NULL && s->id != 0) {
-        pn_h2_set_user(tunnel->h2, s->id, NULL);
-        if (!s->is_out_ended || !s->is_in_ended)
-            pn_h2_reset(tunnel->h2, s->id, CANCEL);
-        schedule_flush(tunnel);
-    }
-    if (tunnel != NULL)
-        unlink_stream(s);
-    pn_loop_unsoon(stream->loop, &s->soon);
-    pn_bytes_drop(&s->in, stream->loop);
-    pn_bytes_drop(&s->out, stream->loop);
-    pn_heap_free(s->err);
-    pn_heap_free(s);
+    s->is_gone = NULL;
+    if (s->err == NULL && s->wants_end && !(s->is_out_ended && s->is_in_ended))
+        leave(s);
+    else
+        free_stream(s);
 }
 
 static const struct pn_err *tunnel_error(const struct pn_stream *stream)
@@ -287,7 +316,10 @@ static void drop(struct pn_tunnel *tunnel, const struct pn_err *why)
 
         unlink_stream(s);
         s->id = 0;
-        fail_stream(s, why);
+        if (s->leaving > 0)
+            free_stream(s);
+        else
+            fail_stream(s, why);
     }
     pn_timer_stop(&tunnel->ping);
     pn_loop_unsoon(tunnel->loop, &tunnel->flush);
@@ -441,7 +473,7 @@ static void on_data(void *tunnel_, int32_t id, void *stream_, const char *bytes,
     struct pn_tunnel *tunnel = tunnel_;
     struct tunnel_stream *s = stream_;
 
-    if (s == NULL || s->err != NULL) { /* closed already: keep the accounts right */
+    if (s == NULL || s->err != NULL || s->leaving > 0) { /* keep the accounts right */
         pn_h2_consumed(tunnel->h2, id, len);
         return;
     }
@@ -470,6 +502,10 @@ static void on_close(void *tunnel, int32_t id, void *stream_, uint32_t error_cod
     if (s == NULL)
         return;
     s->id = 0;
+    if (s->leaving > 0) {
+        pn_loop_soon(s->stream.loop, &s->soon);
+        return;
+    }
     if (error_code == 0 && s->is_in_ended && s->is_out_ended)
         return;
     (void)pn_fail_cause(&err, PN_UNREACHABLE, (int)error_code,
@@ -635,6 +671,17 @@ static void on_lower_ready(void *tunnel_, struct pn_stream *lower, unsigned even
     schedule_flush(tunnel); /* after the streams that these bytes have made ready */
 }
 
+static void hurry_leavers(struct pn_tunnel *tunnel)
+{
+    struct tunnel_stream *next;
+
+    for (struct tunnel_stream *s = tunnel->streams; s != NULL; s = next) {
+        next = s->next;
+        if (s->leaving > 0 && s->leaving++ > LEAVING_PINGS)
+            free_stream(s);
+    }
+}
+
 static void on_ping(struct pn_timer *timer)
 {
     struct pn_tunnel *tunnel = pn_container_of(timer, struct pn_tunnel, ping);
@@ -648,6 +695,7 @@ static void on_ping(struct pn_timer *timer)
     if (tunnel->has_heard)
         tunnel->missed = 0;
     tunnel->has_heard = false;
+    hurry_leavers(tunnel);
     if (tunnel->out.len == 0 && tunnel->stream_count == 0)
         drop_output(tunnel);
     pn_h2_ping(tunnel->h2);

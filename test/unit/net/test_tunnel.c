@@ -13,7 +13,8 @@ struct world {
     struct pn_tunnel *relay, *gateway;
     struct end clients[MAX_CLIENTS], servers[MAX_CLIENTS];
     size_t opened, arrived;
-    struct end server; /* what each arriving one starts as */
+    struct end server;      /* what each arriving one starts as */
+    const char *last_words; /* … or it says this, ends, and is closed at once */
     char last_ip[64];
     char process[PN_TUNNEL_PROCESS_BYTES];
     unsigned index;
@@ -45,6 +46,13 @@ static void on_incoming(void *world_, struct pn_tunnel *tunnel, struct pn_stream
     e->pending = &w->pending;
     memcpy(w->last_ip, ip.ptr, ip.len);
     w->last_ip[ip.len] = '\0';
+    if (w->last_words != NULL) {
+        CHECK_EQ(pn_stream_write(stream, w->last_words, strlen(w->last_words)),
+                 (ssize_t)strlen(w->last_words));
+        (void)pn_stream_finish(stream);
+        pn_stream_close(stream);
+        return;
+    }
     end_start(e, stream);
 }
 
@@ -208,6 +216,27 @@ PN_TEST(an_abort_in_the_middle_never_looks_like_an_end)
     }
 }
 
+/* As a refused TLS handshake does with its alert. What the client sends meanwhile goes nowhere. */
+PN_TEST(what_was_said_before_a_close_arrives)
+{
+    const char words[] = { (char)pattern(2, 0), (char)pattern(2, 1), (char)pattern(2, 2), 0 };
+
+    for (int sends = 0; sends < 2; sends++) {
+        struct world *w = world_new();
+        struct end *c;
+
+        w->last_words = words;
+        w->pending = 1;
+        c = open_client(w, (struct end){ .to_send = sends ? 3000000 : 0 });
+        CHECK(loop_run_for(w->loop, 20000));
+        CHECK(c->is_ended && !c->is_failed && !c->is_wrong);
+        CHECK_EQ(c->received, 3);
+        CHECK_EQ(c->sent, c->to_send);
+        CHECK_EQ(pn_tunnel_held_bytes(w->gateway), 0);
+        world_free(w);
+    }
+}
+
 PN_TEST(stalled_readers_do_not_stall_the_others_and_hold_little)
 {
     struct world *w = world_new();
@@ -352,6 +381,30 @@ PN_TEST(a_vanished_peer_is_noticed_within_six_seconds)
     pn_clock_release();
 }
 
+/* A client is given time to hear last words and leave, but not for ever. */
+PN_TEST(a_closed_stream_is_reset_when_the_client_stays)
+{
+    struct world *w = world_new();
+    int64_t waited_ms = 0;
+    struct end *c;
+
+    w->last_words = "x";
+    c = open_client(w, (struct end){ .is_finished = true, .may_not_read = true });
+    LOOP_UNTIL(w->loop, w->arrived == 1);
+    pn_clock_freeze(0, pn_clock_mono_ms());
+    turn(w);
+    CHECK_EQ(pn_stream_write(c->stream, "y", 1), 1);
+    while (pn_stream_write(c->stream, "y", 1) == 1 && waited_ms < 10000) {
+        pn_clock_advance(500);
+        waited_ms += 500;
+        turn(w);
+    }
+    CHECK(waited_ms >= 2000 && waited_ms <= 6000);
+    CHECK(w->relay != NULL && w->gateway != NULL);
+    pn_clock_release();
+    world_free(w);
+}
+
 PN_TEST(an_idle_tunnel_lives_on)
 {
     pn_clock_freeze(0, 1000000);
@@ -374,9 +427,10 @@ PN_TEST(an_idle_tunnel_lives_on)
     pn_clock_release();
 }
 
-PN_TEST_MAIN(T(hello_tells_process_and_index), T(bytes_and_half_close_go_both_ways),
-             T(an_ipv6_client_is_named_without_brackets), T(a_thousand_connections),
-             T(an_abort_in_the_middle_never_looks_like_an_end),
+PN_TEST_MAIN(T(what_was_said_before_a_close_arrives),
+             T(a_closed_stream_is_reset_when_the_client_stays), T(hello_tells_process_and_index),
+             T(bytes_and_half_close_go_both_ways), T(an_ipv6_client_is_named_without_brackets),
+             T(a_thousand_connections), T(an_abort_in_the_middle_never_looks_like_an_end),
              T(stalled_readers_do_not_stall_the_others_and_hold_little),
              T(a_lost_tunnel_fails_its_streams_and_says_why),
              T(a_drain_lets_running_streams_finish), T(garbage_ends_the_tunnel),
