@@ -3,24 +3,22 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 
 #define MAX_IDLE 64
 #define MAX_IDLE_MS 60000
+#define TICK_S 1
 
 struct pn_idle_pool {
+    pthread_t sweeper;
+    bool has_sweeper;
     pthread_mutex_t mutex;
+    pthread_cond_t changed; /* mutex, as all below */
+    bool is_closing;
     struct pn_idle *idle; /* newest first */
 };
-
-struct pn_idle_pool *pn_idle_pool_new(void)
-{
-    struct pn_idle_pool *pool = pn_heap_new(sizeof(*pool));
-
-    pthread_mutex_init(&pool->mutex, NULL);
-    return pool;
-}
 
 static void free_all(struct pn_idle *idle)
 {
@@ -42,10 +40,75 @@ void pn_idle_pool_clear(struct pn_idle_pool *pool)
     free_all(all);
 }
 
+/* Keeps the newest; the rest of the list, too old or too many, is returned to be closed unlocked. */
+static struct pn_idle *cut_old(struct pn_idle_pool *pool, int64_t now_ms)
+{
+    size_t kept = 0;
+    struct pn_idle **at = &pool->idle, *old;
+
+    while (*at != NULL && kept < MAX_IDLE && now_ms - (*at)->since_ms < MAX_IDLE_MS) {
+        at = &(*at)->next;
+        kept++;
+    }
+    old = *at;
+    *at = NULL;
+    return old;
+}
+
+/* The other side may be gone by then, and a firewall in between forgets without a word. */
+static void *sweep(void *pool_)
+{
+    struct pn_idle_pool *pool = pool_;
+
+    (void)pthread_setname_np(pthread_self(), "idle");
+    pthread_mutex_lock(&pool->mutex);
+    while (!pool->is_closing) {
+        struct pn_idle *old = cut_old(pool, pn_clock_mono_ms());
+        struct timespec until;
+
+        if (old != NULL) {
+            pthread_mutex_unlock(&pool->mutex);
+            free_all(old);
+            pthread_mutex_lock(&pool->mutex);
+            continue;
+        }
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += TICK_S;
+        if (pool->idle == NULL)
+            (void)pthread_cond_wait(&pool->changed, &pool->mutex);
+        else
+            (void)pthread_cond_timedwait(&pool->changed, &pool->mutex, &until);
+    }
+    pthread_mutex_unlock(&pool->mutex);
+    return NULL;
+}
+
+struct pn_idle_pool *pn_idle_pool_new(void)
+{
+    struct pn_idle_pool *pool = pn_heap_new(sizeof(*pool));
+    pthread_condattr_t clock;
+
+    (void)pthread_mutex_init(&pool->mutex, NULL);
+    (void)pthread_condattr_init(&clock);
+    (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&pool->changed, &clock);
+    (void)pthread_condattr_destroy(&clock);
+    /* Without it they are closed when the next one comes, and never used again. */
+    pool->has_sweeper = pthread_create(&pool->sweeper, NULL, sweep, pool) == 0;
+    return pool;
+}
+
 void pn_idle_pool_free(struct pn_idle_pool *pool)
 {
+    pthread_mutex_lock(&pool->mutex);
+    pool->is_closing = true;
+    pthread_cond_signal(&pool->changed);
+    pthread_mutex_unlock(&pool->mutex);
+    if (pool->has_sweeper)
+        (void)pthread_join(pool->sweeper, NULL);
     pn_idle_pool_clear(pool);
-    pthread_mutex_destroy(&pool->mutex);
+    (void)pthread_mutex_destroy(&pool->mutex);
+    (void)pthread_cond_destroy(&pool->changed);
     pn_heap_free(pool);
 }
 
@@ -69,6 +132,7 @@ void pn_idle_free(struct pn_idle *idle)
 struct pn_idle *pn_idle_take(struct pn_idle_pool *pool, const uint8_t key[PN_SHA256_BYTES])
 {
     struct pn_idle *found = NULL;
+    int64_t now_ms = pn_clock_mono_ms();
 
     pthread_mutex_lock(&pool->mutex);
     for (struct pn_idle **at = &pool->idle; *at != NULL; at = &(*at)->next) {
@@ -79,25 +143,10 @@ struct pn_idle *pn_idle_take(struct pn_idle_pool *pool, const uint8_t key[PN_SHA
         break;
     }
     pthread_mutex_unlock(&pool->mutex);
-    if (found == NULL || pn_clock_mono_ms() < found->until_ms)
+    if (found == NULL || (now_ms < found->until_ms && now_ms - found->since_ms < MAX_IDLE_MS))
         return found;
     pn_idle_free(found);
     return NULL;
-}
-
-/* Keeps the newest; the rest of the list, too old or too many, is returned to be closed unlocked. */
-static struct pn_idle *cut_old(struct pn_idle_pool *pool, int64_t now_ms)
-{
-    size_t kept = 0;
-    struct pn_idle **at = &pool->idle, *old;
-
-    while (*at != NULL && kept < MAX_IDLE && now_ms - (*at)->since_ms < MAX_IDLE_MS) {
-        at = &(*at)->next;
-        kept++;
-    }
-    old = *at;
-    *at = NULL;
-    return old;
 }
 
 void pn_idle_keep(struct pn_idle_pool *pool, struct pn_idle *idle)
@@ -109,6 +158,7 @@ void pn_idle_keep(struct pn_idle_pool *pool, struct pn_idle *idle)
     idle->next = pool->idle;
     pool->idle = idle;
     old = cut_old(pool, idle->since_ms);
+    pthread_cond_signal(&pool->changed);
     pthread_mutex_unlock(&pool->mutex);
     free_all(old);
 }

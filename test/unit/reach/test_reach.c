@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -103,6 +104,7 @@ struct stub {
     char url[64];
     const char *answer; /* NULL: never any */
     unsigned connections;
+    sem_t ends;
     pthread_t thread;
 };
 
@@ -121,6 +123,7 @@ static void *serve(void *stub_)
             if (s->answer != NULL && write(fd, s->answer, strlen(s->answer)) < 0)
                 break;
         close(fd);
+        sem_post(&s->ends);
     }
 }
 
@@ -129,6 +132,7 @@ static void stub_start(struct stub *s)
     struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof(at);
 
+    CHECK_EQ(sem_init(&s->ends, 0, 0), 0);
     s->listening = socket(AF_INET, SOCK_STREAM, 0);
     CHECK_EQ(bind(s->listening, (struct sockaddr *)&at, len), 0);
     CHECK_EQ(listen(s->listening, 8), 0);
@@ -160,6 +164,30 @@ PN_TEST(the_connection_is_kept_for_the_next_request)
         CHECK_EQ(fault, PN_REACH_NO_FAULT);
     }
     CHECK_EQ(s.connections, 1);
+    pn_reacher_free(reacher);
+    reacher = NULL;
+    stub_stop(&s);
+}
+
+PN_TEST(a_connection_that_nobody_uses_for_a_minute_is_closed)
+{
+    struct stub s = { .answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" };
+    struct timespec soon;
+
+    pn_clock_freeze(1000, 1000000);
+    call.deadline_ms = 10000000;
+    stub_start(&s);
+    CHECK_OK(get(s.url, 0), err);
+    pn_clock_advance(59000);
+    CHECK_OK(get(s.url, 0), err);
+    CHECK_EQ(s.connections, 1);
+    pn_clock_advance(60001);
+    CHECK_EQ(clock_gettime(CLOCK_REALTIME, &soon), 0);
+    soon.tv_sec += 20;
+    CHECK_EQ(sem_timedwait(&s.ends, &soon), 0); /* without anybody asking */
+    CHECK_OK(get(s.url, 0), err);
+    CHECK_EQ(s.connections, 2);
+    pn_clock_release();
     pn_reacher_free(reacher);
     reacher = NULL;
     stub_stop(&s);
@@ -239,6 +267,7 @@ PN_TEST(a_gateway_is_never_left_out)
 
 PN_TEST_MAIN(T(metadata_and_our_own_listeners_are_refused),
              REACH_TEST(the_connection_is_kept_for_the_next_request),
+             REACH_TEST(a_connection_that_nobody_uses_for_a_minute_is_closed),
              REACH_TEST(kh18_a_redirect_is_an_answer), REACH_TEST(kh19_too_large_an_answer_is_none),
              REACH_TEST(kh20_silence_runs_into_the_deadline), REACH_TEST(causes_are_told_apart),
              REACH_TEST(a_gateway_is_never_left_out))
