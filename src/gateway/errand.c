@@ -26,6 +26,7 @@ struct errand {
     struct pn_worker *worker;
     struct pn_exchange *exchange; /* NULL: who asked has left */
     struct pn_timer late;
+    int64_t asked_ms; /* who asked counts the time from then on, in the queue too */
     struct pn_buf body;
     int status;
     struct pn_buf answer;
@@ -118,12 +119,17 @@ static void run_request(struct errand *errand, struct pn_arena *arena,
     const struct pn_reach_port *port = pn_reacher_port(errand->worker->shared->errands->reacher);
     struct pn_call call = { .arena = arena,
                             .now_ms = pn_clock_wall_ms(),
-                            .deadline_ms = pn_clock_mono_ms() + request->request.timeout_ms,
+                            .deadline_ms = errand->asked_ms + request->request.timeout_ms,
                             .reach = port };
     struct pn_reach_answer reply;
     enum pn_reach_fault fault;
     struct pn_err err = { 0 };
 
+    if (pn_clock_mono_ms() >= call.deadline_ms) { /* nobody waits for it any more */
+        (void)pn_fail(&err, PN_TIMEOUT, "the gateway had too much to do");
+        print_fault(errand, request, PN_REACH_TIMED_OUT, &err);
+        return;
+    }
     if (request->to.as == PN_REACH_AS_GATEWAY)
         request->to.as = PN_REACH_AS_SERVER; /* "the server's own pod" is here: ours */
     if (!pn_reach(&call, &request->to, &request->request, &reply, &fault, &err)) {
@@ -217,6 +223,7 @@ void pn_errand_begin(void *worker_, struct pn_exchange *exchange)
 
     errand->worker = worker;
     errand->exchange = exchange;
+    errand->asked_ms = pn_clock_mono_ms();
     errand->body = pn_buf_init_wiped(PN_ROAD_MAX_BYTES);
     errand->answer = pn_buf_init_wiped(MAX_ANSWER_BYTES);
     if (!pn_str_is(exchange->request->target, PN_ROAD_PATH)) {

@@ -45,9 +45,7 @@ static struct pn_cert disguise(struct world *w, struct guise g)
     return cert;
 }
 
-/* In a guise; false: no HTTP came back. */
-static bool send_as(struct world *w, struct guise g, const char *method, const char *path,
-                    struct pn_str body)
+static struct pn_fetcher *fetcher_of(struct world *w, struct guise g)
 {
     struct pn_cert cert = disguise(w, g);
     struct pn_str name = pn_arena_printf(w->arena, "%s.gateway.postern.internal",
@@ -62,18 +60,26 @@ static bool send_as(struct world *w, struct guise g, const char *method, const c
         .server_name = pn_cstr(w->arena, name),
         .alpn = g.alpn != NULL ? g.alpn : PN_ROAD_ALPN,
     };
+    struct pn_fetcher *fetcher;
+
+    pn_err_clear(&err);
+    CHECK_OK(pn_fetcher_new(&config, &fetcher, &err), err);
+    pn_secret_free(cert.key);
+    return fetcher;
+}
+
+/* In a guise; false: no HTTP came back. */
+static bool send_as(struct world *w, struct guise g, const char *method, const char *path,
+                    struct pn_str body)
+{
     struct pn_fetch fetch = { .method = method,
                               .path = pn_str_from(path),
                               .body = body,
                               .deadline_ms = pn_clock_mono_ms() + 20000 };
-    struct pn_fetcher *fetcher;
-    bool done;
+    struct pn_fetcher *fetcher = fetcher_of(w, g);
+    bool done = pn_fetch(fetcher, &fetch, w->arena, &fetched, &err);
 
-    pn_err_clear(&err);
-    CHECK_OK(pn_fetcher_new(&config, &fetcher, &err), err);
-    done = pn_fetch(fetcher, &fetch, w->arena, &fetched, &err);
     pn_fetcher_free(fetcher);
-    pn_secret_free(cert.key);
     return done;
 }
 
@@ -219,7 +225,7 @@ PN_TEST(metadata_and_the_gateway_itself_are_no_targets)
 }
 
 #define REQUEST \
-    "{\"as\":\"gateway\",\"method\":\"GET\",\"path\":\"/\",\"timeoutMs\":9,\"maxBodyBytes\":9}"
+    "{\"as\":\"gateway\",\"method\":\"GET\",\"path\":\"/\",\"timeoutMs\":9000,\"maxBodyBytes\":9}"
 
 PN_TEST(c50_c58_nobody_else_runs_an_errand)
 {
@@ -251,6 +257,65 @@ PN_TEST(c50_c58_nobody_else_runs_an_errand)
     CHECK(post(&w, (struct guise){ 0 }, PN_ROAD_PATH, PN_LIT(REQUEST))); /* the way that works */
     CHECK_EQ(fetched.status, 200);
     CHECK_EQ(w.cluster_requests, 1);
+    world_free(&w);
+}
+
+#define THREADS 8 /* of the gateway's for errands */
+
+struct busy {
+    pthread_t thread;
+    struct pn_fetcher *fetcher;
+    struct pn_str body;
+};
+
+static void *keep_busy(void *busy_)
+{
+    struct busy *b = busy_;
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(1 << 20);
+    struct pn_fetch fetch = { .method = "POST",
+                              .path = PN_LIT(PN_ROAD_PATH),
+                              .body = b->body,
+                              .deadline_ms = pn_clock_mono_ms() + 20000 };
+    struct pn_fetched got;
+    struct pn_err why = { 0 };
+
+    (void)!pn_fetch(b->fetcher, &fetch, arena, &got, &why);
+    pn_fetcher_free(b->fetcher);
+    return NULL;
+}
+
+/* Its time runs from when it was asked: one that waited too long for a thread is not begun. */
+PN_TEST(an_errand_that_is_too_late_is_not_run)
+{
+    struct world w;
+    struct busy busy[THREADS];
+    struct pn_reach_to to = { 0 };
+    struct pn_reach_request request = { .method = "GET", .path = PN_LIT("/api/pods") };
+
+    world_new(&w);
+    to = (struct pn_reach_to){ .host = pn_str_from(w.cluster_url), .ca_pem = w.root.pem };
+    for (size_t i = 0; i < THREADS; i++) {
+        const struct pn_reach_request hang = {
+            .method = "GET", .path = PN_LIT("/api/hang"), .timeout_ms = 2000, .max_body_bytes = 99
+        };
+        struct pn_buf json = pn_buf_init(PN_ROAD_MAX_BYTES);
+
+        pn_road_print_request(&to, &hang, &json);
+        busy[i].body = pn_arena_copy(w.arena, pn_buf_str(&json));
+        busy[i].fetcher = fetcher_of(&w, (struct guise){ 0 });
+        pn_buf_drop(&json);
+        CHECK_EQ(pthread_create(&busy[i].thread, NULL, keep_busy, &busy[i]), 0);
+    }
+    world_lock(&w);
+    while (w.cluster_requests < THREADS)
+        pthread_cond_wait(&w.changed, &w.lock);
+    world_unlock(&w);
+    request.timeout_ms = 100;
+    CHECK(!ask(&w, &to, &request));
+    CHECK_EQ(fault, PN_REACH_TIMED_OUT);
+    CHECK_EQ(w.cluster_requests, THREADS);
+    for (size_t i = 0; i < THREADS; i++)
+        pthread_join(busy[i].thread, NULL);
     world_free(&w);
 }
 
@@ -293,4 +358,4 @@ PN_TEST_MAIN(T(c52_as_the_gateway_with_its_pods_token_at_its_own_cluster),
              T(c54_as_a_bearer_at_a_given_host_under_a_given_ca), T(what_goes_wrong_is_said),
              T(metadata_and_the_gateway_itself_are_no_targets),
              T(c50_c58_nobody_else_runs_an_errand), T(a_sign_of_life_is_given_and_asks_nobody),
-             T(what_is_no_request_is_refused))
+             T(an_errand_that_is_too_late_is_not_run), T(what_is_no_request_is_refused))
