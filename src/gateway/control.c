@@ -451,19 +451,29 @@ static struct report *take_reports(struct pn_control *control)
     return reports;
 }
 
-static void keep_report(struct pn_control *control, struct report *report)
+/* Back to the others, and `last` after them: one that always fails holds up nobody. */
+static void keep_reports(struct pn_control *control, struct report *rest, struct report *last)
 {
+    struct report **end = &rest;
+
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = last;
     lock(control);
-    report->next = control->reports;
-    control->reports = report;
+    last->next = control->reports;
+    control->reports = rest;
     unlock(control);
 }
 
-/* A server that refuses has its own opinion of the session; one that is away is told later. */
+/*
+ * A server that refuses has its own opinion of the session; one that is away is told later, and not
+ * asked in the name of each session whether it is still away: this thread has other work.
+ */
 static void report_ends(struct pn_control *control)
 {
     struct report *next;
 
+    control->report_at = pn_clock_mono_ms() + SYNC_MS;
     for (struct report *report = take_reports(control); report != NULL; report = next) {
         struct pn_err err = { 0 };
         bool is_done =
@@ -471,12 +481,12 @@ static void report_ends(struct pn_control *control)
 
         next = report->next;
         note(control, "end", is_done, &err);
-        if (!is_done && pn_home_is_away(&err))
-            keep_report(control, report);
-        else
-            pn_heap_free(report);
+        if (!is_done && pn_home_is_away(&err)) {
+            keep_reports(control, next, report);
+            return;
+        }
+        pn_heap_free(report);
     }
-    control->report_at = pn_clock_mono_ms() + SYNC_MS;
 }
 
 /* ---- the thread ---- */

@@ -184,5 +184,38 @@ PN_TEST(a_cancellation_ends_the_session_on_every_loop)
     world_free(&w);
 }
 
+/* A server that is away hears of all ends when it is back, and is tried once a second, not once per session. */
+PN_TEST(ends_are_told_when_the_server_is_back)
+{
+    enum { SESSIONS = 6, ROUNDS = 3 };
+    struct world w;
+    int64_t begun_ms;
+
+    world_new(&w);
+    world_lock(&w);
+    w.is_home_away = true;
+    world_unlock(&w);
+    begun_ms = pn_clock_mono_ms();
+    for (size_t i = 0; i < SESSIONS; i++) {
+        struct pn_cert cert;
+
+        w.session = pn_random_uuid();
+        cert = cert_of(&w, w.gateway_id, w.expires_ms);
+        (void)probe(&w, PN_OFFICIAL_CANCELLATION, &cert);
+        pn_secret_free(cert.key);
+    }
+    world_lock(&w);
+    while (w.ends < ROUNDS)
+        pthread_cond_wait(&w.changed, &w.lock);
+    CHECK(pn_clock_mono_ms() - begun_ms >= (ROUNDS - 1) * 1000);
+    CHECK_EQ(w.ends_heard, 0);
+    w.is_home_away = false;
+    while (w.ends_heard < SESSIONS)
+        pthread_cond_wait(&w.changed, &w.lock);
+    world_unlock(&w);
+    world_free(&w);
+}
+
 PN_TEST_MAIN(T(what_is_said_under_each_protocol), T(who_has_no_session_here_is_told_nothing),
-             T(a_cancellation_ends_the_session_on_every_loop))
+             T(a_cancellation_ends_the_session_on_every_loop),
+             T(ends_are_told_when_the_server_is_back))

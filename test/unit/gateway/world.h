@@ -59,7 +59,7 @@ struct world {
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    unsigned enrolments, questions; /* lock, as all below */
+    unsigned enrolments, questions, ends, ends_heard; /* lock, as all below */
     bool is_home_away, is_session_over, is_session_unknown, is_insecure, has_wrong_ca,
         is_batch_refused;
     int64_t expires_ms;
@@ -367,6 +367,7 @@ static inline void home_request(void *site_, struct pn_exchange *e)
     struct pn_str path = e->request->target;
 
     world_lock(w);
+    w->ends += pn_str_ends(path, PN_LIT("/end"));
     if (w->is_home_away) {
         pn_stream_close(&e->body);
     } else if (pn_str_ends(path, PN_LIT("/enroll"))) {
@@ -389,6 +390,7 @@ static inline void home_request(void *site_, struct pn_exchange *e)
         pn_stream_set_owner(&e->body, home_read_body, body);
         pn_stream_want(&e->body, PN_WANT_READ);
     } else {
+        w->ends_heard += pn_str_ends(path, PN_LIT("/end"));
         site_answer(e, 200, PN_LIT("{\"message\":\"ok\"}"));
     }
     world_unlock(w);
