@@ -13,8 +13,6 @@
 
 #define HEARTBEAT_MS 10000
 #define SYNC_MS 1000
-/* Relays come and go; whoever has a tunnel hears of new ones this often. */
-#define REFRESH_MS (10 * 60 * 1000)
 #define BACKOFF_MIN_MS 500
 #define BACKOFF_MAX_MS 30000
 #define SYNC_MAX 10000
@@ -121,8 +119,6 @@ static void plan_renewal(struct pn_control *control)
     int64_t left_ms = control->identity->not_before_ms + life_ms * 2 / 3 - pn_clock_wall_ms();
 
     control->backoff_ms = 0;
-    if (left_ms > REFRESH_MS)
-        left_ms = REFRESH_MS;
     control->connect_at =
         pn_clock_mono_ms() + (left_ms > BACKOFF_MIN_MS ? left_ms : BACKOFF_MIN_MS);
 }
@@ -160,11 +156,14 @@ static bool connect_once(struct pn_control *control, struct pn_err *err)
 static void heartbeat(struct pn_control *control)
 {
     struct pn_err err = { 0 };
-    bool is_done = pn_home_heartbeat(control->home, pn_str_from(control->direct_address), &err);
+    bool has_news = false;
+    bool is_done =
+        pn_home_heartbeat(control->home, pn_str_from(control->relay_name),
+                          pn_str_from(control->direct_address), control->identity, &has_news, &err);
 
     note(control, "heartbeat", is_done, &err);
     control->heartbeat_at = pn_clock_mono_ms() + HEARTBEAT_MS;
-    if (is_done && control->config.tunnels(control->config.context) == 0)
+    if (has_news)
         control->connect_at = pn_clock_mono_ms();
 }
 

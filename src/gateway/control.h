@@ -27,8 +27,6 @@ struct pn_control_config {
     void (*pod)(void *context, struct pn_own_pod *pod, const struct pn_err *why);
     /* A session is over; for those that were held. */
     void (*ended)(void *context, const struct pn_ended *ended);
-    /* How many tunnels are up. Without any, the server is asked for its relays again at each heartbeat. */
-    unsigned (*tunnels)(void *context);
     void *context;
 };
 

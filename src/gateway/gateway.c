@@ -379,7 +379,6 @@ static bool start_control(struct pn_gateway *gateway, const struct pn_gateway_co
         .pod_directory = gateway->pod_directory,
         .pod = on_pod,
         .ended = on_ended,
-        .tunnels = count_tunnels,
         .context = gateway,
     };
 

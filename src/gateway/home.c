@@ -259,10 +259,18 @@ static struct pn_identity *identity_of(struct connected *reply)
     return identity;
 }
 
-static void write_address(struct pn_writer *w, struct pn_str direct_address)
+static struct pn_str print_place(struct pn_str relay_name, struct pn_str direct_address,
+                                 struct pn_buf *json)
 {
+    struct pn_writer w = pn_writer_of(json);
+
+    pn_write_object(&w, NULL);
+    if (relay_name.len > 0)
+        pn_write_str(&w, "relayName", relay_name);
     if (direct_address.len > 0)
-        pn_write_str(w, "directAddress", direct_address);
+        pn_write_str(&w, "directAddress", direct_address);
+    pn_write_end(&w);
+    return pn_buf_str(json);
 }
 
 static bool take_reply(struct connected *reply, struct pn_identity **out, struct pn_err *err)
@@ -283,18 +291,13 @@ bool pn_home_connect(struct pn_home *home, struct pn_str relay_name, struct pn_s
 {
     pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(ARENA_BYTES);
     pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(4096);
-    struct pn_writer w = pn_writer_of(&json);
-    struct pn_fetch request = { .method = "POST", .path = PN_LIT("/api/v3/gateways/connect") };
+    struct pn_fetch request = { .method = "POST",
+                                .path = PN_LIT("/api/v3/gateways/connect"),
+                                .body = print_place(relay_name, direct_address, &json) };
     struct connected reply;
     struct pn_str body;
     bool is_taken;
 
-    pn_write_object(&w, NULL);
-    if (relay_name.len > 0)
-        pn_write_str(&w, "relayName", relay_name);
-    write_address(&w, direct_address);
-    pn_write_end(&w);
-    request.body = pn_buf_str(&json);
     if (!call(home, &request, arena, &body, err) ||
         !pn_shape_parse(&connected_shape, arena, body, &reply, err))
         return pn_within(err, "connect");
@@ -305,20 +308,47 @@ bool pn_home_connect(struct pn_home *home, struct pn_str relay_name, struct pn_s
 
 /* ---- G3 ---- */
 
-bool pn_home_heartbeat(struct pn_home *home, struct pn_str direct_address, struct pn_err *err)
+struct beaten {
+    struct pn_list relays;
+};
+static const struct pn_field beaten_fields[] = {
+    PN_FIELD(beaten, relays, OBJECTS, .required = true, .shape = &relay_shape, .max = 1000),
+};
+static const struct pn_shape beaten_shape = PN_SHAPE_OF(beaten);
+
+static bool knows(const struct pn_identity *identity, struct pn_str host)
+{
+    for (size_t i = 0; i < identity->relay_count; i++)
+        if (pn_str_eq(identity->relays[i].host, host))
+            return true;
+    return false;
+}
+
+static bool are_known(const struct pn_identity *identity, struct pn_list relays)
+{
+    const struct relay *items = relays.items;
+
+    for (size_t i = 0; i < relays.count; i++)
+        if (!knows(identity, items[i].host))
+            return false;
+    return relays.count == identity->relay_count;
+}
+
+bool pn_home_heartbeat(struct pn_home *home, struct pn_str relay_name, struct pn_str direct_address,
+                       const struct pn_identity *known, bool *has_news, struct pn_err *err)
 {
     pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(ARENA_BYTES);
     pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(4096);
-    struct pn_writer w = pn_writer_of(&json);
-    struct pn_fetch request = { .method = "POST", .path = PN_LIT("/api/v2/gateways/heartbeat") };
+    struct pn_fetch request = { .method = "POST",
+                                .path = PN_LIT("/api/v2/gateways/heartbeat"),
+                                .body = print_place(relay_name, direct_address, &json) };
+    struct beaten reply;
     struct pn_str body;
 
-    pn_write_object(&w, NULL);
-    write_address(&w, direct_address);
-    pn_write_end(&w);
-    request.body = pn_buf_str(&json);
-    if (!call(home, &request, arena, &body, err))
+    if (!call(home, &request, arena, &body, err) ||
+        !pn_shape_parse(&beaten_shape, arena, body, &reply, err))
         return pn_within(err, "heartbeat");
+    *has_news = !are_known(known, reply.relays);
     return true;
 }
 

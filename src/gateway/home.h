@@ -53,8 +53,9 @@ void pn_identity_unref(struct pn_identity *identity);
 /* G2 */
 bool pn_home_connect(struct pn_home *home, struct pn_str relay_name, struct pn_str direct_address,
                      struct pn_identity **out, struct pn_err *err) PN_CHECKED;
-/* G3 */
-bool pn_home_heartbeat(struct pn_home *home, struct pn_str direct_address, struct pn_err *err)
+/* G3. *has_news: the relays are other ones than those of `known`. */
+bool pn_home_heartbeat(struct pn_home *home, struct pn_str relay_name, struct pn_str direct_address,
+                       const struct pn_identity *known, bool *has_news, struct pn_err *err)
     PN_CHECKED;
 
 /* G4. Why a session is not live any more stands in err->message. Immutable, counted, shared by the loops. */

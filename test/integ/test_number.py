@@ -79,6 +79,22 @@ def test_a_relay_that_falls_silent(newest_kubectl, twins, account, namespace):
                 relay.popen.send_signal(signal.SIGCONT)
 
 
+@pytest.mark.timeout(300)
+def test_a_relay_that_is_new_and_one_that_is_no_more(twins):
+    """A gateway hears of it with the next heartbeat: within a minute there are three tunnels, then two again."""
+    gateway = twins.gateway
+    until(lambda: gateway.text().count('"event":"tunnel-open"') == 2, "two tunnels", timeout=40)
+    begun = time.monotonic()
+    twins.relays.append(twins.add_relay("relay-3"))
+    until(lambda: gateway.text().count('"event":"tunnel-open"') == 3, "the third tunnel", timeout=60)
+    print(f"a new relay had its tunnel after {time.monotonic() - begun:.1f} s")
+    begun = time.monotonic()
+    third = next(relay for relay in twins.ok("GET", "/api/v1/relays") if relay["name"] == "relay-3")
+    twins.ok("DELETE", f"/api/v2/relays/{third['id']}")
+    until(lambda: '"event":"tunnel-closed"' in twins.relays[2].text(), "the gateway lets it go", timeout=60)
+    print(f"a deleted one lost it after {time.monotonic() - begun:.1f} s")
+
+
 def asking(kubectl, namespace):
     """An exec in the middle of its work: it ends when it is answered."""
     process = subprocess.Popen(kubectl.argv("-n", namespace, "exec", "-i", "one", "--", "sh", "-c", "echo begun; read word; echo got $word"),

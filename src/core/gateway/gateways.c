@@ -359,7 +359,13 @@ static bool find_relays(struct pn_call *call, struct pn_str name,
             (struct pn_gateways_relay){ .id = pn_column_uuid(q, 0),
                                         .name = pn_column_str(q, 1, call->arena),
                                         .host = pn_column_str(q, 2, call->arena) };
-    if (!pn_query_end(q, err))
+    return pn_query_end(q, err);
+}
+
+static bool need_relays(struct pn_call *call, struct pn_str name,
+                        struct pn_gateways_connection *out, struct pn_err *err)
+{
+    if (!find_relays(call, name, out, err))
         return false;
     if (name.len > 0 && out->relay_count == 0)
         return pn_fail(err, PN_NOT_FOUND, "Relay %.*s not found", PN_ARG(name));
@@ -451,7 +457,7 @@ bool pn_gateways_connect(struct pn_call *call, struct pn_str relay_name,
     struct change c = { .call = call, .id = call->actor.id, .name = call->actor.name };
 
     if (!normalise(call, direct_address, &c.direct_address, err) ||
-        !find_relays(call, relay_name, &found, err) || !issue_leaf(call, &found, err) ||
+        !need_relays(call, relay_name, &found, err) || !issue_leaf(call, &found, err) ||
         !pn_gateways_spool_key(call, &found.spool_key, err) ||
         !pn_pki_chain(call, call->actor.org_id, PN_AUTHORITY_CLIENT, &found.client_chain, err) ||
         !pn_pki_chain(call, call->actor.org_id, PN_AUTHORITY_RELAY, &found.relay_chain, err) ||
@@ -481,10 +487,16 @@ static bool write_heartbeat(struct pn_db_conn *tx, void *context, struct pn_err 
     return pn_query_run(q, NULL, err);
 }
 
-bool pn_gateways_heartbeat(struct pn_call *call, struct pn_str direct_address, struct pn_err *err)
+bool pn_gateways_heartbeat(struct pn_call *call, struct pn_str relay_name,
+                           struct pn_str direct_address, struct pn_list *relays, struct pn_err *err)
 {
     struct change c = { .call = call, .id = call->actor.id };
+    struct pn_gateways_connection found = { 0 };
 
-    return normalise(call, direct_address, &c.direct_address, err) &&
-           pn_db_write(call->db, write_heartbeat, &c, err);
+    if (!normalise(call, direct_address, &c.direct_address, err) ||
+        !find_relays(call, relay_name, &found, err) ||
+        !pn_db_write(call->db, write_heartbeat, &c, err))
+        return false;
+    *relays = (struct pn_list){ found.relays, found.relay_count };
+    return true;
 }

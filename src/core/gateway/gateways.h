@@ -63,7 +63,9 @@ struct pn_gateways_connection {
 bool pn_gateways_connect(struct pn_call *call, struct pn_str relay_name,
                          struct pn_str direct_address, struct pn_gateways_connection *out,
                          struct pn_err *err) PN_CHECKED;
-bool pn_gateways_heartbeat(struct pn_call *call, struct pn_str direct_address, struct pn_err *err)
+/* Fills `relays` (struct pn_gateways_relay) with those that a connect would give now, perhaps none. */
+bool pn_gateways_heartbeat(struct pn_call *call, struct pn_str relay_name,
+                           struct pn_str direct_address, struct pn_list *relays, struct pn_err *err)
     PN_CHECKED;
 bool pn_gateways_spool_key(struct pn_call *call, struct pn_str *out, struct pn_err *err) PN_CHECKED;
 

@@ -303,25 +303,29 @@ static bool connect(struct pn_call *call, const void *in_, void *out_, struct pn
 }
 
 struct heartbeat_in {
-    struct pn_str directAddress;
+    struct pn_str relayName, directAddress;
 };
 static const struct pn_field heartbeat_in_fields[] = {
+    PN_FIELD(heartbeat_in, relayName, STRING, .is_nullable = true, .max = 32),
     PN_FIELD(heartbeat_in, directAddress, STRING, .is_nullable = true, .max = 300),
 };
-struct message_out {
+struct heartbeat_out {
     struct pn_str message;
+    struct pn_list relays;
 };
-static const struct pn_field message_out_fields[] = {
-    PN_FIELD(message_out, message, STRING),
+static const struct pn_field heartbeat_out_fields[] = {
+    PN_FIELD(heartbeat_out, message, STRING),
+    PN_FIELD(heartbeat_out, relays, OBJECTS, .shape = &relay_shape,
+             .doc = "As connect would give them now"),
 };
 
 static bool heartbeat(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
     const struct heartbeat_in *in = in_;
-    struct message_out *out = out_;
+    struct heartbeat_out *out = out_;
 
     out->message = PN_LIT("Successfully triggered heartbeat");
-    return pn_gateways_heartbeat(call, in->directAddress, err);
+    return pn_gateways_heartbeat(call, in->relayName, in->directAddress, &out->relays, err);
 }
 
 static bool spool_key(struct pn_call *call, const void *in, void *out_, struct pn_err *err)
@@ -379,7 +383,7 @@ const struct pn_route pn_gateways_routes[] = {
       .out = PN_SHAPE(connect_out), .handle = connect,
       .doc = "Certificates for 24 hours, and the relays to dial." },
     { PN_POST, "/api/v2/gateways/heartbeat", .access = PN_BY_GATEWAY, .rate = PN_RATE_NONE,
-      .lane = PN_LANE_FAST, .in = PN_SHAPE(heartbeat_in), .out = PN_SHAPE(message_out),
+      .lane = PN_LANE_FAST, .in = PN_SHAPE(heartbeat_in), .out = PN_SHAPE(heartbeat_out),
       .handle = heartbeat, .doc = "The gateway is alive." },
     { 0 },
 };

@@ -158,12 +158,13 @@ STAGE_TEST(c6_revoking_ends_the_old_token_and_the_heartbeat)
     struct pn_uuid id = new_gateway(s, "edge");
     struct pn_enrol_grant grant;
     struct pn_gateways_view view;
+    struct pn_list relays;
     struct pn_err err = { 0 };
     bool had;
 
     CHECK_OK(pn_gateways_enrol(&call, enrol_token(s, id), &grant, &err), err);
     as = stage_call(s, stage_gateway_actor(s, id));
-    CHECK_OK(pn_gateways_heartbeat(&as, PN_NONE, &err), err);
+    CHECK_OK(pn_gateways_heartbeat(&as, PN_NONE, PN_NONE, &relays, &err), err);
     CHECK_OK(pn_gateways_get(&call, id, &view, &err), err);
     CHECK(view.heartbeat == call.now_ms && view.canRevoke);
     CHECK_OK(pn_gateways_revoke(&call, id, &had, &err), err);
@@ -172,7 +173,7 @@ STAGE_TEST(c6_revoking_ends_the_old_token_and_the_heartbeat)
     CHECK_OK(pn_gateways_get(&call, id, &view, &err), err);
     CHECK(view.heartbeat == 0 && !view.canRevoke);
     /* A heartbeat that was under way changes nothing. */
-    CHECK_OK(pn_gateways_heartbeat(&as, PN_LIT("gw.test:1"), &err), err);
+    CHECK_OK(pn_gateways_heartbeat(&as, PN_NONE, PN_LIT("gw.test:1"), &relays, &err), err);
     CHECK_OK(pn_gateways_get(&call, id, &view, &err), err);
     CHECK(view.heartbeat == 0 && !view.isConnected);
 }
@@ -226,6 +227,29 @@ STAGE_TEST(c13_an_unknown_relay_is_named)
     CHECK_FAILS(false, err, NOT_FOUND);
     CHECK_OK(pn_gateways_connect(&call, PN_NONE, PN_NONE, &got, &err), err);
     CHECK_EQ(got.relay_count, 0);
+}
+
+/* The same that a connect would give; a name that is gone is an empty list, and the heartbeat counts. */
+STAGE_TEST(heartbeats_name_the_relays)
+{
+    struct pn_uuid id = stage_gateway(s, "edge"), relay = stage_relay(s, "eu", "relay.test");
+    struct pn_call call = stage_call(s, stage_gateway_actor(s, id));
+    const struct pn_gateways_relay *first;
+    struct pn_list relays;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_gateways_heartbeat(&call, PN_NONE, PN_NONE, &relays, &err), err);
+    CHECK_EQ(relays.count, 1);
+    first = relays.items;
+    CHECK(pn_uuid_eq(first->id, relay));
+    CHECK_STR(first->host, "relay.test:8443");
+    (void)stage_relay(s, "us", "us.test");
+    CHECK_OK(pn_gateways_heartbeat(&call, PN_NONE, PN_NONE, &relays, &err), err);
+    CHECK_EQ(relays.count, 2);
+    CHECK_OK(pn_gateways_heartbeat(&call, PN_LIT("us"), PN_NONE, &relays, &err), err);
+    CHECK_EQ(relays.count, 1);
+    CHECK_OK(pn_gateways_heartbeat(&call, PN_LIT("mars"), PN_NONE, &relays, &err), err);
+    CHECK_EQ(relays.count, 0);
 }
 
 STAGE_TEST(who_may_not_administer_gateways)
@@ -292,16 +316,18 @@ STAGE_TEST(a_direct_address_counts_while_it_is_fresh)
     struct pn_gateways_connection got;
     struct pn_gateways_view view;
     struct pn_tunnels_road road;
+    struct pn_list relays;
     struct pn_err err = { 0 };
 
-    CHECK_FAILS(pn_gateways_heartbeat(&call, PN_LIT("gw.test"), &err), err, BAD_REQUEST);
+    CHECK_FAILS(pn_gateways_heartbeat(&call, PN_NONE, PN_LIT("gw.test"), &relays, &err), err,
+                BAD_REQUEST);
     CHECK_FAILS(pn_gateways_connect(&call, PN_NONE, PN_LIT("me@gw.test:1"), &got, &err), err,
                 BAD_REQUEST);
     CHECK_OK(pn_gateways_connect(&call, PN_NONE, PN_LIT("gw.test:7000"), &got, &err), err);
     CHECK_STR(got.direct_address, "gw.test:7000");
     CHECK_OK(pn_gateways_get(&people, id, &view, &err), err);
     CHECK(!view.isConnected); /* known, but not heard of */
-    CHECK_OK(pn_gateways_heartbeat(&call, PN_LIT("gw.test:7000"), &err), err);
+    CHECK_OK(pn_gateways_heartbeat(&call, PN_NONE, PN_LIT("gw.test:7000"), &relays, &err), err);
     CHECK_OK(pn_tunnels_find(&people, id, &road, &err), err);
     CHECK(road.is_open);
     CHECK_STR(road.direct_address, "gw.test:7000");
@@ -320,6 +346,6 @@ PN_TEST_MAIN(T(c1_a_fresh_token_enrols), T(c2_a_used_token_enrols_nobody_and_is_
              T(c5_a_token_lasts_an_hour), T(tokens_of_others_enrol_nobody),
              T(c6_revoking_ends_the_old_token_and_the_heartbeat),
              T(c7_a_second_login_ends_the_first), T(c9_connect_gives_certificates_for_a_day),
-             T(c13_an_unknown_relay_is_named), T(who_may_not_administer_gateways),
-             T(names_are_unique_in_an_organisation), T(a_gateway_in_use_stays),
-             T(a_direct_address_counts_while_it_is_fresh))
+             T(c13_an_unknown_relay_is_named), T(heartbeats_name_the_relays),
+             T(who_may_not_administer_gateways), T(names_are_unique_in_an_organisation),
+             T(a_gateway_in_use_stays), T(a_direct_address_counts_while_it_is_fresh))
