@@ -459,6 +459,9 @@ static bool find_for_removal(struct pn_db_conn *tx, struct removal *r, struct pn
 
     if (pn_uuid_parse(r->id_or_name, &id))
         return find_for_change(tx, r->call, &r->at, id, r->row, err);
+    if (!pn_folders_is_name(
+            r->id_or_name)) /* "a%2Fb": rights were asked for one folder, not for a path */
+        return refuse_missing(r->id_or_name, err);
     if (!find_by_path(tx, r->call, r->at.project_id, r->at.environment,
                       path_below(r->call->arena, r->at.path, r->id_or_name), r->row, err))
         return false;

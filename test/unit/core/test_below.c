@@ -251,10 +251,26 @@ HOME_TEST(a_tag_is_renamed_and_deleted_as_it_is_given_and_taken)
     CHECK_OK(pn_tag_delete(&admin, project, t, &out, &err), err);
 }
 
+/* "a%2Fb" of a URL: not a name, and not a way around the rights to what is between. */
+HOME_TEST(a_folder_is_deleted_by_a_name_and_not_by_a_path)
+{
+    struct pn_call admin = owner(h);
+    struct pn_uuid project = home_project(h, &admin, "p").id;
+    struct pn_err err = { 0 };
+
+    (void)vault_folder(h, project, "dev", "/a");
+    (void)vault_folder(h, project, "dev", "/a/b");
+    CHECK_FAILS(delete_folder(&admin, project, "a/b", &err), err, NOT_FOUND);
+    CHECK_FAILS(delete_folder(&admin, project, "/a", &err), err, NOT_FOUND);
+    CHECK_FAILS(delete_folder(&admin, project, "", &err), err, NOT_FOUND);
+    CHECK_OK(delete_folder(&admin, project, "a", &err), err);
+}
+
 PN_TEST_MAIN(T(a_folder_is_renamed_by_who_may_edit_what_is_in_it),
              T(nobody_renames_a_folder_into_their_sight),
              T(a_folder_is_deleted_by_who_may_delete_what_is_in_it),
              T(a_refusal_names_what_the_actor_may_know),
              T(folders_and_imports_below_are_asked_about),
              T(an_environment_is_renamed_and_deleted_as_all_that_is_in_it),
-             T(a_tag_is_renamed_and_deleted_as_it_is_given_and_taken))
+             T(a_tag_is_renamed_and_deleted_as_it_is_given_and_taken),
+             T(a_folder_is_deleted_by_a_name_and_not_by_a_path))
