@@ -234,12 +234,14 @@ static bool apply(struct work *w, struct pn_db_conn *tx, const struct pn_secrets
 
 /* ---- create ---- */
 
-/* A personal secret overrides a shared one, for a person. */
-static bool may_be_personal(struct work *w, struct pn_db_conn *tx,
-                            const struct pn_secrets_change *c, struct pn_err *err)
+/* A personal secret overrides a shared one, for a person. Who may not create is not told whether there is one. */
+static bool may_be_of(struct work *w, struct pn_db_conn *tx, const struct pn_secrets_change *c,
+                      struct pn_err *err)
 {
     struct pn_secret_item shared;
 
+    if (c->type != PN_SECRETS_PERSONAL)
+        return true;
     if (w->call->actor.kind != PN_ACTOR_USER)
         return pn_fail(err, PN_BAD_REQUEST, "Only users have personal secrets");
     if (!pn_secrets_find(w->call, tx, &w->place, c->secretKey, PN_SECRETS_OF_ALL, &shared, err))
@@ -282,15 +284,12 @@ static bool insert_new(struct work *w, struct pn_db_conn *tx, const struct pn_se
     };
     bool is_there_already;
 
-    if (c->type == PN_SECRETS_PERSONAL) {
-        if (!may_be_personal(w, tx, c, err))
-            return false;
+    if (c->type == PN_SECRETS_PERSONAL)
         item.userId = w->call->actor.id;
-    }
     if (!pn_sealed_make(w->call, &item, PN_SEALED_VALUE, PN_LIT(""), &item.sealed_value, err) ||
         !apply(w, tx, c, &item, err) ||
         !pn_secrets_permit(w->call, w->ability, &item, "create", err) ||
-        !is_taken(w, tx, &item, &is_there_already, err))
+        !may_be_of(w, tx, c, err) || !is_taken(w, tx, &item, &is_there_already, err))
         return false;
     if (is_there_already)
         return true;
@@ -445,25 +444,33 @@ static bool write_delete(struct pn_db_conn *tx, void *context, struct pn_err *er
 
 /* ---- all three ---- */
 
-/* One secret is changed once in a request: type, folder and name make it. */
-static bool has_twice(struct pn_arena *arena, const struct pn_secrets_batch *batch,
-                      struct pn_str *name)
+/* One secret is changed once in a request: type, folder (however it is spelled) and name make it. */
+static bool check_once(struct pn_call *call, const struct pn_secrets_batch *batch,
+                       const struct pn_secrets_change *c, struct pn_map *seen, struct pn_err *err)
 {
-    struct pn_map *seen = batch->count > 1 ? pn_map_new() : NULL;
-    bool found = false;
+    struct pn_str path = c->secretPath.ptr != NULL ? c->secretPath : batch->path, key;
 
-    for (size_t i = 0; i < batch->count && batch->count > 1 && !found; i++) {
-        struct pn_secrets_change *c = &batch->changes[i];
-        const struct pn_str path = c->secretPath.ptr != NULL ? c->secretPath : batch->path;
+    if (!pn_place_path(call, path, &path, err))
+        return false;
+    key = pn_arena_printf(call->arena, "%d:%.*s:%.*s", c->type, PN_ARG(path), PN_ARG(c->secretKey));
+    return pn_map_put(seen, key, seen) == NULL ||
+           pn_fail(err, PN_BAD_REQUEST, "The request names a secret twice: %.*s",
+                   PN_ARG(c->secretKey));
+}
 
-        found = pn_map_put(seen,
-                           pn_arena_printf(arena, "%d:%.*s:%.*s", c->type, PN_ARG(path),
-                                           PN_ARG(c->secretKey)),
-                           c) != NULL;
-        *name = c->secretKey;
-    }
+static bool check_each_once(struct pn_call *call, const struct pn_secrets_batch *batch,
+                            struct pn_err *err)
+{
+    struct pn_map *seen;
+    bool is_once = true;
+
+    if (batch->count <= 1)
+        return true;
+    seen = pn_map_new();
+    for (size_t i = 0; i < batch->count && is_once; i++)
+        is_once = check_once(call, batch, &batch->changes[i], seen, err);
     pn_map_free(seen);
-    return found;
+    return is_once;
 }
 
 /* Shows the actor what it may see of what it has written. */
@@ -485,16 +492,13 @@ static bool run(struct pn_call *call, const struct pn_secrets_batch *batch, cons
 {
     const struct pn_permit_object any = { .subject = "secrets", .environment = batch->environment };
     struct work w = { .call = call, .batch = batch, .event = event };
-    struct pn_str twice;
 
     if (!pn_ability_load(call, batch->project_id, &w.ability, err))
         return false;
     if (!pn_ability_may_some(w.ability, "secrets", action))
         return pn_ability_permit(call, w.ability, &any, action, err);
-    if (has_twice(call->arena, batch, &twice))
-        return pn_fail(err, PN_BAD_REQUEST, "The request names a secret twice: %.*s",
-                       PN_ARG(twice));
-    if (!pn_db_write(call->db, write, &w, err) || !open_done(&w, err))
+    if (!check_each_once(call, batch, err) || !pn_db_write(call->db, write, &w, err) ||
+        !open_done(&w, err))
         return false;
     *out = w.done.list;
     return true;

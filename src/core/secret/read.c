@@ -91,6 +91,7 @@ struct listing {
     const struct pn_secrets_query *query;
     struct pn_secrets_filter filter;
     struct pn_expansion *expansion; /* NULL until a value refers to another */
+    struct pn_map *names;           /* of what hides imports; NULL when none are asked for */
     struct pn_rows rows;
 };
 
@@ -98,8 +99,7 @@ struct listing {
 static bool list_item(struct listing *l, struct pn_secret_item *item, bool needs_value,
                       struct pn_err *err)
 {
-    if (!pn_arena_require(l->call->arena, 0,
-                          err)) /* asking takes some too, with tags and metadata */
+    if (!pn_arena_require(l->call->arena, 0, err)) /* asking, with tags, takes some too */
         return false;
     if (!pn_secrets_filter_match(&l->filter, item) ||
         !pn_secrets_may(l->call, l->ability, item, "describeSecret"))
@@ -112,6 +112,15 @@ static bool list_item(struct listing *l, struct pn_secret_item *item, bool needs
     return true;
 }
 
+/* A name hides those of imports by being there, shown or not: clients would take another value for it. */
+static void remember(struct listing *l, struct pn_list items)
+{
+    const struct pn_secret_item *rows = items.items;
+
+    for (size_t i = 0; l->names != NULL && i < items.count; i++)
+        (void)pn_map_put(l->names, rows[i].secretKey, l);
+}
+
 /* Adds the rows of one folder that are asked for and may be shown. */
 static bool list_folder(struct listing *l, const struct pn_place *place, bool is_below,
                         struct pn_err *err)
@@ -121,6 +130,8 @@ static bool list_folder(struct listing *l, const struct pn_place *place, bool is
 
     if (!pn_secrets_load(l->call, l->call->conn, place, l->query->whose, &found, err))
         return false;
+    if (!is_below)
+        remember(l, found);
     items = found.items;
     for (size_t i = 0; i < found.count; i++)
         if (!list_item(l, &items[i], is_below, err))
@@ -147,16 +158,8 @@ static bool list_below(struct listing *l, const struct pn_place *place, struct p
 
 /* ---- by imports ---- */
 
-static void remember(struct pn_map *names, struct pn_list items)
-{
-    const struct pn_secret_item *rows = items.items;
-
-    for (size_t i = 0; i < items.count; i++)
-        (void)pn_map_put(names, rows[i].secretKey, names);
-}
-
 /* What one imported folder brings that nobody nearer has. */
-static bool list_import(struct listing *l, const struct pn_place *place, struct pn_map *names,
+static bool list_import(struct listing *l, const struct pn_place *place,
                         struct pn_secrets_import *out, struct pn_err *err)
 {
     struct pn_secret_item *items;
@@ -167,13 +170,14 @@ static bool list_import(struct listing *l, const struct pn_place *place, struct 
         return false;
     items = found.items;
     for (size_t i = 0; i < found.count; i++)
-        if (pn_map_get(names, items[i].secretKey) == NULL && !list_item(l, &items[i], false, err))
+        if (pn_map_get(l->names, items[i].secretKey) == NULL &&
+            !list_item(l, &items[i], false, err))
             return false;
     *out = (struct pn_secrets_import){ .secretPath = place->path,
                                        .environment = place->environment,
                                        .folderId = place->folder_id,
                                        .secrets = l->rows.list };
-    remember(names, out->secrets);
+    remember(l, found);
     return true;
 }
 
@@ -181,13 +185,12 @@ static bool list_import(struct listing *l, const struct pn_place *place, struct 
  * Each as an element of its own, in order of rising precedence. Clients merge them by rules that differ (§10.9):
  * each name is in one element only, so that all of them end with the same value.
  */
-static bool list_imports(struct listing *l, const struct pn_place *place, struct pn_list own,
-                         struct pn_list *out, struct pn_err *err)
+static bool list_imports(struct listing *l, const struct pn_place *place, struct pn_list *out,
+                         struct pn_err *err)
 {
     const struct pn_place *places;
     struct pn_secrets_import *imports;
     struct pn_list found;
-    struct pn_map *names;
     bool is_fine = true;
 
     if (!l->query->has_imports)
@@ -196,11 +199,8 @@ static bool list_imports(struct listing *l, const struct pn_place *place, struct
         return false;
     places = found.items;
     imports = pn_new(l->call->arena, struct pn_secrets_import, found.count);
-    names = pn_map_new();
-    remember(names, own);
     for (size_t i = found.count; is_fine && i > 0; i--)
-        is_fine = list_import(l, &places[i - 1], names, &imports[i - 1], err);
-    pn_map_free(names);
+        is_fine = list_import(l, &places[i - 1], &imports[i - 1], err);
     *out = (struct pn_list){ .items = imports, .count = found.count };
     return is_fine;
 }
@@ -238,7 +238,7 @@ static bool list_all(struct listing *l, struct pn_str path, struct pn_secrets_fo
     if (!list_folder(l, &place, false, err) || !list_below(l, &place, err))
         return false;
     out->secrets = l->rows.list;
-    return list_imports(l, &place, out->secrets, &out->imports, err);
+    return list_imports(l, &place, &out->imports, err);
 }
 
 bool pn_secrets_list(struct pn_call *call, const struct pn_secrets_query *query,
@@ -255,7 +255,9 @@ bool pn_secrets_list(struct pn_call *call, const struct pn_secrets_query *query,
         !load_ability(call, query->project_id, query->environment, &l.ability, err) ||
         !pn_place_path(call, query->path, &path, err))
         return false;
+    l.names = query->has_imports ? pn_map_new() : NULL;
     is_listed = list_all(&l, path, out, err);
+    pn_map_free(l.names);
     pn_expansion_free(l.expansion);
     return is_listed && record_list(call, query, path, out, err);
 }

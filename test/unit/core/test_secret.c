@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "secrets.h"
 
+#include "core/secret/import.h"
 #include "core/secret/row.h"
 
 #define READ "{'subject':'secrets','action':['describeSecret','readValue']}"
@@ -515,6 +516,116 @@ HOME_TEST(what_a_call_cannot_hold_is_refused)
     CHECK_EQ(home_count(h, "SELECT count(*) FROM secrets"), PN_COUNT(c));
 }
 
+/* ---- the same secret by another spelling ---- */
+
+HOME_TEST(a_batch_names_a_secret_once_however_its_folder_is_spelled)
+{
+    struct pn_call call = owner(h);
+    const struct pn_project project = home_project(h, &call, "Twice");
+    struct pn_secrets_change c[2] = {
+        { .secretKey = PN_LIT("A"), .secretValue = PN_LIT("1"), .secretPath = PN_LIT("/a") },
+        { .secretKey = PN_LIT("A"), .secretValue = PN_LIT("2") },
+    };
+    struct pn_secrets_batch batch = vault_batch(project.id, "dev", "/a", c);
+    static const char *const spelled[] = { "/a/", "a", "//a", "/a" };
+    struct pn_err err = { 0 };
+    struct pn_list out;
+
+    (void)vault_folder(h, project.id, "dev", "/a");
+    (void)vault_folder(h, project.id, "dev", "/b");
+    batch.is_single = false;
+    batch.count = 2;
+    vault_put(&call, project.id, "/a", "A", "0");
+    for (size_t i = 0; i < PN_COUNT(spelled); i++) {
+        c[1].secretPath = pn_str_from(spelled[i]);
+        CHECK_FAILS(pn_secrets_change(&call, &batch, &out, &err), err, BAD_REQUEST);
+        batch.path = c[1].secretPath;
+        c[1].secretPath = PN_NONE; /* by the batch's own */
+        CHECK_FAILS(pn_secrets_change(&call, &batch, &out, &err), err, BAD_REQUEST);
+    }
+    vault_put(&call, project.id, "/b", "A", "0");
+    c[1].secretPath = PN_LIT("/b/");
+    CHECK_OK(pn_secrets_change(&call, &batch, &out, &err), err);
+}
+
+HOME_TEST(who_may_not_create_learns_of_no_shared_secret)
+{
+    struct pn_call call = owner(h), ann;
+    const struct pn_project project = home_project(h, &call, "Oracle");
+    struct pn_secrets_change c = { .secretKey = PN_LIT("THERE"),
+                                   .secretValue = PN_LIT("mine"),
+                                   .type = PN_SECRETS_PERSONAL };
+    const struct pn_secrets_batch batch = vault_batch(project.id, "dev", "/", &c);
+    struct pn_err err = { 0 };
+    struct pn_list out;
+
+    vault_put(&call, project.id, "/", "THERE", "v");
+    ann = vault_person(h, project.id, "ann@acme.test",
+                       "[{'subject':'secrets','action':['create'],"
+                       "'conditions':{'secretName':'OTHER'}}]");
+    CHECK_FAILS(pn_secrets_create(&ann, &batch, &out, &err), err, PERMISSION);
+    c.secretKey = PN_LIT("NOT_THERE");
+    CHECK_FAILS(pn_secrets_create(&ann, &batch, &out, &err), err, PERMISSION);
+    c.secretKey = PN_LIT("OTHER");
+    CHECK_FAILS(pn_secrets_create(&ann, &batch, &out, &err), err, BAD_REQUEST);
+}
+
+/* ---- what imports bring ---- */
+
+static const char *imported(struct pn_call *call, const struct pn_secrets_query *query)
+{
+    const struct pn_secrets_import *imports;
+    const struct pn_secret_item *items;
+    struct pn_secrets_found found;
+    struct pn_str text = PN_LIT("");
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_secrets_list(call, query, &found, &err), err);
+    imports = found.imports.items;
+    for (size_t i = 0; i < found.imports.count; i++) {
+        items = imports[i].secrets.items;
+        for (size_t k = 0; k < imports[i].secrets.count; k++)
+            text = pn_arena_printf(call->arena, "%.*s%.*s=%.*s ", PN_ARG(text),
+                                   PN_ARG(items[k].secretKey), PN_ARG(items[k].secretValue));
+    }
+    return text.len > 0 ? text.ptr : "";
+}
+
+/* The folder's own names hide those of imports: shown or not, and no others. */
+HOME_TEST(an_import_is_hidden_by_the_names_of_its_folder_alone)
+{
+    struct pn_call call = owner(h);
+    const struct pn_project project = home_project(h, &call, "Imports");
+    struct pn_secrets_query query = vault_query(project.id, "/");
+    struct pn_secrets_pair pair = { PN_LIT("k"), PN_LIT("v"), false };
+    struct pn_secrets_change c = { .secretKey = PN_LIT("BOTH"),
+                                   .secretMetadata = { .items = &pair, .count = 1 },
+                                   .has_secretMetadata = true };
+    const struct pn_secrets_batch batch = vault_batch(project.id, "dev", "/from", &c);
+    const struct pn_import_at into = { project.id, PN_LIT("dev"), PN_LIT("/") };
+    const struct pn_import_change from = { .environment = PN_LIT("dev"), .path = PN_LIT("/from") };
+    struct pn_import import;
+    struct pn_err err = { 0 };
+    struct pn_list out;
+
+    (void)vault_folder(h, project.id, "dev", "/from");
+    (void)vault_folder(h, project.id, "dev", "/deep");
+    vault_put(&call, project.id, "/from", "BOTH", "imported");
+    vault_put(&call, project.id, "/from", "BELOW", "imported");
+    CHECK_OK(pn_secrets_change(&call, &batch, &out, &err), err);
+    CHECK_OK(pn_import_create(&call, &into, &from, &import, &err), err);
+    query.has_imports = true;
+    CHECK_STR(pn_str_from(imported(&call, &query)), "BELOW=imported BOTH=imported ");
+    vault_put(&call, project.id, "/", "BOTH", "own");
+    vault_put(&call, project.id, "/deep", "BELOW", "below");
+    CHECK_STR(pn_str_from(imported(&call, &query)), "BELOW=imported ");
+    query.is_recursive = true; /* names of folders below hide nothing */
+    CHECK_STR(pn_str_from(imported(&call, &query)), "BELOW=imported ");
+    query.metadata =
+        PN_LIT("key=k,value=v"); /* an own one that the filter leaves out still hides */
+    CHECK_STR(pn_str_from(imported(&call, &query)), "");
+}
+
 /* ---- the record of reads ---- */
 
 HOME_TEST(a_read_is_on_record_or_does_not_happen)
@@ -547,4 +658,7 @@ PN_TEST_MAIN(T(values_comments_notes_and_metadata_lie_sealed), T(a_value_opens_i
              T(nobody_moves_what_they_may_not_read), T(a_list_is_narrowed_by_tags_and_metadata),
              T(a_tag_of_another_project_is_none), T(conditions_may_name_tags_and_metadata),
              T(a_request_touches_so_many_bytes), T(what_a_call_cannot_hold_is_refused),
-             T(a_read_is_on_record_or_does_not_happen))
+             T(a_read_is_on_record_or_does_not_happen),
+             T(a_batch_names_a_secret_once_however_its_folder_is_spelled),
+             T(who_may_not_create_learns_of_no_shared_secret),
+             T(an_import_is_hidden_by_the_names_of_its_folder_alone))
