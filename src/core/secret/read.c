@@ -256,7 +256,7 @@ bool pn_secrets_list(struct pn_call *call, const struct pn_secrets_query *query,
         !pn_place_path(call, query->path, &path, err))
         return false;
     l.names = query->has_imports ? pn_map_new() : NULL;
-    is_listed = list_all(&l, path, out, err);
+    is_listed = list_all(&l, path, out, err) && pn_expansion_record(l.expansion, err);
     pn_map_free(l.names);
     pn_expansion_free(l.expansion);
     return is_listed && record_list(call, query, path, out, err);
@@ -310,7 +310,8 @@ bool pn_secrets_get(struct pn_call *call, const struct pn_secrets_query *query, 
     if (query->version > 0 && !pn_secrets_take_version(call, query->version, out, err))
         return false;
     return show(call, ability, query->has_values, out, err) &&
-           expand(call, ability, query, &expansion, out, err) && record_one(call, out, err);
+           expand(call, ability, query, &expansion, out, err) &&
+           pn_expansion_record(expansion, err) && record_one(call, out, err);
 }
 
 /* ---- by id ---- */

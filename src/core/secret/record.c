@@ -5,6 +5,8 @@
 #include "core/audit/reads.h"
 #include "json/writer.h"
 
+#include <stdlib.h>
+
 #define MAX_BYTES ((size_t)512 << 10)
 #define ROW_BYTES ((size_t)256 << 10) /* from here on a list goes on in the next row */
 
@@ -58,12 +60,11 @@ static bool record_single(struct pn_db_conn *tx, const struct pn_call *call,
 }
 
 /* As many of the items from *at on as one row takes. */
-static bool record_some(struct pn_db_conn *tx, const struct pn_call *call,
-                        const struct pn_secrets_event *event, size_t *at, struct pn_buf *json,
-                        struct pn_err *err)
+static struct pn_audit_event list_some(const struct pn_call *call,
+                                       const struct pn_secrets_event *event, size_t *at,
+                                       struct pn_buf *json)
 {
     const struct pn_secret_item *items = event->items.items;
-    struct pn_audit_event audit;
     struct pn_writer w;
 
     begin(&w, json, event);
@@ -79,8 +80,7 @@ static bool record_some(struct pn_db_conn *tx, const struct pn_call *call,
     }
     pn_write_end(&w);
     pn_write_end(&w);
-    audit = audit_of(call, event, json);
-    return pn_audit_write(tx, call, &audit, err);
+    return audit_of(call, event, json);
 }
 
 bool pn_secrets_record(struct pn_db_conn *tx, const struct pn_call *call,
@@ -94,7 +94,9 @@ bool pn_secrets_record(struct pn_db_conn *tx, const struct pn_call *call,
     if (event->is_single)
         return record_single(tx, call, event, &json, err);
     while (at < event->items.count) {
-        if (!record_some(tx, call, event, &at, &json, err))
+        const struct pn_audit_event audit = list_some(call, event, &at, &json);
+
+        if (!pn_audit_write(tx, call, &audit, err))
             return false;
     }
     return true;
@@ -115,6 +117,52 @@ bool pn_secrets_record_read(struct pn_call *call, const struct pn_secrets_event 
     pn_write_end(&w);
     audit = audit_of(call, event, &json);
     return pn_audit_read(call, &audit, err);
+}
+
+static int compare_places(const void *a_, const void *b_)
+{
+    const struct pn_secret_item *a = a_, *b = b_;
+    int by_environment = pn_str_cmp(a->environment, b->environment);
+
+    return by_environment != 0 ? by_environment : pn_str_cmp(a->secretPath, b->secretPath);
+}
+
+/* Those of one folder: one by its name, like any read, several in as many rows as they take. */
+static bool record_place(struct pn_call *call, struct pn_secret_item *items, size_t count,
+                         struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(MAX_BYTES);
+    const struct pn_secrets_event event = { .type = count == 1 ? "get-secret" : "get-secrets",
+                                            .project_id = items->workspace,
+                                            .environment = items->environment,
+                                            .path = items->secretPath,
+                                            .items = { .items = items, .count = count },
+                                            .is_single = count == 1 };
+
+    if (event.is_single)
+        return pn_secrets_record_read(call, &event, err);
+    for (size_t at = 0; at < count;) {
+        const struct pn_audit_event audit = list_some(call, &event, &at, &json);
+
+        if (!pn_audit_read(call, &audit, err))
+            return false;
+    }
+    return true;
+}
+
+bool pn_secrets_record_referred(struct pn_call *call, struct pn_list items, struct pn_err *err)
+{
+    struct pn_secret_item *all = items.items;
+
+    if (items.count > 1)
+        qsort(all, items.count, sizeof(*all), compare_places);
+    for (size_t from = 0, to; from < items.count; from = to) {
+        for (to = from + 1; to < items.count && compare_places(&all[from], &all[to]) == 0;)
+            to++;
+        if (!record_place(call, &all[from], to - from, err))
+            return false;
+    }
+    return true;
 }
 
 bool pn_secrets_record_move(struct pn_db_conn *tx, const struct pn_call *call,

@@ -19,6 +19,12 @@ bool pn_secrets_record(struct pn_db_conn *tx, const struct pn_call *call,
 /* Of a read: "get-secret", or "get-secrets" with their number. */
 bool pn_secrets_record_read(struct pn_call *call, const struct pn_secrets_event *event,
                             struct pn_err *err) PN_CHECKED;
+/*
+ * Of values that were read because others refer to them, where they lie: a row for each folder, that names them. Sorts
+ * `items`, of struct pn_secret_item.
+ */
+bool pn_secrets_record_referred(struct pn_call *call, struct pn_list items, struct pn_err *err)
+    PN_CHECKED;
 bool pn_secrets_record_move(struct pn_db_conn *tx, const struct pn_call *call,
                             struct pn_uuid project_id, const struct pn_place *from,
                             const struct pn_place *to, struct pn_list items, struct pn_err *err)

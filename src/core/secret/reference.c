@@ -2,6 +2,8 @@
 #include "core/secret/reference.h"
 
 #include "base/map.h"
+#include "core/rows.h"
+#include "core/secret/record.h"
 
 /* ---- one reference ---- */
 
@@ -65,6 +67,7 @@ struct pn_expansion {
     struct pn_map
         *known; /* env, path and key, apart by a byte none of them has; zero id: not there */
     size_t lookups;
+    struct pn_rows opened;             /* the secrets whose values were read for others */
     const struct pn_secret_item *root; /* whose value is being expanded */
 };
 
@@ -86,7 +89,8 @@ struct pn_expansion *pn_expansion_new(struct pn_call *call, const struct pn_abil
                                .project_id = project_id,
                                .whose = whose == PN_SECRETS_OF_ALL ? PN_SECRETS_OF_ALL
                                                                    : PN_SECRETS_OWN_INSTEAD,
-                               .known = pn_map_new() };
+                               .known = pn_map_new(),
+                               .opened = pn_rows_of(call->arena, sizeof(struct pn_secret_item)) };
     return expansion;
 }
 
@@ -170,6 +174,7 @@ static bool open_referred(struct pn_expansion *x, const struct pn_secret_item *f
         return true;
     if (!pn_secrets_may(x->call, x->ability, *out, "readValue"))
         return refuse(x, *out, err);
+    *(struct pn_secret_item *)pn_rows_add(&x->opened) = **out;
     return pn_secrets_open(x->call, *out, err);
 }
 
@@ -257,4 +262,9 @@ bool pn_expansion_run(struct pn_expansion *x, struct pn_secret_item *item, struc
     else
         item->secretValue = pn_arena_copy(x->call->arena, pn_buf_str(&value));
     return true;
+}
+
+bool pn_expansion_record(struct pn_expansion *x, struct pn_err *err)
+{
+    return x == NULL || pn_secrets_record_referred(x->call, x->opened.list, err);
 }

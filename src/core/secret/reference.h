@@ -38,5 +38,7 @@ void pn_expansion_freep(struct pn_expansion **expansion);
  */
 bool pn_expansion_run(struct pn_expansion *expansion, struct pn_secret_item *item,
                       struct pn_err *err) PN_CHECKED;
+/* Puts on record what has been read for it, once, when all is done. NULL: nothing was. */
+bool pn_expansion_record(struct pn_expansion *expansion, struct pn_err *err) PN_CHECKED;
 
 #endif

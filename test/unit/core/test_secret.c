@@ -648,6 +648,60 @@ HOME_TEST(a_read_is_on_record_or_does_not_happen)
     CHECK_EQ(rows, home_count(h, "SELECT count(*) FROM audit_log"));
 }
 
+static int64_t on_record(struct home *h, const char *type, const char *holds)
+{
+    struct pn_query *q = pn_query(h->conn, "SELECT count(*) FROM audit_log WHERE event_type = $type"
+                                           " AND replace(metadata, $holds, '') <> metadata");
+    struct pn_err err = { 0 };
+    int64_t count;
+
+    pn_bind_str(q, "$type", pn_str_from(type));
+    pn_bind_str(q, "$holds", pn_str_from(holds));
+    count = pn_query_next(q) ? pn_column_int(q, 0) : -1;
+    CHECK_OK(pn_query_end(q, &err), err);
+    return count;
+}
+
+#define AT(path_) "\"environment\":\"dev\",\"secretPath\":\"" path_ "\""
+
+/* What a value refers to has been read too: its record is where it lies, once for a read. */
+HOME_TEST(what_a_value_refers_to_is_on_record_where_it_lies)
+{
+    struct pn_call call = owner(h);
+    const struct pn_project project = home_project(h, &call, "Referred");
+    struct pn_secrets_query query = vault_query(project.id, "/");
+    struct pn_secret_item item;
+    struct pn_err err = { 0 };
+
+    (void)vault_folder(h, project.id, "dev", "/a");
+    (void)vault_folder(h, project.id, "dev", "/b");
+    vault_put(&call, project.id, "/a", "ONE", "1");
+    vault_put(&call, project.id, "/b", "TWO", "2${dev.a.ONE}");
+    vault_put(&call, project.id, "/b", "THREE", "3");
+    vault_put(&call, project.id, "/", "A",
+              "${dev.b.TWO} ${dev.b.TWO} ${dev.b.THREE} ${dev.b.NONE}");
+    vault_put(&call, project.id, "/", "B", "${dev.a.ONE}");
+    query.is_expanded = true;
+    CHECK_OK(pn_secrets_get(&call, &query, PN_LIT("A"), &item, &err), err);
+    CHECK_STR(item.secretValue, "21 21 3 ");
+    vault_put(&call, project.id, "/", "SYNC", ""); /* records of reads are written before it */
+    CHECK_EQ(on_record(h, "get-secret", AT("/") ",\"secretId\""), 1);
+    CHECK_EQ(on_record(h, "get-secret", AT("/a") ",\"secretId\""), 1);
+    CHECK_EQ(on_record(h, "get-secret", "\"secretKey\":\"ONE\""), 1);
+    CHECK_EQ(on_record(h, "get-secrets", AT("/b")), 1);
+    CHECK_EQ(on_record(h, "get-secrets", "\"secretKey\":\"TWO\""), 1);
+    CHECK_EQ(on_record(h, "get-secrets", "\"secretKey\":\"THREE\""), 1);
+    CHECK_STR(vault_list(&call, &query), "/:A=21 21 3  /:B=1 /:SYNC=");
+    vault_put(&call, project.id, "/", "SYNC2", "");
+    CHECK_EQ(on_record(h, "get-secrets", AT("/") ",\"numberOfSecrets\":3"), 1);
+    CHECK_EQ(on_record(h, "get-secret", "\"secretKey\":\"ONE\""), 2);
+    CHECK_EQ(on_record(h, "get-secrets", AT("/b")), 2);
+    query.is_expanded = false; /* not read, not on record */
+    CHECK_OK(pn_secrets_get(&call, &query, PN_LIT("B"), &item, &err), err);
+    vault_put(&call, project.id, "/", "SYNC3", "");
+    CHECK_EQ(on_record(h, "get-secret", "\"secretKey\":\"ONE\""), 2);
+}
+
 PN_TEST_MAIN(T(values_comments_notes_and_metadata_lie_sealed), T(a_value_opens_in_no_other_row),
              T(values_are_trimmed_but_for_one_newline), T(who_may_only_describe_sees_no_value),
              T(who_may_not_describe_sees_nothing),
@@ -661,4 +715,5 @@ PN_TEST_MAIN(T(values_comments_notes_and_metadata_lie_sealed), T(a_value_opens_i
              T(a_read_is_on_record_or_does_not_happen),
              T(a_batch_names_a_secret_once_however_its_folder_is_spelled),
              T(who_may_not_create_learns_of_no_shared_secret),
-             T(an_import_is_hidden_by_the_names_of_its_folder_alone))
+             T(an_import_is_hidden_by_the_names_of_its_folder_alone),
+             T(what_a_value_refers_to_is_on_record_where_it_lies))
