@@ -314,6 +314,24 @@ bool pn_secrets_get(struct pn_call *call, const struct pn_secrets_query *query, 
            pn_expansion_record(expansion, err) && record_one(call, out, err);
 }
 
+bool pn_secrets_trace(struct pn_call *call, const struct pn_secrets_query *query,
+                      struct pn_str name, struct pn_secret_item *out,
+                      struct pn_reference_node *root, struct pn_err *err)
+{
+    pn_auto(pn_expansion_freep) struct pn_expansion *expansion = NULL;
+    const struct pn_ability *ability;
+
+    if (!load_ability(call, query->project_id, query->environment, &ability, err) ||
+        !find_one(call, query, name, out, err) ||
+        !pn_secrets_permit(call, ability, out, "describeSecret", err) ||
+        !pn_secrets_permit(call, ability, out, "readValue", err) ||
+        !pn_secrets_open(call, out, err))
+        return false;
+    expansion = pn_expansion_new(call, ability, query->project_id, query->whose);
+    return pn_expansion_trace(expansion, out, root, err) && pn_expansion_record(expansion, err) &&
+           record_one(call, out, err);
+}
+
 /* ---- by id ---- */
 
 /* One of another organisation, or another's own, looks like one that is not there. */

@@ -43,6 +43,11 @@ bool pn_secrets_get(struct pn_call *call, const struct pn_secrets_query *query, 
                     struct pn_secret_item *out, struct pn_err *err) PN_CHECKED;
 bool pn_secrets_get_by_id(struct pn_call *call, struct pn_uuid id, bool has_values,
                           struct pn_secret_item *out, struct pn_err *err) PN_CHECKED;
+/* One by its name, its value expanded, and what it refers to. `root` is the secret itself, as written. */
+struct pn_reference_node;
+bool pn_secrets_trace(struct pn_call *call, const struct pn_secrets_query *query,
+                      struct pn_str name, struct pn_secret_item *out,
+                      struct pn_reference_node *root, struct pn_err *err) PN_CHECKED;
 /* Its versions, newest first. */
 bool pn_secrets_versions(struct pn_call *call, struct pn_uuid id, int64_t offset, int64_t limit,
                          struct pn_list *out, struct pn_err *err) PN_CHECKED;

@@ -2,7 +2,6 @@
 #include "core/secret/reference.h"
 
 #include "base/map.h"
-#include "core/rows.h"
 #include "core/secret/record.h"
 
 /* ---- one reference ---- */
@@ -76,6 +75,7 @@ struct chain {
     const struct chain *outer;
     const struct pn_secret_item *item;
     size_t depth;
+    struct pn_reference_node *node; /* of a trace; NULL without one */
 };
 
 struct pn_expansion *pn_expansion_new(struct pn_call *call, const struct pn_ability *ability,
@@ -115,12 +115,13 @@ static bool load(struct pn_expansion *x, const struct pn_secret_item *from,
     bool is_here = reference->environment.ptr == NULL;
     struct pn_str environment = is_here ? from->environment : reference->environment;
     struct pn_str path = is_here ? from->secretPath : reference->path;
+    const struct pn_secret_item nothing = { .environment = environment,
+                                            .secretPath = path,
+                                            .secretKey = reference->key };
     struct pn_err missing = { 0 };
     struct pn_place place;
 
-    *out = (struct pn_secret_item){ .environment = environment,
-                                    .secretPath = path,
-                                    .secretKey = reference->key };
+    *out = nothing;
     if (!pn_place_find(x->call, x->call->conn, x->project_id, environment, path, &place,
                        &missing)) {
         if (missing.code == PN_NOT_FOUND)
@@ -128,7 +129,11 @@ static bool load(struct pn_expansion *x, const struct pn_secret_item *from,
         *err = missing;
         return false;
     }
-    return pn_secrets_find(x->call, x->call->conn, &place, reference->key, x->whose, out, err);
+    if (!pn_secrets_find(x->call, x->call->conn, &place, reference->key, x->whose, out, err))
+        return false;
+    if (pn_uuid_is_zero(out->id))
+        *out = nothing;
+    return true;
 }
 
 static bool look_up(struct pn_expansion *x, const struct pn_secret_item *from,
@@ -191,9 +196,34 @@ static bool is_on_chain(const struct chain *chain, const struct pn_secret_item *
 static bool expand(struct pn_expansion *x, const struct chain *chain, struct pn_str text,
                    struct pn_buf *out, struct pn_err *err);
 
+static struct pn_reference_node node_of(struct pn_expansion *x, const struct pn_secret_item *item)
+{
+    return (struct pn_reference_node){
+        .key = item->secretKey,
+        .value = item->secretValue.ptr != NULL ? item->secretValue : PN_LIT(""),
+        .environment = item->environment,
+        .secretPath = item->secretPath,
+        .children = pn_rows_of(x->call->arena, sizeof(struct pn_reference_node)),
+    };
+}
+
+/* NULL without a trace. Good until its parent gets another child, which is after its own are done. */
+static struct pn_reference_node *add_node(struct pn_expansion *x, const struct chain *chain,
+                                          const struct pn_secret_item *referred)
+{
+    struct pn_reference_node *node;
+
+    if (chain->node == NULL)
+        return NULL;
+    node = pn_rows_add(&chain->node->children);
+    *node = node_of(x, referred);
+    return node;
+}
+
 static bool replace(struct pn_expansion *x, const struct chain *chain, struct pn_str written,
                     const struct pn_reference *reference, struct pn_buf *out, struct pn_err *err)
 {
+    struct pn_reference_node *node;
     struct pn_secret_item *referred;
     struct chain inner;
 
@@ -203,13 +233,15 @@ static bool replace(struct pn_expansion *x, const struct chain *chain, struct pn
     }
     if (!open_referred(x, chain->item, reference, &referred, err))
         return false;
+    node = add_node(x, chain, referred);
     if (pn_uuid_is_zero(referred->id))
         return true;
     if (is_on_chain(chain, referred)) {
         pn_buf_add(out, written);
         return true;
     }
-    inner = (struct chain){ .outer = chain, .item = referred, .depth = chain->depth + 1 };
+    inner =
+        (struct chain){ .outer = chain, .item = referred, .depth = chain->depth + 1, .node = node };
     return expand(x, &inner, referred->secretValue, out, err);
 }
 
@@ -244,11 +276,12 @@ static bool fold_lines(struct pn_str text, struct pn_buf *out)
     return pn_buf_add_byte(out, '"');
 }
 
-bool pn_expansion_run(struct pn_expansion *x, struct pn_secret_item *item, struct pn_err *err)
+static bool run(struct pn_expansion *x, struct pn_secret_item *item, struct pn_reference_node *node,
+                struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf value = pn_buf_init_wiped(PN_SECRETS_MAX_VALUE);
     pn_auto(pn_buf_drop) struct pn_buf folded = pn_buf_init_wiped(2 * PN_SECRETS_MAX_VALUE + 2);
-    const struct chain chain = { .item = item };
+    const struct chain chain = { .item = item, .node = node };
     bool folds = item->has_skipMultilineEncoding && item->skipMultilineEncoding;
 
     if (item->secretValueHidden || pn_str_search(item->secretValue, PN_LIT("${")) < 0)
@@ -262,6 +295,18 @@ bool pn_expansion_run(struct pn_expansion *x, struct pn_secret_item *item, struc
     else
         item->secretValue = pn_arena_copy(x->call->arena, pn_buf_str(&value));
     return true;
+}
+
+bool pn_expansion_run(struct pn_expansion *x, struct pn_secret_item *item, struct pn_err *err)
+{
+    return run(x, item, NULL, err);
+}
+
+bool pn_expansion_trace(struct pn_expansion *x, struct pn_secret_item *item,
+                        struct pn_reference_node *root, struct pn_err *err)
+{
+    *root = node_of(x, item);
+    return run(x, item, root, err);
 }
 
 bool pn_expansion_record(struct pn_expansion *x, struct pn_err *err)

@@ -2,6 +2,7 @@
 #ifndef PN_CORE_SECRET_REFERENCE_H
 #define PN_CORE_SECRET_REFERENCE_H
 
+#include "core/rows.h"
 #include "core/secret/secret.h"
 
 /*
@@ -38,6 +39,16 @@ void pn_expansion_freep(struct pn_expansion **expansion);
  */
 bool pn_expansion_run(struct pn_expansion *expansion, struct pn_secret_item *item,
                       struct pn_err *err) PN_CHECKED;
+/*
+ * The same, and what was found on the way: a node for each reference as it is written, with the value before its own
+ * references are replaced. Those of a circle end in a node without children; what is not there has an empty value.
+ */
+struct pn_reference_node {
+    struct pn_str key, value, environment, secretPath;
+    struct pn_rows children; /* of struct pn_reference_node */
+};
+bool pn_expansion_trace(struct pn_expansion *expansion, struct pn_secret_item *item,
+                        struct pn_reference_node *root, struct pn_err *err) PN_CHECKED;
 /* Puts on record what has been read for it, once, when all is done. NULL: nothing was. */
 bool pn_expansion_record(struct pn_expansion *expansion, struct pn_err *err) PN_CHECKED;
 

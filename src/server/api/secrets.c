@@ -3,8 +3,12 @@
 #include "server/api/secrets.h"
 
 #include "core/secret/read.h"
+#include "core/secret/reference.h"
 #include "core/secret/version.h"
+#include "json/writer.h"
 #include "server/route.h"
+
+#define MAX_TREE_BYTES ((size_t)8 << 20)
 
 /* ---- reading ---- */
 
@@ -187,6 +191,69 @@ static bool get_by_id(struct pn_call *call, const void *in_, void *out_, struct 
     return pn_secrets_get_by_id(call, in->secretId, in->viewSecretValue, &out->secret, err);
 }
 
+/* ---- what a value refers to ---- */
+
+struct tree_in {
+    struct pn_uuid projectId;
+    struct pn_str environment, secretPath, secretName;
+};
+static const struct pn_field tree_in_fields[] = {
+    PN_FIELD(tree_in, projectId, UUID, .required = true),
+    PN_FIELD(tree_in, environment, STRING, .required = true, .min = 1, .max = 64),
+    PN_FIELD(tree_in, secretPath, STRING),
+    PN_FIELD(tree_in, secretName, STRING, .required = true, .min = 1, .max = PN_SECRETS_MAX_NAME,
+             .trim = true),
+};
+struct tree_out {
+    struct pn_str tree, value;
+};
+static const struct pn_field tree_out_fields[] = {
+    PN_FIELD(tree_out, tree, RAW,
+             .doc =
+                 "{key, value, environment, secretPath, children: [the same of each reference]}"),
+    PN_FIELD(tree_out, value, STRING),
+};
+
+/* As deep as references go (PN_REFERENCE_MAX_DEPTH). */
+static void write_node(struct pn_writer *w, const char *name, const struct pn_reference_node *node)
+{
+    const struct pn_reference_node *children = node->children.list.items;
+
+    pn_write_object(w, name);
+    pn_write_str(w, "key", node->key);
+    pn_write_str(w, "value", node->value);
+    pn_write_str(w, "environment", node->environment);
+    pn_write_str(w, "secretPath", node->secretPath);
+    pn_write_array(w, "children");
+    for (size_t i = 0; i < node->children.list.count; i++)
+        write_node(w, NULL, &children[i]);
+    pn_write_end(w);
+    pn_write_end(w);
+}
+
+static bool reference_tree(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init_wiped(MAX_TREE_BYTES);
+    const struct tree_in *in = in_;
+    const struct pn_secrets_query query = { .project_id = in->projectId,
+                                            .environment = in->environment,
+                                            .path = in->secretPath };
+    struct pn_writer w = pn_writer_of(&json);
+    struct pn_reference_node root;
+    struct pn_secret_item item;
+    struct tree_out *out = out_;
+
+    if (!pn_secrets_trace(call, &query, in->secretName, &item, &root, err))
+        return false;
+    root.key = PN_LIT("root"); /* what clients of the contract are told, who know the name */
+    write_node(&w, NULL, &root);
+    if (json.is_full)
+        return pn_fail(err, PN_TOO_LARGE,
+                       "The values that this one refers to are too large to be shown");
+    *out = (struct tree_out){ pn_arena_copy(call->arena, pn_buf_str(&json)), item.secretValue };
+    return true;
+}
+
 /* Versions are for the console. */
 struct versions_in {
     struct pn_uuid secretId;
@@ -347,6 +414,10 @@ static bool delete_secret(struct pn_call *call, const void *in, void *out, struc
 const struct pn_route pn_secrets_routes[] = {
     FAMILY("/api/v4/secrets", v4),
     FAMILY("/api/v3/secrets/raw", v3),
+    { PN_GET, "/api/v4/secrets/:secretName/secret-reference-tree", .access = PN_BY_USER,
+      .permission = "project secrets:readValue", .rate = PN_RATE_READ, .audit = "get-secret",
+      .in = PN_SHAPE(tree_in), .out = PN_SHAPE(tree_out), .handle = reference_tree,
+      .doc = "What the value of a secret refers to, and what it becomes" },
     READ("/api/v1/secret/:secretId/secret-versions", "What a secret was before, newest first",
          PN_SHAPE(versions_in), versions_out, list_versions, "get-secret", .has_etag = false),
     { 0 },
