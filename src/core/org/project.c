@@ -16,7 +16,7 @@
 #define MAX_ENVIRONMENTS 100
 #define COLUMNS                                                                        \
     "p.id, p.org_id, p.name, p.description, p.slug, p.type, p.has_delete_protection, " \
-    "p.created_ms, p.updated_ms, p.audit_retention_days"
+    "p.created_ms, p.updated_ms, p.audit_retention_days, p.auto_capitalization"
 
 static const struct {
     const char *name, *slug;
@@ -38,6 +38,7 @@ static struct pn_project read_project(struct pn_query *q, struct pn_arena *arena
         .updatedAt = pn_column_int(q, 8),
         .has_auditLogsRetentionDays = !pn_column_is_null(q, 9),
         .auditLogsRetentionDays = pn_column_int(q, 9),
+        .autoCapitalization = pn_column_int(q, 10) != 0,
     };
 }
 
@@ -311,12 +312,14 @@ static bool update_project(struct pn_db_conn *tx, void *context, struct pn_err *
     const struct pn_project *p = c->project;
     struct pn_query *q =
         pn_query(tx, "UPDATE projects SET name = $name, description = $description, slug = $slug,"
-                     " has_delete_protection = $protected, updated_ms = $now WHERE id = $id");
+                     " has_delete_protection = $protected, auto_capitalization = $capitals,"
+                     " updated_ms = $now WHERE id = $id");
 
     pn_bind_str(q, "$name", p->name);
     pn_bind_str(q, "$description", p->description);
     pn_bind_str(q, "$slug", p->slug);
     pn_bind_int(q, "$protected", p->hasDeleteProtection);
+    pn_bind_int(q, "$capitals", p->autoCapitalization);
     pn_bind_int(q, "$now", p->updatedAt);
     pn_bind_uuid(q, "$id", p->id);
     if (pn_query_run(q, NULL, err))
@@ -340,6 +343,8 @@ bool pn_project_change(struct pn_call *call, struct pn_uuid id, const struct pn_
     out->slug = in->slug.ptr != NULL ? in->slug : out->slug;
     out->hasDeleteProtection =
         in->has_delete_protection < 0 ? out->hasDeleteProtection : in->has_delete_protection != 0;
+    out->autoCapitalization =
+        in->auto_capitalization < 0 ? out->autoCapitalization : in->auto_capitalization != 0;
     out->updatedAt = call->now_ms;
     return pn_db_write(call->db, update_project, &c, err);
 }

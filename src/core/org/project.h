@@ -14,6 +14,7 @@ struct pn_project {
     struct pn_uuid id, orgId;
     struct pn_str name, description, slug, type;
     bool hasDeleteProtection;
+    bool autoCapitalization;         /* names of secrets are written in capitals */
     bool has_auditLogsRetentionDays; /* otherwise audit rows are kept for good */
     int64_t auditLogsRetentionDays;
     int64_t createdAt, updatedAt;
@@ -40,8 +41,8 @@ bool pn_project_list_all(struct pn_call *call, struct pn_str search, int64_t off
                          struct pn_list *out, int64_t *total, struct pn_err *err) PN_CHECKED;
 
 struct pn_project_change {
-    struct pn_str name, description, slug; /* ptr NULL: as it is */
-    int has_delete_protection;             /* < 0: as it is */
+    struct pn_str name, description, slug;          /* ptr NULL: as it is */
+    int has_delete_protection, auto_capitalization; /* < 0: as it is */
 };
 bool pn_project_change(struct pn_call *call, struct pn_uuid id, const struct pn_project_change *in,
                        struct pn_project *out, struct pn_err *err) PN_CHECKED;

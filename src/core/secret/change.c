@@ -55,6 +55,15 @@ bool pn_secrets_is_name(struct pn_str text)
     return true;
 }
 
+static struct pn_str capitals(struct pn_arena *arena, struct pn_str name)
+{
+    char *text = pn_new(arena, char, name.len + 1);
+
+    for (size_t i = 0; i < name.len; i++)
+        text[i] = (char)(name.ptr[i] >= 'a' && name.ptr[i] <= 'z' ? name.ptr[i] - 32 : name.ptr[i]);
+    return pn_str_of(text, name.len);
+}
+
 /* ---- one request under way ---- */
 
 /* Sealed values that one request may touch: all of it, old and new, is in memory at once. */
@@ -69,6 +78,7 @@ struct work {
     struct pn_str missing, taken; /* names, with commas */
     struct pn_place place;        /* of the change at hand */
     size_t touched_bytes;
+    bool has_capitals; /* the project's names are written so */
 };
 
 static struct pn_str add_name(struct work *w, struct pn_str list, struct pn_str name)
@@ -111,9 +121,26 @@ static enum pn_secrets_whose whose(int type)
     return type == PN_SECRETS_PERSONAL ? PN_SECRETS_OWN : PN_SECRETS_OF_ALL;
 }
 
+/* A name as it is written. */
+static struct pn_str written(const struct work *w, struct pn_str name)
+{
+    return w->has_capitals ? capitals(w->call->arena, name) : name;
+}
+
 static bool is_there(const struct pn_secret_item *item)
 {
     return !pn_uuid_is_zero(item->id);
+}
+
+/* The secret of a change: of the name that is given, or as that is written now. */
+static bool find_named(struct work *w, struct pn_db_conn *tx, const struct pn_secrets_change *c,
+                       struct pn_secret_item *out, struct pn_err *err)
+{
+    if (!pn_secrets_find(w->call, tx, &w->place, c->secretKey, whose(c->type), out, err))
+        return false;
+    return is_there(out) || !w->has_capitals ||
+           pn_secrets_find(w->call, tx, &w->place, written(w, c->secretKey), whose(c->type), out,
+                           err);
 }
 
 struct pn_secrets_actor pn_secrets_actor_of(const struct pn_call *call)
@@ -244,7 +271,8 @@ static bool may_be_of(struct work *w, struct pn_db_conn *tx, const struct pn_sec
         return true;
     if (w->call->actor.kind != PN_ACTOR_USER)
         return pn_fail(err, PN_BAD_REQUEST, "Only users have personal secrets");
-    if (!pn_secrets_find(w->call, tx, &w->place, c->secretKey, PN_SECRETS_OF_ALL, &shared, err))
+    if (!pn_secrets_find(w->call, tx, &w->place, written(w, c->secretKey), PN_SECRETS_OF_ALL,
+                         &shared, err))
         return false;
     return is_there(&shared) ||
            pn_fail(err, PN_BAD_REQUEST, "A personal secret needs a shared secret named %.*s",
@@ -277,7 +305,7 @@ static bool insert_new(struct work *w, struct pn_db_conn *tx, const struct pn_se
         .folderId = w->place.folder_id,
         .environment = w->place.environment,
         .secretPath = w->place.path,
-        .secretKey = c->secretKey,
+        .secretKey = written(w, c->secretKey),
         .type = c->type,
         .version = 1,
         .createdAt = w->call->now_ms,
@@ -296,12 +324,13 @@ static bool insert_new(struct work *w, struct pn_db_conn *tx, const struct pn_se
     return pn_secrets_insert(tx, &item, err) && add_done(w, &item, err);
 }
 
-static void begin(struct work *w)
+static bool begin(struct work *w, struct pn_db_conn *tx, struct pn_err *err)
 {
     w->done = pn_rows_of(w->call->arena, sizeof(struct pn_secret_item));
     w->missing = w->taken = PN_NONE;
     w->touched_bytes = 0;
     w->place = (struct pn_place){ .folder_id = { { 0 } } };
+    return pn_scope_ready(tx, w->call->keyring, w->batch->project_id, err);
 }
 
 static bool record(struct work *w, struct pn_db_conn *tx, struct pn_err *err)
@@ -320,8 +349,7 @@ static bool write_create(struct pn_db_conn *tx, void *context, struct pn_err *er
 {
     struct work *w = context;
 
-    begin(w);
-    if (!pn_scope_ready(tx, w->call->keyring, w->batch->project_id, err))
+    if (!begin(w, tx, err))
         return false;
     for (size_t i = 0; i < w->batch->count; i++) {
         if (!find_place(w, tx, &w->batch->changes[i], err) ||
@@ -335,14 +363,17 @@ static bool write_create(struct pn_db_conn *tx, void *context, struct pn_err *er
 
 /* ---- change ---- */
 
-static bool take_name(const struct pn_secrets_change *c, struct pn_secret_item *item,
-                      struct pn_err *err)
+static bool take_name(const struct work *w, const struct pn_secrets_change *c,
+                      struct pn_secret_item *item, struct pn_err *err)
 {
+    struct pn_str name;
+
     if (c->newSecretName.ptr == NULL || pn_str_eq(c->newSecretName, item->secretKey))
         return true;
+    name = written(w, c->newSecretName);
     if (item->type == PN_SECRETS_PERSONAL)
         return pn_fail(err, PN_BAD_REQUEST, "A personal secret keeps the name of the shared one");
-    item->secretKey = c->newSecretName;
+    item->secretKey = name;
     return true;
 }
 
@@ -360,8 +391,8 @@ static bool update_one(struct work *w, struct pn_db_conn *tx, const struct pn_se
     struct pn_secret_item item = *before;
 
     item.version++;
-    if (!pn_secrets_permit(w->call, w->ability, before, "edit", err) || !take_name(c, &item, err) ||
-        !apply(w, tx, c, &item, err) ||
+    if (!pn_secrets_permit(w->call, w->ability, before, "edit", err) ||
+        !take_name(w, c, &item, err) || !apply(w, tx, c, &item, err) ||
         !pn_secrets_permit_change(w->call, w->ability, before, &item, err) ||
         !pn_secrets_update(tx, &item, err) || !take_overrides(tx, before, &item, err) ||
         (c->has_tagIds && !pn_secrets_write_tags(tx, &item, err)))
@@ -376,8 +407,7 @@ static bool change_one(struct work *w, struct pn_db_conn *tx, const struct pn_se
 {
     struct pn_secret_item there;
 
-    if (!find_place(w, tx, c, err) ||
-        !pn_secrets_find(w->call, tx, &w->place, c->secretKey, whose(c->type), &there, err))
+    if (!find_place(w, tx, c, err) || !find_named(w, tx, c, &there, err))
         return false;
     if (is_there(&there))
         return update_one(w, tx, c, &there, err);
@@ -398,8 +428,7 @@ static bool write_change(struct pn_db_conn *tx, void *context, struct pn_err *er
 {
     struct work *w = context;
 
-    begin(w);
-    if (!pn_scope_ready(tx, w->call->keyring, w->batch->project_id, err))
+    if (!begin(w, tx, err))
         return false;
     for (size_t i = 0; i < w->batch->count; i++) {
         if (!change_one(w, tx, &w->batch->changes[i], err))
@@ -415,8 +444,7 @@ static bool delete_one(struct work *w, struct pn_db_conn *tx, const struct pn_se
 {
     struct pn_secret_item there;
 
-    if (!find_place(w, tx, c, err) ||
-        !pn_secrets_find(w->call, tx, &w->place, c->secretKey, whose(c->type), &there, err))
+    if (!find_place(w, tx, c, err) || !find_named(w, tx, c, &there, err))
         return false;
     if (!is_there(&there)) {
         w->missing = add_name(w, w->missing, c->secretKey);
@@ -432,8 +460,7 @@ static bool write_delete(struct pn_db_conn *tx, void *context, struct pn_err *er
 {
     struct work *w = context;
 
-    begin(w);
-    if (!pn_scope_ready(tx, w->call->keyring, w->batch->project_id, err))
+    if (!begin(w, tx, err))
         return false;
     for (size_t i = 0; i < w->batch->count; i++) {
         if (!delete_one(w, tx, &w->batch->changes[i], err))
@@ -444,31 +471,42 @@ static bool write_delete(struct pn_db_conn *tx, void *context, struct pn_err *er
 
 /* ---- all three ---- */
 
-/* One secret is changed once in a request: type, folder (however it is spelled) and name make it. */
-static bool check_once(struct pn_call *call, const struct pn_secrets_batch *batch,
-                       const struct pn_secrets_change *c, struct pn_map *seen, struct pn_err *err)
+/* Whether the project has autoCapitalization (§10.3). */
+static bool read_capitals(struct work *w, struct pn_err *err)
 {
-    struct pn_str path = c->secretPath.ptr != NULL ? c->secretPath : batch->path, key;
+    struct pn_query *q =
+        pn_query(w->call->conn, "SELECT auto_capitalization FROM projects WHERE id = $id");
 
-    if (!pn_place_path(call, path, &path, err))
+    pn_bind_uuid(q, "$id", w->batch->project_id);
+    w->has_capitals = pn_query_next(q) && pn_column_int(q, 0) != 0;
+    return pn_query_end(q, err);
+}
+
+/* One secret is changed once in a request: type, folder and name make it, however they are spelled. */
+static bool check_once(const struct work *w, const struct pn_secrets_change *c, struct pn_map *seen,
+                       struct pn_err *err)
+{
+    struct pn_str path = c->secretPath.ptr != NULL ? c->secretPath : w->batch->path, key;
+
+    if (!pn_place_path(w->call, path, &path, err))
         return false;
-    key = pn_arena_printf(call->arena, "%d:%.*s:%.*s", c->type, PN_ARG(path), PN_ARG(c->secretKey));
+    key = pn_arena_printf(w->call->arena, "%d:%.*s:%.*s", c->type, PN_ARG(path),
+                          PN_ARG(written(w, c->secretKey)));
     return pn_map_put(seen, key, seen) == NULL ||
            pn_fail(err, PN_BAD_REQUEST, "The request names a secret twice: %.*s",
                    PN_ARG(c->secretKey));
 }
 
-static bool check_each_once(struct pn_call *call, const struct pn_secrets_batch *batch,
-                            struct pn_err *err)
+static bool check_each_once(const struct work *w, struct pn_err *err)
 {
     struct pn_map *seen;
     bool is_once = true;
 
-    if (batch->count <= 1)
+    if (w->batch->count <= 1)
         return true;
     seen = pn_map_new();
-    for (size_t i = 0; i < batch->count && is_once; i++)
-        is_once = check_once(call, batch, &batch->changes[i], seen, err);
+    for (size_t i = 0; i < w->batch->count && is_once; i++)
+        is_once = check_once(w, &w->batch->changes[i], seen, err);
     pn_map_free(seen);
     return is_once;
 }
@@ -497,8 +535,8 @@ static bool run(struct pn_call *call, const struct pn_secrets_batch *batch, cons
         return false;
     if (!pn_ability_may_some(w.ability, "secrets", action))
         return pn_ability_permit(call, w.ability, &any, action, err);
-    if (!check_each_once(call, batch, err) || !pn_db_write(call->db, write, &w, err) ||
-        !open_done(&w, err))
+    if (!read_capitals(&w, err) || !check_each_once(&w, err) ||
+        !pn_db_write(call->db, write, &w, err) || !open_done(&w, err))
         return false;
     *out = w.done.list;
     return true;

@@ -152,6 +152,7 @@ struct change_in {
     struct pn_uuid projectId;
     struct pn_str name, description, slug;
     bool hasDeleteProtection, has_hasDeleteProtection;
+    bool autoCapitalization, has_autoCapitalization;
 };
 static const struct pn_field change_in_fields[] = {
     PN_FIELD(change_in, projectId, UUID, .required = true),
@@ -161,18 +162,21 @@ static const struct pn_field change_in_fields[] = {
              .rule = PROJECT_SLUG_RULE),
     PN_FIELD(change_in, hasDeleteProtection, BOOL,
              .has_offset = offsetof(struct change_in, has_hasDeleteProtection)),
+    PN_FIELD(change_in, autoCapitalization, BOOL,
+             .has_offset = offsetof(struct change_in, has_autoCapitalization)),
 };
 
 static bool change(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
     const struct change_in *in = in_;
     struct project_out *out = out_;
-    const struct pn_project_change wanted = { .name = in->name,
-                                              .description = in->description,
-                                              .slug = in->slug,
-                                              .has_delete_protection = in->has_hasDeleteProtection
-                                                                           ? in->hasDeleteProtection
-                                                                           : -1 };
+    const struct pn_project_change wanted = {
+        .name = in->name,
+        .description = in->description,
+        .slug = in->slug,
+        .has_delete_protection = in->has_hasDeleteProtection ? in->hasDeleteProtection : -1,
+        .auto_capitalization = in->has_autoCapitalization ? in->autoCapitalization : -1,
+    };
 
     return pn_project_change(call, in->projectId, &wanted, &out->project, err);
 }

@@ -44,6 +44,7 @@ static const struct pn_field pn_project_fields[] = {
     PN_FIELD(pn_project, slug, STRING),
     PN_FIELD(pn_project, orgId, UUID),
     AS(pn_project, orgId, UUID, "organization"), /* lists of an organization call it so */
+    PN_FIELD(pn_project, autoCapitalization, BOOL),
     PN_FIELD(pn_project, hasDeleteProtection, BOOL),
     PN_FIELD(pn_project, auditLogsRetentionDays, INT,
              .has_offset = offsetof(struct pn_project, has_auditLogsRetentionDays)),
