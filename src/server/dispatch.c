@@ -283,6 +283,16 @@ static void back_on_loop(struct pn_task *task)
     answer(r);
 }
 
+/*
+ * The client has left while a worker has the request, with its words in the exchange's memory: nothing is
+ * freed under the worker's hands, and the answer finds out that nobody waits for it.
+ */
+static void on_left(void *request, struct pn_stream *stream, unsigned events)
+{
+    (void)request, (void)events;
+    pn_stream_want(stream, 0);
+}
+
 /* Everything of the request is here. */
 static void start_call(struct request *r)
 {
@@ -298,6 +308,7 @@ static void start_call(struct request *r)
     }
     r->job.run = run_on_worker;
     r->done.run = back_on_loop;
+    pn_stream_set_owner(&r->exchange->body, on_left, r);
     if (!pn_lane_submit(lane, &r->job))
         refuse_busy(r);
 }

@@ -1,7 +1,9 @@
 """Hostile clients of the gateway, of the local proxy and of the server."""
 import json
+import os
 import socket
 import ssl
+import struct
 import urllib.request
 
 import pytest
@@ -171,6 +173,30 @@ def test_c120_the_local_proxy_wants_the_session_s_bearer(proxy):
 
 
 # ---- the server ----
+
+def leave_in_the_middle(instance, context, body):
+    """A complete request whose client resets the connection before the answer can be there."""
+    host, port = instance.url.removeprefix("https://").rsplit(":", 1)
+    stream = context.wrap_socket(socket.create_connection((host, int(port)), timeout=20), server_hostname=host)
+    stream.sendall(f"POST /api/v3/auth/login HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\n"
+                   f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    os.close(stream.detach())
+
+
+def test_clients_that_leave_while_a_worker_has_their_request(new_dev):
+    """A login takes a worker long enough for its client to go: the server neither falls over nor forgets what it did."""
+    instance = new_dev()
+    context = ssl.create_default_context(cafile=instance.ca_file)
+    body = json.dumps({"email": "admin@dev.postern.local", "password": "wrong"}).encode()
+    for _ in range(60):
+        leave_in_the_middle(instance, context, body)
+    assert instance.api("GET", "/api/status", token="").status == 200
+    until(lambda: "http_requests_in_progress 1\n" in instance.api("GET", "/metrics", token="").text, "all have come back", timeout=60)
+    assert instance.server.is_running()
+    assert '"route":"/api/v3/auth/login"' in instance.server.text(), "some came so far"
+
+
 
 @pytest.mark.parametrize("body, status", [(b"{", 400), (b"[]", 400), (b'{"a":1,"a":2}', 400), (b'{"email":"\xff"}', 400),
                                           (b"[" * 100000, 400), (b"{}", 422), (b'{"email":"a","password":5}', 422),
