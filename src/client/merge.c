@@ -23,6 +23,7 @@
 #define MAX_ENTRIES 32
 #define MAX_ARENA_BYTES ((size_t)64 << 20) /* a text per entry at the most */
 #define DEFAULT_MODE 0600
+#define PRIVATE_MODE 07700u /* of a file with a session in it: a bearer is for its owner alone */
 
 enum { CONTEXT = PN_KUBECONFIG_PARTS, MEMBERS };
 static const char *const member_names[] = { "clusters", "users", "contexts", "current-context" };
@@ -38,7 +39,8 @@ struct state {
     const char *path, *real; /* the kubeconfig as it was named, and behind its links */
     bool is_there;           /* this state is stored */
     bool existed, is_exact;  /* is_exact: `original` is what the file was but for us */
-    unsigned mode;
+    unsigned mode;           /* the file's; `kept`: what it was before us, and will be after */
+    unsigned kept;
     struct pn_str original, context;
     struct pn_str written; /* hash of what we left */
     struct entry entries[MAX_ENTRIES];
@@ -276,6 +278,7 @@ static bool load(struct pn_arena *arena, struct state *state, struct pn_err *err
     state->is_there = true;
     state->path = pn_cstr(arena, text_of(arena, file, "path"));
     state->existed = pn_value_bool(pn_value_get(file, "existed"), true);
+    state->kept = (unsigned)pn_value_int(pn_value_get(file, "mode"), DEFAULT_MODE) & 07777;
     state->is_exact = pn_value_bool(pn_value_get(file, "isExact"), false);
     state->original = pn_arena_copy(arena, pn_buf_str(&original));
     state->context = text_of(arena, file, "context");
@@ -291,6 +294,7 @@ static bool store(struct pn_arena *arena, const struct state *state, struct pn_e
     pn_write_object(&w, NULL);
     pn_write_text(&w, "path", state->path);
     pn_write_bool(&w, "existed", state->existed);
+    pn_write_int(&w, "mode", state->kept);
     pn_write_bool(&w, "isExact", state->is_exact);
     pn_write_base64(&w, "original", state->original);
     pn_write_str(&w, "context", state->context);
@@ -404,6 +408,7 @@ static bool add_locked(struct pn_arena *arena, struct state *state,
     if (!state->is_there) {
         state->original = text;
         state->existed = exists;
+        state->kept = state->mode;
         state->is_exact = true;
         state->context = context_of(arena, text);
     } else {
@@ -419,7 +424,14 @@ static bool add_locked(struct pn_arena *arena, struct state *state,
         return false;
     state->entries[state->count++] = (struct entry){ config->name, pid };
     state->written = hash_of(arena, text);
-    return store(arena, state, err) && pn_file_write(state->real, text, state->mode, err);
+    return store(arena, state, err) &&
+           pn_file_write(state->real, text, state->mode & PRIVATE_MODE, err);
+}
+
+/* What it was, unless somebody has given it another one meanwhile. */
+static unsigned mode_after(const struct state *state)
+{
+    return state->mode == (state->kept & PRIVATE_MODE) ? state->kept : state->mode;
 }
 
 static bool give_back(struct pn_arena *arena, struct state *state, struct pn_str text, bool exists,
@@ -427,13 +439,14 @@ static bool give_back(struct pn_arena *arena, struct state *state, struct pn_str
 {
     if (state->count > 0) {
         state->written = hash_of(arena, text);
-        return store(arena, state, err) && pn_file_write(state->real, text, state->mode, err);
+        return store(arena, state, err) &&
+               pn_file_write(state->real, text, state->mode & PRIVATE_MODE, err);
     }
     if (state->is_exact && !state->existed) {
         if (!pn_file_remove(state->real, err))
             return false;
     } else if (exists && !pn_file_write(state->real, state->is_exact ? state->original : text,
-                                        state->mode, err)) {
+                                        mode_after(state), err)) {
         return false;
     }
     return pn_file_remove(state->file, err);

@@ -6,8 +6,8 @@
 
 /*
  * Sessions in the person's own kubeconfig (`--merge`): a cluster, a user and a context more, and the context
- * switched; every other byte stays. Under kubectl's lock ("<file>.lock"), written whole or not at all, mode
- * kept. What the file was is remembered below XDG_CONFIG_HOME/postern/merge (0600): when the last session
+ * switched; every other byte stays. Under kubectl's lock ("<file>.lock"), written whole or not at all; while
+ * a session is in it nobody but its owner may read it, afterwards its mode is what it was. What the file was is remembered below XDG_CONFIG_HOME/postern/merge (0600): when the last session
  * leaves, and nobody else has changed the file meanwhile, it is that again to the byte; else only our lines
  * are taken out, and the context goes back if it is still ours. Sessions may leave in any order.
  */
