@@ -8,7 +8,7 @@
 #define PROJECT_FILE ".infisical.json"
 #define MAX_PROJECT_FILE_BYTES ((size_t)64 * 1024)
 
-/* The project file of the working directory, when there is one. */
+/* The project file of the working directory, when there is one. Whose the directory is, nobody knows. */
 static bool read_project_file(struct pn_value **out, struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init(MAX_PROJECT_FILE_BYTES);
@@ -16,7 +16,7 @@ static bool read_project_file(struct pn_value **out, struct pn_err *err)
     *out = NULL;
     if (!pn_file_exists(PROJECT_FILE))
         return true;
-    if (!pn_file_read(PROJECT_FILE, MAX_PROJECT_FILE_BYTES, &text, err) ||
+    if (!pn_file_read_plain(PROJECT_FILE, MAX_PROJECT_FILE_BYTES, &text, err) ||
         !pn_value_parse(pn_buf_str(&text), out, err))
         return pn_recast(err, PN_USAGE, PROJECT_FILE ": %s", err->message);
     return true;

@@ -41,7 +41,7 @@ bool pn_secret_run(struct pn_cli *cli, int *exit_code, struct pn_err *err)
         return false;
     environment = pn_client_secrets_environment(pn_cli_arena(cli), &secrets, warn_skipped);
     *exit_code = pn_process_run(words, environment);
-    if (*exit_code == 127)
+    if (*exit_code == 127 && !pn_process_finds(words[0])) /* else it is the command's own code */
         fprintf(stderr, "%s: %s: no such command\n", pn_cli_program(cli), words[0]);
     return true;
 }

@@ -368,20 +368,6 @@ static bool stay(struct tour *tour, struct pn_err *err)
 
 /* ---- with a command ---- */
 
-/* Nobody opens a session for a slip of the pen. A bare word is looked for in PATH, as the run will. */
-static bool is_there(struct pn_arena *arena, const char *word)
-{
-    struct pn_str path = pn_str_from(getenv("PATH")), directory;
-
-    if (strchr(word, '/') != NULL || path.ptr == NULL)
-        return pn_file_exists(word) || path.ptr == NULL;
-    while (pn_str_cut(&path, ':', &directory)) {
-        if (pn_file_exists(pn_arena_printf(arena, "%.*s/%s", PN_ARG(directory), word).ptr))
-            return true;
-    }
-    return false;
-}
-
 static int run_command(struct tour *tour)
 {
     struct pn_arena *arena = pn_cli_arena(tour->cli);
@@ -509,7 +495,7 @@ bool pn_visit(struct pn_cli *cli, const struct pn_visit_wish *wish, int *exit_co
         return pn_fail(err, PN_USAGE, "--merge and --kubeconfig exclude each other");
     if (wish->count > 1 && pn_cli_has(cli, "kubeconfig"))
         return pn_fail(err, PN_USAGE, "--kubeconfig is for one account, not for %zu", wish->count);
-    if (wish->command != NULL && !is_there(pn_cli_arena(cli), wish->command[0])) {
+    if (wish->command != NULL && !pn_process_finds(wish->command[0])) { /* a slip of the pen */
         fprintf(stderr, "postern: there is no command %s\n", wish->command[0]);
         *exit_code = NO_SUCH_COMMAND;
         return true;

@@ -38,16 +38,12 @@ static ssize_t read_again(int fd, void *to, size_t bytes)
     return got;
 }
 
-bool pn_file_read(const char *path, size_t max_bytes, struct pn_buf *out, struct pn_err *err)
+static bool read_all(int fd, const char *path, size_t max_bytes, struct pn_buf *out,
+                     struct pn_err *err)
 {
-    bool is_stdin = strcmp(path, "-") == 0;
-    pn_auto(close_fd) int fd =
-        is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     size_t limit = max_bytes < out->max_bytes - out->len ? max_bytes : out->max_bytes - out->len;
     size_t total = 0;
 
-    if (fd < 0)
-        return fail_path(err, errno, "read", path);
     for (;;) {
         char probe; /* at the limit: is there one byte more? */
         size_t want = limit - total < READ_BYTES ? limit - total : READ_BYTES;
@@ -63,6 +59,29 @@ bool pn_file_read(const char *path, size_t max_bytes, struct pn_buf *out, struct
         pn_buf_grew(out, (size_t)got);
         total += (size_t)got;
     }
+}
+
+bool pn_file_read(const char *path, size_t max_bytes, struct pn_buf *out, struct pn_err *err)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    pn_auto(close_fd) int fd =
+        is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+    if (fd < 0)
+        return fail_path(err, errno, "read", path);
+    return read_all(fd, path, max_bytes, out, err);
+}
+
+bool pn_file_read_plain(const char *path, size_t max_bytes, struct pn_buf *out, struct pn_err *err)
+{
+    pn_auto(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat info;
+
+    if (fd < 0)
+        return fail_path(err, errno, "read", path);
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+        return pn_fail(err, PN_IO, "%s is no plain file", path);
+    return read_all(fd, path, max_bytes, out, err);
 }
 
 static bool write_all(int fd, struct pn_str bytes)

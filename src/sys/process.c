@@ -4,9 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -143,6 +145,26 @@ static int wait_exited(pid_t child)
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         continue;
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* As posix_spawnp looks. */
+bool pn_process_finds(const char *word)
+{
+    struct pn_str path = pn_str_from(getenv("PATH")), directory;
+    char name[PATH_MAX];
+
+    if (strchr(word, '/') != NULL)
+        return pn_file_exists(word);
+    if (path.ptr == NULL) /* the system's own */
+        path = PN_LIT("/bin:/usr/bin");
+    while (pn_str_cut(&path, ':', &directory)) {
+        int len = snprintf(name, sizeof name, "%.*s%s%s", PN_ARG(directory),
+                           directory.len > 0 ? "/" : "", word);
+
+        if (len > 0 && (size_t)len < sizeof name && pn_file_exists(name))
+            return true;
+    }
+    return false;
 }
 
 int pn_process_run(char *const argv[], char *const environment[])

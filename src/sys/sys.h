@@ -14,6 +14,9 @@ bool pn_file_read(const char *path, size_t max_bytes, struct pn_buf *out, struct
 /* Whole or not at all: temporary file beside it, fsync, rename; `mode` as given (0600). */
 bool pn_file_write(const char *path, struct pn_str bytes, unsigned mode, struct pn_err *err)
     PN_CHECKED;
+/* The same of a plain file only: a FIFO or a device, which would make us wait, is PN_IO. */
+bool pn_file_read_plain(const char *path, size_t max_bytes, struct pn_buf *out, struct pn_err *err)
+    PN_CHECKED;
 bool pn_file_exists(const char *path);
 bool pn_file_remove(const char *path, struct pn_err *err) PN_CHECKED; /* absent is fine */
 /* mkdir -p with `mode` for what it makes. */
@@ -51,6 +54,8 @@ void pn_process_raise_files(void);
 int64_t pn_process_resident_bytes(void);
 int64_t pn_process_open_files(void);
 
+/* Is there a file that argv[0] = `word` would run, by its path or by PATH? */
+bool pn_process_finds(const char *word);
 /*
  * Runs argv with `environment` ("NAME=value"… added to ours) in the foreground and waits. Signals
  * that another process sends us meanwhile are passed on; keys on the terminal reach the child

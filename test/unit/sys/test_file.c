@@ -107,6 +107,25 @@ PN_TEST(reading_has_a_maximum)
     CHECK_FAILS(pn_file_read("/dev/zero", 100, &out, &err), err, TOO_LARGE);
 }
 
+/* In a directory of others a name may be anything, also what is waited for without an end. */
+PN_TEST(only_a_plain_file_is_one)
+{
+    pn_auto(pn_buf_drop) struct pn_buf out = pn_buf_init(100);
+    struct pn_err err = { 0 };
+
+    CHECK_EQ(mkfifo(at("fifo"), 0600), 0);
+    CHECK_FAILS(pn_file_read_plain(at("fifo"), 100, &out, &err), err, IO);
+    CHECK_EQ(unlink(at("fifo")), 0);
+    CHECK_FAILS(pn_file_read_plain("/dev/zero", 100, &out, &err), err, IO);
+    CHECK_FAILS(pn_file_read_plain(dir, 100, &out, &err), err, IO);
+    CHECK_FAILS(pn_file_read_plain(at("none"), 100, &out, &err), err, NOT_FOUND);
+    CHECK_OK(pn_file_write(at("f"), PN_LIT("12345"), 0600, &err), err);
+    CHECK_FAILS(pn_file_read_plain(at("f"), 4, &out, &err), err, TOO_LARGE);
+    pn_buf_clear(&out);
+    CHECK_OK(pn_file_read_plain(at("f"), 5, &out, &err), err);
+    CHECK_STR(pn_buf_str(&out), "12345");
+}
+
 PN_TEST(reading_what_is_not_there_fails)
 {
     pn_auto(pn_buf_drop) struct pn_buf out = pn_buf_init(100);
@@ -199,6 +218,7 @@ PN_TEST(private_means_nobody_else)
 #define TD(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
 
 PN_TEST_MAIN(TD(what_is_written_reads_back), TD(reading_has_a_maximum),
-             TD(reading_what_is_not_there_fails), TD(a_failed_write_changes_nothing),
-             TD(removing_twice_is_fine), TD(makes_directories_with_parents),
-             TD(a_lock_is_exclusive), TD(private_means_nobody_else))
+             TD(only_a_plain_file_is_one), TD(reading_what_is_not_there_fails),
+             TD(a_failed_write_changes_nothing), TD(removing_twice_is_fine),
+             TD(makes_directories_with_parents), TD(a_lock_is_exclusive),
+             TD(private_means_nobody_else))

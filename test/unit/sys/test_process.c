@@ -122,7 +122,18 @@ PN_TEST(hardens)
     CHECK_EQ(status, 0);
 }
 
-PN_TEST_MAIN(T(gives_the_exit_code), T(says_when_it_cannot_run),
+PN_TEST(finds_what_it_would_run)
+{
+    CHECK(pn_process_finds("sh"));
+    CHECK(pn_process_finds("/bin/sh"));
+    CHECK(!pn_process_finds("postern-no-such-command"));
+    CHECK(!pn_process_finds("/nonexistent/command"));
+    unsetenv("PATH");
+    CHECK(pn_process_finds("sh"));
+    CHECK(!pn_process_finds("postern-no-such-command"));
+}
+
+PN_TEST_MAIN(T(finds_what_it_would_run), T(gives_the_exit_code), T(says_when_it_cannot_run),
              T(adds_to_the_environment_and_replaces),
              T(the_child_starts_with_default_actions_and_no_descriptors),
              T(passes_signals_on_and_restores_handlers), T(what_was_ignored_stays_ignored),
