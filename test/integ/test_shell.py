@@ -8,6 +8,7 @@ import time
 import pytest
 
 from harness.kubectl import NEWEST, VERSIONS, Kubectl
+from harness.poll import until
 from harness.postern import BINARY
 from harness.road import last_session
 
@@ -84,7 +85,7 @@ def test_kubectl_runs_it_as_a_plugin(version, person, account, postern_dev):
     done = run("postern", "access", account, "--", "kubectl", "get", "sa", "default", "-o", "name")
     assert done.returncode == 0 and done.stdout == "serviceaccount/default\n", done
     session = last_session(postern_dev)["id"]
-    assert "kubectl get" in run("postern", "sessions", "logs", session).stdout
+    until(lambda: "kubectl get" in run("postern", "sessions", "logs", session, "-o", "json").stdout, "the record")
     assert run("postern", "access", "no-such/account", "--", "true").returncode == 6
     if int(version.split(".")[1]) >= 26:
         assert "access\t" in run("__complete", "postern", "ac").stdout
