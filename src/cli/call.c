@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/call.h"
 
+#include <stdio.h>
+
 #include "base/encode.h"
 #include "base/uuid.h"
 #include "cli/find.h"
 #include "sys/sys.h"
 
+#define MAX_LIST_BYTES ((size_t)64 * 1024 * 1024)
 #define MAX_FILE_BYTES ((size_t)1024 * 1024)
 
 /* ---- bodies ---- */
@@ -132,12 +135,66 @@ bool pn_cli_call(struct pn_cli *cli, const char *method, struct pn_str path,
     return true;
 }
 
+static size_t add_items(struct pn_buf *json, const struct pn_value *items)
+{
+    for (size_t i = 0; i < pn_value_count(items); i++) {
+        if (json->len > 1)
+            pn_buf_add_byte(json, ',');
+        pn_value_print(pn_value_item(items, i), false, json);
+    }
+    return pn_value_count(items);
+}
+
+/* How many were asked for, how many came. */
+static bool read_page(struct pn_cli *cli, const struct pn_cli_pages *pages, size_t offset,
+                      struct pn_buf *json, size_t *asked, size_t *came, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(PN_CLI_PATH_BYTES);
+    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
+    char number[32];
+
+    *asked =
+        pages->most > 0 && pages->most - offset < pages->page ? pages->most - offset : pages->page;
+    pn_buf_add(&path, pages->path);
+    snprintf(number, sizeof number, "%zu", *asked);
+    pn_rest_query(&path, "limit", pn_str_from(number));
+    snprintf(number, sizeof number, "%zu", offset);
+    pn_rest_query(&path, "offset", offset > 0 ? pn_str_from(number) : PN_NONE);
+    if (path.is_full)
+        return pn_fail(err, PN_USAGE, "what was given is too large");
+    if (!pn_cli_fetch(cli, "GET", pn_buf_str(&path), NULL, &reply, err))
+        return false;
+    *came = add_items(json, pn_value_get(reply, pages->list));
+    return true;
+}
+
+bool pn_cli_print_pages(struct pn_cli *cli, const struct pn_cli_pages *pages,
+                        const struct pn_column *columns, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(MAX_LIST_BYTES);
+    size_t offset = 0, asked = 1, came = 1;
+
+    pn_buf_add_byte(&json, '[');
+    while (came >= asked && (pages->most == 0 || offset < pages->most)) {
+        if (!read_page(cli, pages, offset, &json, &asked, &came, err))
+            return false;
+        offset += came;
+    }
+    pn_buf_add_byte(&json, ']');
+    if (json.is_full)
+        return pn_fail(err, PN_TOO_LARGE, "the list is too long to print");
+    if (came >= asked)
+        fprintf(stderr, "%s: these are the first %zu, there may be more: --limit N\n",
+                pn_cli_program(cli), offset);
+    return pn_cli_print_json(cli, pn_buf_str(&json), columns, err);
+}
+
 struct pn_str pn_cli_segment(struct pn_cli *cli, struct pn_str text)
 {
-    pn_auto(pn_buf_drop) struct pn_buf escaped = pn_buf_init(PN_CLI_PATH_BYTES);
+    pn_auto(pn_buf_drop) struct pn_buf escaped = pn_buf_init(3 * text.len + 1);
 
     pn_percent_add(&escaped, text);
-    return escaped.is_full ? PN_LIT("-") : pn_arena_copy(pn_cli_arena(cli), pn_buf_str(&escaped));
+    return pn_arena_copy(pn_cli_arena(cli), pn_buf_str(&escaped));
 }
 
 /* ---- names ---- */

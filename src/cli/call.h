@@ -41,6 +41,18 @@ bool pn_cli_fetch(struct pn_cli *cli, const char *method, struct pn_str path,
                   const struct pn_buf *body, struct pn_value **reply, struct pn_err *err)
     PN_CHECKED;
 
+/*
+ * A list, of which the server gives `page` at most at once: read page by page into an array, which is printed.
+ * `path` has its query. `most` 0: all; else a list that was cut says so on stderr.
+ */
+struct pn_cli_pages {
+    struct pn_str path;
+    const char *list; /* of the answer */
+    size_t page, most;
+};
+bool pn_cli_print_pages(struct pn_cli *cli, const struct pn_cli_pages *pages,
+                        const struct pn_column *columns, struct pn_err *err) PN_CHECKED;
+
 /* Where something is found by the name a person gives it. */
 struct pn_cli_lookup {
     const char *what;     /* "identity", for the message */
@@ -61,7 +73,7 @@ bool pn_cli_identity(struct pn_cli *cli, struct pn_str name, struct pn_str *id, 
 
 /* A path from a format whose pieces need no escaping, into the arena of the run. */
 #define pn_cli_path(cli, ...) pn_arena_printf(pn_cli_arena(cli), __VA_ARGS__)
-/* `text` as one segment of a path. */
+/* `text` as one segment of a path; what is too long for one is refused by the call. */
 struct pn_str pn_cli_segment(struct pn_cli *cli, struct pn_str text);
 
 #endif

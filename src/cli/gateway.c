@@ -7,6 +7,7 @@
 #include "gateway/gateway.h"
 #include "json/writer.h"
 #include "kube/names.h"
+#include "net/dial.h"
 
 #include <stdio.h>
 
@@ -134,6 +135,9 @@ static struct pn_str option_or(const struct pn_cli *cli, const char *name, struc
 /* What stands in the YAML unquoted must be plain. */
 static bool check_manifest(const struct pn_manifest *m, struct pn_err *err)
 {
+    struct pn_err ignored = { 0 };
+    struct pn_url url;
+
     if (!pn_kube_is_label(m->gateway) || !pn_kube_is_label(m->namespace) ||
         !pn_kube_is_subdomain(m->service_account))
         return pn_fail(err, PN_USAGE,
@@ -142,8 +146,13 @@ static bool check_manifest(const struct pn_manifest *m, struct pn_err *err)
     if (!pn_str_is_printable(m->image) || pn_str_find(m->image, ' ') >= 0 ||
         pn_str_find(m->image, '#') >= 0)
         return pn_fail(err, PN_USAGE, "--image is no image");
-    return m->has_rules_only || m->domain.len > 0 ||
-           pn_fail(err, PN_USAGE, "the server is not known: --domain URL or POSTERN_DOMAIN");
+    if (m->has_rules_only)
+        return true;
+    if (m->domain.len == 0)
+        return pn_fail(err, PN_USAGE, "the server is not known: --domain URL or POSTERN_DOMAIN");
+    return (pn_url_parse(m->domain, &url, &ignored) && url.is_tls) ||
+           pn_fail(err, PN_USAGE, "the server's URL is https://HOST[:PORT], not \"%.*s\"",
+                   PN_ARG(m->domain));
 }
 
 static bool gateway_manifest(struct pn_cli *cli, int *exit_code, struct pn_err *err)

@@ -241,8 +241,14 @@ static bool token_create(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 
 static bool token_list(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
+    struct pn_cli_pages pages = { .list = "tokens", .page = 100 };
+    struct pn_str id;
+
     (void)exit_code;
-    return act(cli, "GET", "token-auth", "/tokens?limit=100", NULL, "tokens", token_columns, err);
+    if (!pn_cli_identity(cli, pn_cli_arg(cli, 0), &id, err))
+        return false;
+    pages.path = pn_cli_path(cli, "/v1/auth/token-auth/identities/%.*s/tokens", PN_ARG(id));
+    return pn_cli_print_pages(cli, &pages, token_columns, err);
 }
 
 static bool token_revoke(struct pn_cli *cli, int *exit_code, struct pn_err *err)

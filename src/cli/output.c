@@ -38,12 +38,14 @@ static void add_plain(struct pn_buf *out, struct pn_str text)
     }
 }
 
+/* Everything here may be a secret that was asked for: buffers are wiped, arenas wipe themselves. */
+
 /* What a person reads in a cell: text without control characters; nothing is '-'. */
 static struct pn_str cell(struct pn_arena *arena, const struct pn_value *row, const char *path)
 {
     const struct pn_value *value = pn_value_at(row, path);
-    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init(2 * MAX_CELL_BYTES);
-    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(MAX_CELL_BYTES);
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init_wiped(2 * MAX_CELL_BYTES);
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init_wiped(MAX_CELL_BYTES);
 
     if (value == NULL || pn_value_is_null(value))
         return PN_LIT("-");
@@ -111,7 +113,7 @@ void pn_cli_print_line(const struct pn_value *row, const struct pn_column *colum
 void pn_cli_print(const struct pn_cli *cli, const struct pn_value *value,
                   const struct pn_column *columns)
 {
-    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init(MAX_OUTPUT_BYTES);
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init_wiped(MAX_OUTPUT_BYTES);
 
     switch (pn_cli_output(cli)) {
     case PN_OUTPUT_TABLE: print_table(value, columns); return;

@@ -11,7 +11,6 @@
 #define MAX_CA_BYTES ((size_t)256 * 1024)
 #define MAX_BODY_BYTES ((size_t)1024 * 1024)
 #define MAX_PATH_BYTES ((size_t)4096)
-#define MAX_LIST_BYTES ((size_t)64 * 1024 * 1024)
 #define PAGE 100 /* the most the server gives at once */
 
 static const struct pn_option no_options[] = { { 0 } };
@@ -43,55 +42,44 @@ static const struct pn_value *by_name(const struct pn_value *list, struct pn_str
     return NULL;
 }
 
-/* "…?projectId=P&search=NAME&limit=100": what is looked for by name is among the first hundred. */
-static bool get_list(struct pn_cli *cli, const char *of, struct pn_str resource_id,
-                     struct pn_str search, int64_t offset, struct pn_value **out,
-                     struct pn_err *err)
+/* "/v1/pam/resources?projectId=P&search=NAME" */
+static bool list_path(struct pn_cli *cli, const char *of, struct pn_str resource_id,
+                      struct pn_str search, struct pn_buf *path, struct pn_err *err)
 {
-    pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(MAX_PATH_BYTES);
-    struct pn_rest *rest;
     struct pn_str project;
 
-    if (!pn_cli_rest_client(cli, &rest, err) || !pn_cli_project(cli, &project, err))
+    if (!pn_cli_project(cli, &project, err))
         return false;
-    pn_buf_addf(&path, "/v1/pam/%s?limit=%d&offset=%lld", of, PAGE, (long long)offset);
-    pn_rest_query(&path, "projectId", project);
-    pn_rest_query(&path, "resourceId", resource_id);
-    pn_rest_query(&path, "search", search);
-    if (path.is_full)
-        return pn_fail(err, PN_USAGE, "the name is too long");
-    return pn_rest_call(rest, "GET", pn_buf_str(&path), PN_NONE, out, err);
+    pn_buf_addf(path, "/v1/pam/%s", of);
+    pn_rest_query(path, "projectId", project);
+    pn_rest_query(path, "resourceId", resource_id);
+    pn_rest_query(path, "search", search);
+    return !path->is_full || pn_fail(err, PN_USAGE, "the name is too long");
 }
 
-static size_t add_items(struct pn_buf *json, const struct pn_value *items)
+/* What is looked for by name is among the first hundred. */
+static bool get_list(struct pn_cli *cli, const char *of, struct pn_str resource_id,
+                     struct pn_str search, struct pn_value **out, struct pn_err *err)
 {
-    for (size_t i = 0; i < pn_value_count(items); i++) {
-        if (json->len > 1)
-            pn_buf_add_byte(json, ',');
-        pn_value_print(pn_value_item(items, i), false, json);
-    }
-    return pn_value_count(items);
+    pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(MAX_PATH_BYTES);
+
+    if (!list_path(cli, of, resource_id, search, &path, err))
+        return false;
+    pn_rest_query(&path, "limit", PN_LIT("100"));
+    return pn_cli_fetch(cli, "GET", pn_buf_str(&path), NULL, out, err);
 }
 
 /* All of them, page by page. */
 static bool print_list(struct pn_cli *cli, const char *of, struct pn_str resource_id,
                        const struct pn_column *columns, struct pn_err *err)
 {
-    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(MAX_LIST_BYTES);
-    size_t count = PAGE;
+    pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(MAX_PATH_BYTES);
+    struct pn_cli_pages pages = { .list = of, .page = PAGE };
 
-    pn_buf_add_byte(&json, '[');
-    for (int64_t offset = 0; count == PAGE; offset += PAGE) {
-        pn_auto(pn_value_freep) struct pn_value *reply = NULL;
-
-        if (!get_list(cli, of, resource_id, PN_NONE, offset, &reply, err))
-            return false;
-        count = add_items(&json, pn_value_get(reply, of));
-    }
-    pn_buf_add_byte(&json, ']');
-    if (json.is_full)
-        return pn_fail(err, PN_TOO_LARGE, "the list is too long to print");
-    return pn_cli_print_json(cli, pn_buf_str(&json), columns, err);
+    if (!list_path(cli, of, resource_id, PN_NONE, &path, err))
+        return false;
+    pages.path = pn_buf_str(&path);
+    return pn_cli_print_pages(cli, &pages, columns, err);
 }
 
 static bool find_resource(struct pn_cli *cli, struct pn_str name, struct pn_str *id,
@@ -100,7 +88,7 @@ static bool find_resource(struct pn_cli *cli, struct pn_str name, struct pn_str 
     pn_auto(pn_value_freep) struct pn_value *reply = NULL;
     const struct pn_value *resource;
 
-    if (!get_list(cli, "resources", PN_NONE, name, 0, &reply, err))
+    if (!get_list(cli, "resources", PN_NONE, name, &reply, err))
         return false;
     resource = by_name(pn_value_get(reply, "resources"), name);
     if (resource == NULL)
@@ -130,7 +118,7 @@ static bool find_account(struct pn_cli *cli, struct pn_str path, struct pn_str *
 
     if (!split_path(path, &resource, &name, err) ||
         !find_resource(cli, resource, &resource_id, err) ||
-        !get_list(cli, "accounts", resource_id, name, 0, &reply, err))
+        !get_list(cli, "accounts", resource_id, name, &reply, err))
         return false;
     account = by_name(pn_value_get(reply, "accounts"), name);
     if (account == NULL)

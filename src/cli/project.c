@@ -168,8 +168,7 @@ static bool identity_list(struct pn_cli *cli, int *exit_code, struct pn_err *err
 
     (void)exit_code;
     return project_path(cli, PN_NONE, &path, err) &&
-           pn_cli_call(cli, "GET",
-                       pn_cli_path(cli, "%.*s/memberships/identities?limit=1000", PN_ARG(path)),
+           pn_cli_call(cli, "GET", pn_cli_path(cli, "%.*s/memberships/identities", PN_ARG(path)),
                        NULL, "identityMemberships", identity_columns, err);
 }
 

@@ -237,6 +237,8 @@ bool pn_secret_set(struct pn_cli *cli, int *exit_code, struct pn_err *err)
     (void)exit_code;
     if (type.len > 0 && !pn_str_is(type, "shared") && !pn_str_is(type, "personal"))
         return pn_fail(err, PN_USAGE, "--type is shared or personal");
+    if (pn_str_is(type, "personal") && pn_cli_has(cli, "comment"))
+        return pn_fail(err, PN_USAGE, "--comment is of the shared secret: a personal one has none");
     if (!pn_cli_place(cli, &place, err))
         return false;
     return pn_str_is(type, "personal") ? set_personal(cli, &place, err)

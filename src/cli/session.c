@@ -3,9 +3,13 @@
 #include <string.h>
 
 #include "cli/applets.h"
+#include "cli/call.h"
 #include "cli/session_log.h"
 #include "cli/visit.h"
 #include "json/writer.h"
+
+#define PAGE 100 /* the most the server gives at once */
+#define MAX_SESSIONS 100000
 
 /* ---- pam access ---- */
 
@@ -44,23 +48,24 @@ static const struct pn_column session_columns[] = {
 
 static bool session_list(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
-    pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(4096);
-    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
-    struct pn_rest *rest;
-    struct pn_str project;
+    pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(PN_CLI_PATH_BYTES);
+    struct pn_cli_pages pages = { .list = "sessions", .page = PAGE };
+    struct pn_str project, limit = pn_cli_option(cli, "limit");
+    uint64_t most = PAGE;
 
     (void)exit_code;
-    if (!pn_cli_rest_client(cli, &rest, err) || !pn_cli_project(cli, &project, err))
+    if (limit.ptr != NULL && (!pn_str_u64(limit, &most) || most == 0 || most > MAX_SESSIONS))
+        return pn_fail(err, PN_USAGE, "--limit is a number from 1 to %d", MAX_SESSIONS);
+    if (!pn_cli_project(cli, &project, err))
         return false;
+    pages.most = most;
     pn_buf_add_text(&path, "/v1/pam/sessions");
     pn_rest_query(&path, "projectId", project);
     pn_rest_query(&path, "status", pn_cli_option(cli, "status"));
-    pn_rest_query(&path, "limit",
-                  pn_cli_has(cli, "limit") ? pn_cli_option(cli, "limit") : PN_LIT("100"));
-    if (!pn_rest_call(rest, "GET", pn_buf_str(&path), PN_NONE, &reply, err))
-        return false;
-    pn_cli_print(cli, pn_value_get(reply, "sessions"), session_columns);
-    return true;
+    if (path.is_full)
+        return pn_fail(err, PN_USAGE, "what was given is too large");
+    pages.path = pn_buf_str(&path);
+    return pn_cli_print_pages(cli, &pages, session_columns, err);
 }
 
 /* POST carries --reason, where the command has that option. */

@@ -3,6 +3,8 @@
 #include "cli/applets.h"
 #include "cli/stage.h"
 
+#include <sys/wait.h>
+
 #define ID "01a20591-b4b3-7a63-bac2-af80c2884fb1"
 
 /* ---- the tables ---- */
@@ -144,7 +146,7 @@ PN_TEST(commands_are_calls)
           "" },
         { "pam resource list",
           { { 200, RESOURCES } },
-          "GET /api/v1/pam/resources?limit=100&offset=0&projectId=project-1",
+          "GET /api/v1/pam/resources?projectId=project-1&limit=100",
           0,
           "prod",
           "" },
@@ -156,7 +158,7 @@ PN_TEST(commands_are_calls)
           "" },
         { "pam resource show test",
           { { 200, RESOURCES } },
-          "GET /api/v1/pam/resources?limit=100&offset=0&projectId=project-1&search=test",
+          "GET /api/v1/pam/resources?projectId=project-1&search=test&limit=100",
           6,
           "",
           "there is no resource \"test\"" },
@@ -187,7 +189,7 @@ PN_TEST(commands_are_calls)
           "there is no gateway \"c\"" },
         { "pam account list",
           { { 200, ACCOUNTS } },
-          "GET /api/v1/pam/accounts?limit=100&offset=0&projectId=project-1",
+          "GET /api/v1/pam/accounts?projectId=project-1&limit=100",
           0,
           "viewer",
           "" },
@@ -200,7 +202,7 @@ PN_TEST(commands_are_calls)
         { "pam account show prod/nobody",
           { { 200, RESOURCES }, { 200, ACCOUNTS } },
           "GET "
-          "/api/v1/pam/accounts?limit=100&offset=0&projectId=project-1&resourceId=R1&search=nobody",
+          "/api/v1/pam/accounts?projectId=project-1&resourceId=R1&search=nobody&limit=100",
           6,
           "",
           "there is no account \"nobody\" of \"prod\"" },
@@ -291,6 +293,55 @@ PN_TEST(commands_are_calls)
     down(&s);
 }
 
+/* A name that fits no path was "-" in it: another thing's, perhaps, which was then deleted. */
+PN_TEST(a_name_that_is_too_long_is_refused)
+{
+    static const char *const before[] = { "secret get ", "folder delete /", "identity get ",
+                                          "project get --project ", "env list --project " };
+    char words[3400];
+    struct stage s;
+
+    up(&s, state);
+    HOST_SAYS(&s.host, { 200, "{}" });
+    for (size_t i = 0; i < PN_COUNT(before); i++) {
+        size_t len = strlen(before[i]);
+
+        memcpy(words, before[i], len);
+        memset(words + len, '+', sizeof words - len - 1); /* each is three bytes in a path */
+        words[sizeof words - 1] = '\0';
+        CHECK(ran(words)->code != 0);
+        CHECK(strstr(s.host.last, "-") == NULL || strstr(s.host.last, "/-") == NULL);
+    }
+    down(&s);
+}
+
+/* What is cut says so, and more than the server gives at once is asked for page by page. */
+PN_TEST(a_list_of_sessions_is_as_long_as_wanted)
+{
+    struct pn_buf page = pn_buf_init(1 << 16);
+    const struct ran *r;
+    struct stage s;
+
+    up(&s, state);
+    pn_buf_add_text(&page, "{\"sessions\":[");
+    for (int i = 0; i < 100; i++)
+        pn_buf_addf(&page, "%s{\"id\":\"s%d\"}", i > 0 ? "," : "", i);
+    pn_buf_add_text(&page, "]}");
+    HOST_SAYS(&s.host, { 200, pn_buf_cstr(&page) });
+    r = ran("pam session list");
+    CHECK_RAN(r, 0);
+    CHECK_SAYS(r->err, "there may be more: --limit N");
+    HOST_SAYS(&s.host, { 200, pn_buf_cstr(&page) }, { 200, "{\"sessions\":[{\"id\":\"last\"}]}" });
+    r = ran("pam session list --limit 150");
+    CHECK_RAN(r, 0);
+    CHECK_SAYS(r->out, "last");
+    CHECK_EQ(r->err[0], '\0');
+    CHECK_STR(pn_str_from(s.host.last),
+              "GET /api/v1/pam/sessions?projectId=project-1&limit=50&offset=100");
+    pn_buf_drop(&page);
+    down(&s);
+}
+
 PN_TEST(lists_go_on_to_the_last_page)
 {
     struct pn_buf page = pn_buf_init(1 << 16);
@@ -311,10 +362,22 @@ PN_TEST(lists_go_on_to_the_last_page)
     CHECK_EQ(pn_value_count(list), 101);
     CHECK_STR(pn_value_str(pn_value_at(list, "100.name")), "prod");
     CHECK_STR(pn_str_from(s.host.last),
-              "GET /api/v1/pam/resources?limit=100&offset=100&projectId=project-1");
+              "GET /api/v1/pam/resources?projectId=project-1&limit=100&offset=100");
     pn_value_free(list);
     pn_buf_drop(&page);
     down(&s);
+}
+
+/* In a process of its own, for what hardens its process. */
+static int ran_apart(const char *words)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0)
+        _exit(ran(words)->code);
+    CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
+    return WEXITSTATUS(status);
 }
 
 /* Nobody is asked when the words are wrong. */
@@ -338,6 +401,13 @@ PN_TEST(wrong_words_make_no_calls)
         "relay create eu",
         "kube credential ../config",
         "gateway start Wrong_Name --token-file /dev/null",
+        "gateway manifest edge --domain nowhere",
+        "gateway manifest edge --domain http://postern.example",
+        "gateway manifest edge --domain https://postern.example#\nevil:",
+        "gateway manifest edge --domain https://postern.example/\thostNetwork:\ttrue",
+        "pam session list --limit 0",
+        "pam session list --limit many",
+        "secret set A=b --type personal --comment why",
     };
     struct stage s;
 
@@ -346,8 +416,10 @@ PN_TEST(wrong_words_make_no_calls)
     for (size_t i = 0; i < PN_COUNT(wrong); i++) {
         const struct ran *r;
 
-        if (strncmp(wrong[i], "gateway start", 13) == 0)
-            continue; /* hardens the process: that is not for this one */
+        if (strncmp(wrong[i], "gateway start", 13) == 0) {
+            CHECK_EQ(ran_apart(wrong[i]), 64);
+            continue;
+        }
         r = ran(wrong[i]);
         CHECK_RAN(r, 64);
         CHECK_EQ(r->out[0], '\0');
@@ -477,7 +549,9 @@ PN_TEST(a_flag_s_server_does_not_get_the_stored_token)
 
 PN_TEST_MAIN(H(every_command_is_complete_and_has_help), T(the_manual_page_is_true),
              T(examples_name_commands_that_exist), T(no_secret_is_an_argument),
-             H(commands_are_calls), H(lists_go_on_to_the_last_page), H(wrong_words_make_no_calls),
+             H(commands_are_calls), H(a_name_that_is_too_long_is_refused),
+             H(a_list_of_sessions_is_as_long_as_wanted), H(lists_go_on_to_the_last_page),
+             H(wrong_words_make_no_calls),
              H(no_session_is_opened_for_a_command_that_does_not_exist),
              H(login_stores_and_logout_forgets), H(a_login_that_fails_stores_nothing),
              H(the_project_is_the_only_one), H(a_flag_s_server_does_not_get_the_stored_token))

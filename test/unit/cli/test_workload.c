@@ -2,6 +2,8 @@
 /* The commands for workloads and secrets, against a pretend server. */
 #include "cli/stage.h"
 
+#include <sys/stat.h>
+
 #define ID "01a20591-b4b3-7a63-bac2-af80c2884fb1"
 /* {"kubernetes.io":{"namespace":"shop","serviceaccount":{"name":"backend"}},"aud":["other"],"exp":1} */
 #define JWT                                                                                        \
@@ -266,7 +268,7 @@ PN_TEST(commands_are_calls)
         { "project identity list",
           { { 200, "{\"identityMemberships\":[{\"identity\":{\"id\":\"I1\",\"name\":\"ci\"},"
                    "\"roles\":[{\"role\":\"viewer\"}]}]}" } },
-          "GET /api/v1/projects/project-1/memberships/identities?limit=1000",
+          "GET /api/v1/projects/project-1/memberships/identities",
           0,
           "viewer",
           "" },
@@ -521,6 +523,42 @@ PN_TEST(commands_are_calls)
 }
 
 /* The same program by another name: the official client's verbs and flags. */
+/* 127 may be the command's own: only when it is not there do we say so. */
+PN_TEST(a_command_s_own_127_is_not_commented)
+{
+    const struct ran *r;
+    struct stage s;
+
+    up(&s, state);
+    HOST_SAYS(&s.host, { 200, "{\"secrets\":[],\"imports\":[]}" });
+    r = ran("run -- sh -c exit\t127");
+    CHECK_RAN(r, 127);
+    CHECK_EQ(r->err[0], '\0');
+    r = ran("run -- postern-no-such-command");
+    CHECK_RAN(r, 127);
+    CHECK_SAYS(r->err, "postern-no-such-command: no such command");
+    down(&s);
+}
+
+/* The working directory may be anybody's. */
+PN_TEST(a_project_file_that_is_none_does_not_hold_us_up)
+{
+    struct stage s;
+
+    up(&s, state);
+    unsetenv("POSTERN_PROJECT_ID");
+    CHECK_EQ(chdir(home_file(s.home, ".")), 0);
+    CHECK_EQ(mkfifo(".infisical.json", 0600), 0);
+    CHECK_RAN(ran("secret list"), 64);
+    CHECK_SAYS(ran("secret list")->err, ".infisical.json");
+    CHECK_EQ(unlink(".infisical.json"), 0);
+    CHECK_EQ(symlink("/dev/zero", ".infisical.json"), 0);
+    CHECK_RAN(ran("secret list"), 64);
+    CHECK_EQ(unlink(".infisical.json"), 0);
+    CHECK_EQ(chdir("/"), 0);
+    down(&s);
+}
+
 PN_TEST(infisical_is_understood)
 {
     static const struct scene cases[] = {
@@ -834,7 +872,8 @@ PN_TEST(wrong_words_make_no_calls)
     down(&s);
 }
 
-PN_TEST_MAIN(H(commands_are_calls), H(infisical_is_understood),
+PN_TEST_MAIN(H(commands_are_calls), H(a_command_s_own_127_is_not_commented),
+             H(a_project_file_that_is_none_does_not_hold_us_up), H(infisical_is_understood),
              H(a_token_in_argv_goes_before_others), H(check_names_the_step_and_what_mends_it),
              H(check_gives_its_token_back), H(a_machine_logs_in_by_file_or_environment),
              H(wrong_words_make_no_calls))
