@@ -10,6 +10,7 @@
 #include "client/road.h"
 #include "crypto/random.h"
 #include "crypto/x509.h"
+#include "kube/requestinfo.h"
 #include "kube/status.h"
 #include "net/dial.h"
 #include "net/forward.h"
@@ -20,6 +21,7 @@
 #define PROBE_MS 20000
 #define MAX_PROBE_ANSWER_BYTES ((size_t)16 * 1024)
 #define MAX_CONNECTIONS 256
+#define STATUS_BYTES ((size_t)16 << 10)
 #define CANCEL_POLL_MS 100
 #define CERTIFICATE_EARLY_MS 60000
 #define CERTIFICATE_LATE_MS \
@@ -181,6 +183,15 @@ static void on_refused(void *proxy PN_UNUSED, struct pn_exchange *exchange,
     answer_status(exchange, pn_kube_code(err), err->message);
 }
 
+static bool on_broken(void *proxy PN_UNUSED, const struct pn_err *err, struct pn_buf *status)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(STATUS_BYTES);
+    struct pn_str sentence =
+        pn_arena_printf(arena, "the connection to the gateway broke: %.160s", err->message);
+
+    return pn_buf_add(status, pn_kube_status(arena, pn_kube_code(err), sentence));
+}
+
 static void on_done(void *proxy_, const struct pn_forward_result *result PN_UNUSED)
 {
     struct pn_proxy *proxy = proxy_;
@@ -188,11 +199,27 @@ static void on_done(void *proxy_, const struct pn_forward_result *result PN_UNUS
     proxy->forwarded--;
 }
 
-static const struct pn_forward_events forward_events = { .refused = on_refused, .done = on_done };
+static const struct pn_forward_events forward_events = { .refused = on_refused,
+                                                         .broken = on_broken,
+                                                         .done = on_done };
+
+/* What an end may need to know; a request that is not understood here is the gateway's to refuse. */
+static struct pn_farewell_facts facts_of(const struct pn_proxy *proxy, struct pn_exchange *exchange)
+{
+    struct pn_str path =
+        pn_str_slice(exchange->request->target, proxy->prefix.len, exchange->request->target.len);
+    struct pn_request_info info;
+    struct pn_err ignored = { 0 };
+
+    if (!pn_request_info_parse(exchange->arena, exchange->request->method, path, &info, &ignored))
+        return (struct pn_farewell_facts){ 0 };
+    return (struct pn_farewell_facts){ .verb = info.verb, .subresource = info.subresource };
+}
 
 static void on_request(void *context, struct pn_exchange *exchange)
 {
     struct pn_proxy *proxy = context;
+    struct pn_farewell_facts facts;
     struct pn_http_head head;
     int status;
     const char *sentence = objection(proxy, exchange->request, &status);
@@ -202,8 +229,10 @@ static void on_request(void *context, struct pn_exchange *exchange)
         return;
     }
     head = upstream_head(proxy, exchange);
+    facts = facts_of(proxy, exchange);
     proxy->forwarded++;
-    pn_forward_start(exchange, pn_road_origin(proxy->road), &head, NULL, 0, &forward_events, proxy);
+    pn_forward_start(exchange, pn_road_origin(proxy->road), &head, &facts, 0, &forward_events,
+                     proxy);
 }
 
 static struct pn_str error_body(struct pn_arena *arena, int status, const char *message)

@@ -316,6 +316,16 @@ static void on_refused(void *passage_, struct pn_exchange *exchange, const struc
     answer(exchange, &why);
 }
 
+static bool on_broken(void *passage, const struct pn_err *err, struct pn_buf *status)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(STATUS_BYTES);
+    struct pn_str sentence = pn_arena_printf(
+        arena, "the connection to the cluster's API server broke: %.160s", err->message);
+
+    (void)passage;
+    return pn_buf_add(status, pn_kube_status(arena, pn_kube_code(err), sentence));
+}
+
 static void on_done(void *passage_, const struct pn_forward_result *result)
 {
     struct pn_passage *passage = passage_;
@@ -330,7 +340,9 @@ static void on_done(void *passage_, const struct pn_forward_result *result)
 
 static void forward(struct pn_passage *passage)
 {
-    static const struct pn_forward_events events = { on_response, on_refused, on_done };
+    static const struct pn_forward_events events = {
+        .response = on_response, .refused = on_refused, .broken = on_broken, .done = on_done
+    };
     bool has_deadline = !passage->is_long_running && passage->upgrade[0] == '\0';
 
     link_passage(passage);

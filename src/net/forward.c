@@ -163,6 +163,34 @@ static void leave(struct pn_forward *f)
     pn_timer_start(f->loop, &f->deadline, LINGER_MS);
 }
 
+static void keep_reason(struct pn_forward *f, struct pn_str status)
+{
+    f->reason = pn_heap_new(status.len + 1);
+    memcpy(f->reason, status.ptr, status.len);
+}
+
+static void step_leaving(struct pn_forward *f);
+
+/* Half an answer must not look like a whole one; who waits for the rest reads why it does not come. */
+static void lose_origin(struct pn_forward *f)
+{
+    pn_auto(pn_buf_drop) struct pn_buf status = pn_buf_init(MAX_WORDS);
+    const struct pn_err *why = pn_stream_error(&f->request->body);
+    bool is_possible = f->events->broken != NULL && f->farewell != NULL && !f->is_ending &&
+                       pn_farewell_is_possible(f->farewell) && why != NULL && why->code != PN_OK;
+
+    if (!is_possible || !f->events->broken(f->owner, why, &status)) {
+        end_by(f, &f->request->body);
+        return;
+    }
+    f->is_ending = true;
+    remember(f, why);
+    keep_reason(f, pn_buf_str(&status));
+    leave(f);
+    if (f->state == LEAVING)
+        step_leaving(f);
+}
+
 /* ---- moving bytes ---- */
 
 enum outcome { GOES_ON, BROKEN_SOURCE, BROKEN_SINK };
@@ -311,10 +339,10 @@ static void step(struct pn_forward *f, bool is_up, bool is_down)
 
     if (is_down) {
         outcome = move(f, &f->down, origin, client);
-        if (outcome != GOES_ON) {
-            end_by(f, outcome == BROKEN_SOURCE ? origin : client);
-            return;
-        }
+        if (outcome == BROKEN_SOURCE)
+            return lose_origin(f);
+        if (outcome == BROKEN_SINK)
+            return end_by(f, client);
         if (f->state == LEAVING) {
             step_leaving(f);
             return;
@@ -325,10 +353,10 @@ static void step(struct pn_forward *f, bool is_up, bool is_down)
     if (is_up && !f->is_ending && !is_complete(f)) {
         outcome = move(f, &f->up, client, origin);
         /* A request that the origin would not read to its end may still get its answer. */
-        if (outcome == BROKEN_SOURCE || (outcome == BROKEN_SINK && f->state != ASKING)) {
-            end_by(f, outcome == BROKEN_SOURCE ? client : origin);
-            return;
-        }
+        if (outcome == BROKEN_SOURCE)
+            return end_by(f, client);
+        if (outcome == BROKEN_SINK && f->state != ASKING)
+            return lose_origin(f);
         if (outcome == BROKEN_SINK)
             f->up.has_ended = f->up.is_done = true;
     }
@@ -493,8 +521,7 @@ static bool say_farewell(struct pn_forward *f, struct pn_str status)
 {
     if (status.len == 0 || pn_farewell_is_lost(f->farewell))
         return false;
-    f->reason = pn_heap_new(status.len + 1);
-    memcpy(f->reason, status.ptr, status.len);
+    keep_reason(f, status);
     f->deadline.run = on_too_late;
     pn_timer_start(f->loop, &f->deadline, GAP_MS);
     if (pn_farewell_is_possible(f->farewell))

@@ -2,6 +2,7 @@
 #ifndef PN_NET_FORWARD_H
 #define PN_NET_FORWARD_H
 
+#include "base/buf.h"
 #include "net/exchange.h"
 #include "wire/farewell.h"
 
@@ -29,6 +30,11 @@ struct pn_forward_events {
     void (*response)(void *owner, const struct pn_http_head *in, struct pn_http_head *out);
     /* No response: answer the client in your own form (pn_exchange_answer); the exchange is still open. */
     void (*refused)(void *owner, struct pn_exchange *exchange, const struct pn_err *err);
+    /*
+     * The origin broke off what it had begun. Fills `status` as pn_forward_end takes it: it is said if there is a
+     * place for it at this moment, else the client is cut off too. NULL, or false: cut off in any case.
+     */
+    bool (*broken)(void *owner, const struct pn_err *err, struct pn_buf *status);
     /* Over, for the record; called once, last. */
     void (*done)(void *owner, const struct pn_forward_result *result);
 };

@@ -44,6 +44,13 @@ static void on_refused(void *owner PN_UNUSED, struct pn_exchange *exchange,
     pn_exchange_answer(exchange, &head, PN_LIT("refused"));
 }
 
+static bool on_broken(void *owner, const struct pn_err *err, struct pn_buf *status)
+{
+    CHECK(owner == &w);
+    CHECK(err->code != PN_OK);
+    return pn_buf_add(status, PN_LIT("{}"));
+}
+
 static void on_done(void *owner, const struct pn_forward_result *result)
 {
     CHECK(owner == &w);
@@ -52,7 +59,9 @@ static void on_done(void *owner, const struct pn_forward_result *result)
     tell(&w.stage, &w.done);
 }
 
-static const struct pn_forward_events events = { on_response, on_refused, on_done };
+static const struct pn_forward_events events = {
+    .response = on_response, .refused = on_refused, .broken = on_broken, .done = on_done
+};
 
 static void on_request(void *context PN_UNUSED, struct pn_exchange *x)
 {
@@ -459,6 +468,14 @@ PN_TEST(an_owner_may_end_it_before_the_answer_and_after)
     close(upstream);
 }
 
+static void reset(int fd)
+{
+    const struct linger now = { .l_onoff = 1 };
+
+    CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+    close(fd);
+}
+
 static void open_exec(int *client, int *upstream)
 {
     w.what = (struct pn_farewell_facts){ .verb = PN_LIT("get"), .subresource = PN_LIT("exec") };
@@ -545,6 +562,57 @@ PN_TEST(a_farewell_ends_a_watch_with_its_last_chunk)
     CHECK(is_reset(upstream));
     close(client);
     close(upstream);
+}
+
+/* An API server that breaks off: who waits reads why, if there is a place for it; what was cut in a frame is cut off. */
+PN_TEST(an_upstream_that_breaks_off_is_explained)
+{
+    for (int in_frame = 0; in_frame < 2; in_frame++) {
+        int client, upstream;
+
+        open_exec(&client, &upstream);
+        say(upstream, in_frame ? "\x82\x04\x01"
+                                 "ab"
+                               : "\x82\x03\x01"
+                                 "ab");
+        if (in_frame) {
+            EXPECT(client, "\x82\x04\x01"
+                           "ab");
+        } else {
+            EXPECT(client, "\x82\x03\x01"
+                           "ab");
+        }
+        reset(upstream);
+        if (in_frame) {
+            CHECK(is_reset(client));
+        } else {
+            EXPECT(client, FAREWELL);
+            EXPECT_END(client);
+        }
+        close(client);
+        AWAIT(&w.stage, w.done, in_frame + 1);
+        CHECK(!w.result.is_clean);
+        CHECK_EQ(w.result.err.code, PN_UNREACHABLE);
+    }
+}
+
+PN_TEST(a_watch_that_breaks_off_ends_with_an_error)
+{
+    int client = client_new(), upstream;
+
+    w.what.verb = PN_LIT("watch");
+    say(client, GET);
+    upstream = upstream_new();
+    read_head(upstream);
+    say(upstream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                  "Transfer-Encoding: chunked\r\n\r\n2\r\na\n\r\n");
+    read_head(client);
+    EXPECT(client, "2\r\na\n\r\n");
+    reset(upstream);
+    EXPECT(client, "1d\r\n{\"type\":\"ERROR\",\"object\":{}}\n\r\n0\r\n\r\n");
+    AWAIT(&w.stage, w.done, 1);
+    CHECK(!w.result.is_clean);
+    close(client);
 }
 
 PN_TEST(an_owner_may_abort_from_the_response)
@@ -676,6 +744,7 @@ PN_TEST_MAIN(
     T(an_owner_may_end_it_before_the_answer_and_after),
     T(a_farewell_waits_for_its_place_and_ends_properly),
     T(a_farewell_is_said_at_once_where_it_can_be), T(without_a_place_for_a_farewell_it_is_a_reset),
-    T(a_farewell_ends_a_watch_with_its_last_chunk), T(an_owner_may_abort_from_the_response),
+    T(a_farewell_ends_a_watch_with_its_last_chunk), T(an_upstream_that_breaks_off_is_explained),
+    T(a_watch_that_breaks_off_ends_with_an_error), T(an_owner_may_abort_from_the_response),
     T(an_answer_before_the_end_of_the_request_is_passed_on), T(a_stalled_client_stops_the_upstream),
     T(h2_client_h1_upstream), T(h1_client_h2_upstream))
