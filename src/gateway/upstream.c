@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define DIAL_MS 10000
+#define PING_MS 5000 /* an API server that says nothing is noticed within 10 s */
 #define IDLE_MS 90000
 /* As many as a session may bring: over HTTP/1.1 each watch holds one on either side. */
 #define MAX_CONNECTIONS 1024
@@ -221,6 +222,7 @@ static bool set_up(struct pn_upstream *upstream, const struct pn_upstream_target
         .streams_per_connection = STREAMS_PER_CONNECTION,
         .max_waiting = MAX_WAITING,
         .idle_timeout_ms = IDLE_MS,
+        .ping_ms = PING_MS,
     };
 
     if (!pn_url_parse(pn_str_from(upstream->text), &upstream->url, err))

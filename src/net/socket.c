@@ -9,15 +9,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define KEEPALIVE_IDLE_S 60
-#define KEEPALIVE_INTERVAL_S 15
-#define KEEPALIVE_PROBES 4
+/* A peer behind a broken network is noticed within 15 s, whether we speak or are silent (below). */
+#define KEEPALIVE_IDLE_S 5
+#define KEEPALIVE_INTERVAL_S 2
+#define KEEPALIVE_PROBES 3
+#define CHECK_MS 3000
+#define SILENT_MS 10000
+#define SILENT_RETRANSMITS 3
 #define TUNNEL_UNSENT_BYTES (128 * 1024)
 
 struct socket_stream {
     struct pn_stream stream;
     struct pn_poll *poll;
     struct pn_err *err; /* made when it fails: idle connections must stay small */
+    struct pn_timer check;
     int fd;
     bool is_drained;  /* the last recv was short: nothing more until the poll says so */
     bool is_finished; /* FIN sent */
@@ -92,6 +97,34 @@ static bool socket_finish(struct pn_stream *stream)
     return true;
 }
 
+/*
+ * Keepalive is silent while bytes wait for their acknowledgement, and the kernel sends those again for a quarter
+ * of an hour. TCP_USER_TIMEOUT would end that, but also a connection whose peer lives and does not read: a pager
+ * in front of a log. Here nothing at all has come from the peer.
+ */
+static bool is_peer_gone(int fd, bool *is_tcp)
+{
+    struct tcp_info info = { 0 };
+    socklen_t len = sizeof(info);
+
+    *is_tcp = getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0;
+    return *is_tcp && info.tcpi_unacked > 0 && info.tcpi_retransmits >= SILENT_RETRANSMITS &&
+           info.tcpi_last_ack_recv >= SILENT_MS;
+}
+
+static void on_check(struct pn_timer *timer)
+{
+    struct socket_stream *socket = pn_container_of(timer, struct socket_stream, check);
+    bool is_tcp;
+
+    if (is_peer_gone(socket->fd, &is_tcp)) {
+        (void)fail(socket, ETIMEDOUT);
+        (void)shutdown(socket->fd, SHUT_RDWR); /* the poll tells the owner */
+    } else if (is_tcp) {
+        pn_timer_start(socket->stream.loop, &socket->check, CHECK_MS);
+    }
+}
+
 static void socket_want(struct pn_stream *stream, unsigned wants)
 {
     pn_poll_want(socket_of(stream)->poll, wants);
@@ -115,6 +148,7 @@ static void socket_close(struct pn_stream *stream)
     if (!socket
              ->is_finished) /* RST instead of FIN: half a message must not look like a whole one */
         setsockopt(socket->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    pn_timer_stop(&socket->check);
     pn_poll_close(socket->poll, socket->fd);
     pn_heap_free(socket->err);
     pn_heap_free(socket);
@@ -159,6 +193,8 @@ bool pn_socket_stream(struct pn_loop *loop, int fd, struct pn_stream **out, stru
     set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
     set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+    socket->check.run = on_check;
+    pn_timer_start(loop, &socket->check, CHECK_MS);
     *out = &socket->stream;
     return true;
 }
