@@ -213,6 +213,23 @@ static void give_up(struct tls_stream *tls)
     done(owner, NULL, &err);
 }
 
+static void empty(STACK_OF(X509) * certificates)
+{
+    while (sk_X509_num(certificates) > 0)
+        X509_free(sk_X509_pop(certificates));
+}
+
+/*
+ * The chain has been verified, and only the leaf is asked for again. OpenSSL keeps both the chain that was sent
+ * and the one that was built until the end of the connection; each certificate weighs as much as the rest of an
+ * idle connection of ours.
+ */
+static void forget_chain(SSL *ssl)
+{
+    empty(SSL_get_peer_cert_chain(ssl));
+    empty(SSL_get0_verified_chain(ssl));
+}
+
 static void step_handshake(struct tls_stream *tls)
 {
     ERR_clear_error();
@@ -241,6 +258,7 @@ static void step_handshake(struct tls_stream *tls)
     pn_heap_free(tls->handshake);
     tls->handshake = NULL;
     tls->state = TLS_OPEN;
+    forget_chain(tls->ssl);
     update_wants(tls);
     report(owner, &tls->stream, NULL);
 }
