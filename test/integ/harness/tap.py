@@ -4,11 +4,15 @@ import threading
 
 
 class Tap:
-    """A TCP forwarder that counts connections and keeps every byte that passes."""
+    """
+    A TCP forwarder that counts connections and keeps every byte that passes, until it is told to lose what is sent in a
+    direction: drop("up"), towards the target, or drop("down"); of connections whose first bytes `where` likes.
+    """
 
     def __init__(self, target):
         self.target, self.seen, self.lock = target, bytearray(), threading.Lock()
         self.connections = 0
+        self.lost = {}
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -26,12 +30,23 @@ class Tap:
             except OSError:
                 client.close()
                 continue
-            for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
+            first = bytearray()
+            for way, source, sink in (("up", client, server), ("down", server, client)):
+                threading.Thread(target=self._copy, args=(way, first, source, sink), daemon=True).start()
 
-    def _copy(self, source, sink):
+    def drop(self, way, where=lambda first: True):
+        self.lost[way] = where
+
+    def mend(self):
+        self.lost = {}
+
+    def _copy(self, way, first, source, sink):
         try:
             while data := source.recv(65536):
+                if way == "up" and not first:
+                    first += data
+                if way in self.lost and self.lost[way](first):
+                    continue
                 with self.lock:
                     self.seen += data
                 sink.sendall(data)

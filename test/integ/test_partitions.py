@@ -1,0 +1,413 @@
+"""What fails between our processes and beside them: API servers that misbehave, kills, cut cables; each with its figure."""
+import json
+import os
+import resource
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from datetime import datetime
+
+import pytest
+
+from harness.live import Exec, Proxied, Straight, all_end, lost, watch
+from harness.poll import until
+from harness.postern import Cli, Split, free_address, secret_file
+from harness.raw import connect, request, session, talk
+from harness.road import access
+from harness.stub import FAULTS, FarStub, near_stub
+from harness.tap import Tap
+
+WITHIN_S = 15.0
+
+
+def account_on(instance, stub, gateway=None, is_checked=True):
+    name = f"r-{secrets.token_hex(4)}"
+    trust = ("--ca-file", stub.ca_file) if is_checked else ("--insecure-skip-tls-verify",)
+    instance.admin("pam", "resource", "create", name, "--url", stub.url, *trust, "--gateway", gateway or instance.gateway_name)
+    instance.admin("pam", "account", "create", f"{name}/a", "--token-file", "-", stdin="token-of-the-stub")
+    return f"{name}/a"
+
+
+@pytest.fixture
+def stub(tmp_path):
+    stub = near_stub(tmp_path)
+    yield stub
+    stub.stop()
+
+
+# ---- the API server ----
+
+@pytest.mark.parametrize("fault", [pytest.param(f, marks=[pytest.mark.long, pytest.mark.timeout(200)]) if f == "stall" else f for f in FAULTS])
+def test_an_api_server_that_misbehaves(fault, postern_dev, stub):
+    """A request gets a Status or a broken answer, never half of one that looks whole; the next request works."""
+    answer = session(postern_dev, account_on(postern_dev, stub))
+    begun = time.monotonic()
+    with connect(postern_dev, answer) as stream:
+        stream.settimeout(100)
+        status, received = talk(stream, f"GET /{answer['accountId']}/api/v1/pods?labelSelector={fault} HTTP/1.1\r\nHost: any\r\n\r\n".encode())
+    took = time.monotonic() - begun
+    head, _, body = received.partition(b"\r\n\r\n")
+    if "body" in fault:
+        assert status in (0, 502) or (status == 200 and len(body) < 100000 and b"100000" in head), received
+    else:
+        text = json.loads(body)
+        assert status in (502, 503, 504) and text["kind"] == "Status" and text["status"] == "Failure" and "127.0.0.1" not in text["message"], received
+    assert request(postern_dev, answer, f"/{answer['accountId']}/version")[0] == 200
+    print(f"{fault}: {status} after {took:.2f} s")
+
+
+@pytest.mark.parametrize("kind", ["straight", "proxied"])
+def test_who_waits_reads_that_the_api_server_broke_off(kind, postern_dev, stub):
+    """A watch ends with an ERROR event, an exec with a failure on the channel where kubectl looks."""
+    account = account_on(postern_dev, stub)
+    with access(postern_dev.user(), account) as kubeconfig:
+        way = Straight(postern_dev, session(postern_dev, account)) if kind == "straight" else Proxied(kubeconfig)
+        begun = time.monotonic()
+        watched = watch(way, "&labelSelector=reset")
+        shell = Exec(way, "&labelSelector=reset")
+        stub.breaks.set()
+        shell.frames.write(2, b"\0x")
+        shell.listen()
+        took = all_end([watched, shell], begun, WITHIN_S)
+    assert b'"type":"ERROR"' in watched.tail and b"API server broke" in watched.tail and watched.tail.endswith(b"0\r\n\r\n"), watched.tail
+    assert b"\x03{" in shell.tail and b'"status":"Failure"' in shell.tail and b"API server broke" in shell.tail, shell.tail
+    print(f"an API server that resets: both ended with the reason after {took:.2f} s")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="cutting a cable needs root")
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("direction", ["there", "back", "both"])
+def test_a_cable_between_gateway_and_api_server_is_cut(direction, postern_dev, stub, tmp_path):
+    """Streams that were idle and streams in the middle of a word end with a reason; those to another cluster go on."""
+    (tmp_path / "far").mkdir()
+    try:
+        far = FarStub(tmp_path / "far")
+    except Exception as error:  # pylint: disable=broad-except
+        pytest.skip(f"this host has no network namespaces: {error}")
+    try:
+        way = Straight(postern_dev, session(postern_dev, account_on(postern_dev, far)))
+        other = Exec(Straight(postern_dev, session(postern_dev, account_on(postern_dev, stub))))
+        lives = [watch(way), Exec(way), Exec(way)]
+        assert lives[1].echo(b"hello") == b"hello"
+        far.cut(direction)
+        begun = time.monotonic()
+        lives[2].frames.write(2, b"\0said into the void")
+        took = all_end([lives[0], *(shell.listen() for shell in lives[1:])], begun, WITHIN_S)
+        assert b'"type":"ERROR"' in lives[0].tail and all(b'"status":"Failure"' in shell.tail for shell in lives[1:])
+        missing = lost(other)
+        print(f"cable to the API server cut ({direction}): ended with the reason after {took:.1f} s; bytes lost elsewhere: {missing}")
+        assert missing == 0
+        far.mend(direction)
+        assert until(lambda: request(postern_dev, way.answer, f"{way.prefix}/version")[0] == 200, "it works again", timeout=30)
+    finally:
+        far.stop()
+
+
+# ---- kills ----
+
+@pytest.fixture
+def twins(tmp_path):
+    instance = Split(tmp_path / "twins", relays=2)
+    yield instance
+    instance.stop()
+
+
+def two_ways(instance, account):
+    """A session, by each relay."""
+    def both():
+        answer = session(instance, account)
+        return answer if len(answer["relays"]) == 2 else None
+    answer = until(both, "two tunnels", timeout=40)
+    return [Straight(instance, answer, relay) for relay in sorted(answer["relays"], key=lambda relay: relay != instance.relay)]
+
+
+@pytest.mark.timeout(180)
+def test_a_relay_is_killed_under_fifty_watches(twins, stub):
+    """kill -9: what went through it ends at once, what goes through the other loses no byte."""
+    account = account_on(twins, stub)
+    ways = two_ways(twins, account)
+    first, second = ([watch(way) for _ in range(25)] for way in ways)
+    shells = [Exec(way) for way in ways]
+    assert all(shell.echo(b"hello") == b"hello" for shell in shells)
+    twins.relay_process.kill()
+    begun = time.monotonic()
+    took = all_end([*first, shells[0].listen()], begun, WITHIN_S)
+    missing = lost(shells[1])
+    print(f"relay killed: 25 watches and an exec ended after {took:.2f} s; 25 watches and an exec by the other relay: {missing} bytes lost")
+    assert missing == 0 and not any(live.ended for live in second)
+
+
+@pytest.mark.timeout(180)
+def test_a_gateway_is_killed_under_fifty_watches(twins, stub):
+    """kill -9: all end at once; when it is back the same session goes on, and new ones open."""
+    account = account_on(twins, stub)
+    ways = two_ways(twins, account)
+    with access(twins.user(), account) as kubeconfig:
+        proxied = Proxied(kubeconfig)
+        lives = [watch(way) for way in ways for _ in range(25)] + [Exec(way).listen() for way in ways]
+        told = [watch(proxied), Exec(proxied).listen()]
+        twins.gateway.kill()
+        begun = time.monotonic()
+        took = all_end(lives + told, begun, WITHIN_S)
+        assert b'"type":"ERROR"' in told[0].tail and b'"status":"Failure"' in told[1].tail and b"gateway broke" in told[1].tail
+        (twins.folder / "gateway-1.token").unlink(missing_ok=True)
+        twins.gateway._start()
+        again = until(lambda: Exec(ways[0]), "the same session", timeout=40)
+        assert lost(again) == 0
+        shell = until(lambda: Exec(proxied), "through the local proxy", timeout=40)
+        assert lost(shell) == 0
+    print(f"gateway killed: 50 watches and 3 execs ended after {took:.2f} s, those of the local proxy with a reason")
+
+
+# ---- cables between our own processes ----
+
+class Tapped(Split):
+    """Its first relay is reached through a tap; the second is not."""
+
+    def relay_places(self):
+        listen = free_address()
+        self.tap = Tap(listen)
+        return self.tap.address, listen
+
+
+@pytest.fixture
+def tapped(tmp_path):
+    instance = Tapped(tmp_path / "tapped", relays=2)
+    yield instance
+    instance.stop()
+    instance.tap.close()
+
+
+def is_tunnel(first):
+    return b"postern-tunnel/1" in first
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("way", ["up", "down"])
+@pytest.mark.parametrize("whose", ["gateway", "client"])
+def test_bytes_to_or_from_a_relay_are_lost(whose, way, tapped, stub):
+    """Between the gateway or a client and one of two relays, in one direction: those streams end, the others lose nothing."""
+    account = account_on(tapped, stub)
+    ways = two_ways(tapped, account)
+    with access(tapped.user(), account) as kubeconfig:
+        proxied = Proxied(kubeconfig)
+        lives = [watch(ways[0]), Exec(ways[0])] if whose == "gateway" else []
+        other = Exec(ways[1])
+        mine = watch(proxied)
+        tapped.tap.drop(way, is_tunnel if whose == "gateway" else lambda first: not is_tunnel(first))
+        begun = time.monotonic()
+        for live in lives:
+            if isinstance(live, Exec):
+                live.listen()
+        affected = [*lives] if whose == "gateway" else [mine]
+        took = all_end(affected, begun, WITHIN_S)
+        missing = lost(other)
+        assert missing == 0
+        shell = until(lambda: Exec(proxied), "the local proxy takes the other relay", timeout=WITHIN_S)
+        assert lost(shell) == 0
+        print(f"{whose} and relay, bytes lost {way}: its streams ended after {took:.1f} s; bytes lost by the other relay: {missing}")
+        if whose == "client":
+            assert b'"type":"ERROR"' in mine.tail and b"gateway broke" in mine.tail, mine.tail
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_the_server_is_cut_off_from_everyone(way, tmp_path, stub):
+    """Gateway and relay lose the server, not each other: what is open goes on, and what was ended stays ended."""
+    instance = Split(tmp_path / "split")
+    tap = Tap(instance.url.removeprefix("https://"))
+    try:
+        made = instance.admin.json("gateway", "create", "far")
+        token = secret_file(instance.folder / "far.token", made["token"])
+        far = Cli(instance, instance.folder / "far").start("gateway", "start", "far", "--token-file", token, "--state", instance.folder / "far/state",
+                                                          env={"POSTERN_DOMAIN": f"https://{tap.address}"})
+        account = account_on(instance, stub, "far")
+        answer = until(lambda: session(instance, account), "its tunnel", timeout=40)
+        ended = session(instance, account)
+        way_in = Straight(instance, answer)
+        assert request(instance, ended, f"/{ended['accountId']}/version")[0] == 200
+        shell, watched = Exec(way_in), watch(way_in)
+        instance.ok("POST", f"/api/v1/pam/sessions/{ended['sessionId']}/end", {})
+        until(lambda: request(instance, ended, f"/{ended['accountId']}/version")[0] == 403, "its end is known", timeout=5)
+        tap.drop(way)
+        begun = time.monotonic()
+        until(lambda: "server-away" in far.text(), "the gateway misses the server", timeout=60)
+        noticed = time.monotonic() - begun
+        assert lost(shell) == 0 and watched.ended is None
+        assert request(instance, ended, f"/{ended['accountId']}/version")[0] == 403
+        tap.mend()
+        until(lambda: request(instance, session(instance, account), f"/{ended['accountId']}/version")[0] == 200, "new sessions", timeout=60)
+        print(f"server cut off ({way}): noticed after {noticed:.1f} s, 0 bytes lost, what was ended is refused meanwhile")
+        far.stop()
+    finally:
+        instance.stop()
+        tap.close()
+
+
+def outcome(instance, answer):
+    """The status of a request, or that there was none."""
+    try:
+        return request(instance, answer, f"/{answer['accountId']}/version")[0] or "cut off"
+    except OSError:
+        return "cut off"
+
+
+@pytest.mark.timeout(240)
+def test_what_has_ended_is_refused_after_a_restart_without_the_server(tmp_path, stub):
+    """An ended session's certificate opens nothing: after the gateway's restart, and while the server cannot be asked."""
+    instance = Split(tmp_path / "split")
+    try:
+        account = account_on(instance, stub)
+        ended, live = session(instance, account), session(instance, account)
+        for answer in (ended, live):
+            assert request(instance, answer, f"/{answer['accountId']}/version")[0] == 200
+        instance.ok("POST", f"/api/v1/pam/sessions/{ended['sessionId']}/end", {})
+        until(lambda: request(instance, ended, f"/{ended['accountId']}/version")[0] == 403, "its end is known", timeout=5)
+        instance.gateway.restart()
+        until(lambda: request(instance, live, f"/{live['accountId']}/version")[0] == 200, "the gateway is back", timeout=40)
+        assert request(instance, ended, f"/{ended['accountId']}/version")[0] == 403
+        asked = stub.requests
+        instance.server.popen.send_signal(signal.SIGSTOP)
+        try:
+            status, body = request(instance, ended, f"/{ended['accountId']}/version")
+            assert status == 403, body
+            instance.gateway.restart(kill=True)
+            outcomes = {outcome(instance, ended) for _ in range(10)}
+        finally:
+            instance.server.popen.send_signal(signal.SIGCONT)
+        assert stub.requests == asked, "no byte upstream"
+        assert outcomes <= {"cut off", 403, 503}
+        print(f"ended; gateway restarted while the server is unreachable: {outcomes}, no byte upstream")
+    finally:
+        instance.stop()
+
+
+# ---- strangers, limits, clocks ----
+
+def status_of(way, host, fields):
+    """What a request to the local proxy is answered."""
+    with way.connect() as stream:
+        status, _ = talk(stream, "\r\n".join([f"GET {way.prefix}/version HTTP/1.1", f"Host: {host}", *fields, "", ""]).encode())
+    return status
+
+
+def test_strangers_at_the_local_proxy_reach_nobody(postern_dev, stub):
+    """Another user of this machine, a page by DNS rebinding, a page that knows the address: not a byte goes upstream."""
+    with access(postern_dev.user(), account_on(postern_dev, stub)) as kubeconfig:
+        way = Proxied(kubeconfig)
+        bearer, own = way.fields, way.address
+        before = stub.requests
+        strangers = {"another user": (own, [], 401), "another user who guesses": (own, ["Authorization: Bearer " + "A" * 43], 401),
+                     "a rebound name": (f"evil.example:{own.rsplit(':', 1)[1]}", [], 403), "a rebound name with the bearer": ("evil.example", bearer, 403),
+                     "a page": (own, ["Origin: https://evil.example", *bearer], 403), "a file": (own, ["Origin: null", *bearer], 403)}
+        for who, (host, fields, status) in strangers.items():
+            assert status_of(way, host, fields) == status, who
+        assert stub.requests == before
+        assert status_of(way, own, bearer) == 200 and stub.requests == before + 1
+    print(f"{len(strangers)} strangers at the local proxy: 401 or 403, 0 requests upstream")
+
+
+def cpu_s(pid):
+    fields = open(f"/proc/{pid}/stat", encoding="ascii").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.fixture
+def split(tmp_path):
+    instance = Split(tmp_path / "split")
+    yield instance
+    instance.stop()
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("who", ["relay", "server"])
+def test_no_descriptor_is_left(who, split, stub):
+    """Who comes too late is refused or waits; what is open goes on; nobody spins; and it recovers when others leave."""
+    account = account_on(split, stub)
+    way = Straight(split, until(lambda: session(split, account), "the tunnel", timeout=40))
+    process, place = (split.relay_process, split.relay) if who == "relay" else (split.server, split.url.removeprefix("https://"))
+    shell = Exec(way)
+    host, port = place.rsplit(":", 1)
+    before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    strangers = []
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{process.pid}/fd")) + 8, before[1]))
+    try:
+        strangers = [socket.create_connection((host, int(port)), timeout=20) for _ in range(100)]
+        begun, used = time.monotonic(), cpu_s(process.pid)
+        missing = lost(shell)
+        until(lambda: time.monotonic() - begun > 3, "it had time to spin")
+        busy = (cpu_s(process.pid) - used) / (time.monotonic() - begun)
+        assert missing == 0 and busy < 0.5 and process.is_running()
+        for stranger in strangers:
+            stranger.close()
+        begun = time.monotonic()
+        if who == "relay":
+            until(lambda: request(split, way.answer, f"{way.prefix}/version")[0] == 200, "clients get through again", timeout=45)
+        else:
+            until(lambda: split.api("GET", "/api/status", token="").status == 200, "it answers again", timeout=45)
+        print(f"{who} without descriptors: 0 bytes lost of what was open, {busy * 100:.0f} % of a core, well again after {time.monotonic() - begun:.1f} s")
+    finally:
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
+        for stranger in strangers:
+            stranger.close()
+
+
+CLOCK = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <time.h>
+static long skew(void) { const char *text = getenv("SKEW_S"); return text ? atol(text) : 0; }
+int clock_gettime(clockid_t clock, struct timespec *out)
+{
+    static int (*real)(clockid_t, struct timespec *);
+    int done;
+    if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+    done = real(clock, out);
+    if (done == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) out->tv_sec += skew();
+    return done;
+}
+time_t time(time_t *out)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (out) *out = now.tv_sec;
+    return now.tv_sec;
+}
+int gettimeofday(struct timeval *restrict out, void *restrict zone)
+{
+    struct timespec now;
+    (void)zone;
+    clock_gettime(CLOCK_REALTIME, &now);
+    out->tv_sec = now.tv_sec;
+    out->tv_usec = now.tv_nsec / 1000;
+    return 0;
+}
+"""
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("skew", [45, -45])
+def test_a_gateway_whose_clock_is_45_seconds_off(skew, split, stub, tmp_path):
+    """Certificates are good for a minute before they were made: sessions open, and their streams live."""
+    (tmp_path / "clock.c").write_text(CLOCK)
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", tmp_path / "clock.so", tmp_path / "clock.c", "-ldl"], check=True)
+    made = split.admin.json("gateway", "create", "off")
+    token = secret_file(split.folder / "off.token", made["token"])
+    gateway = Cli(split, split.folder / "off").start("gateway", "start", "off", "--token-file", token, "--state", split.folder / "off/state",
+                                                     env={"LD_PRELOAD": str(tmp_path / "clock.so"), "SKEW_S": str(skew)})
+    try:
+        account = account_on(split, stub, "off", is_checked=False)  # the stub's certificate was made just now
+        answer = until(lambda: session(split, account), "its tunnel", timeout=40)
+        way = Straight(split, answer)
+        assert request(split, answer, f"{way.prefix}/version")[0] == 200
+        shell = Exec(way)
+        assert lost(shell) == 0
+        shifted = int(datetime.fromisoformat(json.loads(gateway.text().splitlines()[0])["time"]).timestamp() - time.time())
+        assert abs(shifted - skew) < 40, "its clock is off indeed"
+        print(f"gateway's clock {skew:+d} s: session opened, 0 bytes lost")
+    finally:
+        gateway.stop()
