@@ -131,6 +131,38 @@ PN_TEST(a_public_route_needs_no_credential_and_a_secret_never_comes_back)
     pn_value_free(document);
 }
 
+/* Without a limit any number that fits 64 bits would come in, and be added to and multiplied. */
+static size_t count_unlimited(const struct pn_shape *shape, const char *path)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; shape != NULL && i < shape->count; i++) {
+        const struct pn_field *field = &shape->fields[i];
+
+        if (field->kind == PN_KIND_INT && field->max == 0) {
+            print_error("%s: %s.%s has no .max\n", path, shape->name, field->name);
+            count++;
+        }
+        if (field->kind == PN_KIND_OBJECT || field->kind == PN_KIND_OBJECTS)
+            count += count_unlimited(field->shape, path);
+    }
+    return count;
+}
+
+PN_TEST(every_number_that_comes_in_has_a_limit)
+{
+    size_t unlimited = 0, shapes = 0;
+
+    for (size_t i = 0; pn_route_tables[i] != NULL; i++)
+        for (const struct pn_route *r = pn_route_tables[i]; r->path != NULL; r++) {
+            unlimited += count_unlimited(r->in, r->path);
+            shapes += r->in != NULL;
+        }
+    CHECK(shapes > 100);
+    CHECK_EQ(unlimited, 0);
+}
+
 PN_TEST_MAIN(T(every_route_is_described), T(an_operation_says_who_may_and_what_comes),
              T(what_is_in_the_path_is_in_no_body), T(what_is_in_the_path_is_a_parameter_once),
-             T(a_public_route_needs_no_credential_and_a_secret_never_comes_back))
+             T(a_public_route_needs_no_credential_and_a_secret_never_comes_back),
+             T(every_number_that_comes_in_has_a_limit))
