@@ -114,15 +114,13 @@ static bool list_organizations(struct pn_call *call, const void *in_, void *out_
     return true;
 }
 
-#define RESOURCE_RULE "Use letters, digits, spaces, hyphens and underscores"
-
 struct create_in {
     struct pn_str name;
     struct pn_strs inviteAdminEmails;
 };
 static const struct pn_field create_in_fields[] = {
     PN_FIELD(create_in, name, STRING, .required = true, .min = 1, .max = 64, .trim = true,
-             .check = pn_name_is_resource, .rule = RESOURCE_RULE),
+             PN_NAME_RESOURCE),
     PN_FIELD(create_in, inviteAdminEmails, STRINGS, .required = true, .min = 1,
              .max = PN_ORG_MAX_INVITES, .item_max = 254),
 };

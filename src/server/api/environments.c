@@ -4,8 +4,6 @@
 #include "core/org/names.h"
 #include "server/route.h"
 
-#define SLUG_RULE "Use lower-case letters, digits and single hyphens inside"
-
 static const struct pn_field pn_environment_row_fields[] = {
     PN_FIELD(pn_environment_row, id, UUID),        PN_FIELD(pn_environment_row, name, STRING),
     PN_FIELD(pn_environment_row, slug, STRING),    PN_FIELD(pn_environment_row, position, INT),
@@ -50,9 +48,8 @@ struct env_in {
 #define PROJECT PN_FIELD(env_in, projectId, UUID, .required = true)
 #define ID PN_FIELD(env_in, envId, UUID, .required = true)
 #define NAME(...) PN_FIELD(env_in, name, STRING, .min = 1, .max = 64, .trim = true, __VA_ARGS__)
-#define SLUG(...)                                                                               \
-    PN_FIELD(env_in, slug, STRING, .min = 1, .max = 64, .trim = true, .check = pn_name_is_slug, \
-             .rule = SLUG_RULE, __VA_ARGS__)
+#define SLUG(...) \
+    PN_FIELD(env_in, slug, STRING, .min = 1, .max = 64, .trim = true, PN_NAME_SLUG, __VA_ARGS__)
 #define POSITION PN_FIELD(env_in, position, INT, .min = 1, .max = PN_ENVIRONMENT_MAX)
 static const struct pn_field create_fields[] = { PROJECT, NAME(.required = true),
                                                  SLUG(.required = true), POSITION };

@@ -4,8 +4,6 @@
 #include "core/org/names.h"
 #include "server/routes.h"
 
-#define SLUG_RULE "Use lower-case letters, digits and single hyphens inside"
-
 static const struct pn_field pn_pool_gateway_fields[] = {
     PN_FIELD(pn_pool_gateway, id, UUID),
     PN_FIELD(pn_pool_gateway, name, STRING),
@@ -44,7 +42,7 @@ struct name_in {
 };
 #define NAME_FIELD                                                                       \
     PN_FIELD(name_in, name, STRING, .required = true, .min = 1, .max = PN_POOL_NAME_MAX, \
-             .check = pn_name_is_slug, .rule = SLUG_RULE)
+             PN_NAME_SLUG)
 
 static const struct pn_field create_in_fields[] = { NAME_FIELD };
 static const struct pn_shape create_shape = { "create_in", sizeof(struct name_in), create_in_fields,

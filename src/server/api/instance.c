@@ -14,7 +14,7 @@ struct bootstrap_in {
 };
 static const struct pn_field bootstrap_in_fields[] = {
     PN_FIELD(bootstrap_in, email, STRING, .required = true, .min = 1, .max = 254, .lower = true,
-             .trim = true, .check = pn_name_is_email, .rule = "Invalid email"),
+             .trim = true, PN_NAME_EMAIL),
     PN_FIELD(bootstrap_in, password, SECRET, .required = true, .min = 1, .max = 1024),
     PN_FIELD(bootstrap_in, organization, STRING, .required = true, .min = 1, .max = 64,
              .trim = true),
@@ -161,7 +161,7 @@ struct user_in {
 };
 static const struct pn_field user_in_fields[] = {
     PN_FIELD(user_in, email, STRING, .required = true, .min = 1, .max = 254, .lower = true,
-             .trim = true, .check = pn_name_is_email, .rule = "Invalid email"),
+             .trim = true, PN_NAME_EMAIL),
     PN_FIELD(user_in, password, SECRET, .required = true, .min = 8, .max = 1024),
     PN_FIELD(user_in, firstName, STRING, .max = 128, .trim = true),
     PN_FIELD(user_in, lastName, STRING, .max = 128, .trim = true),

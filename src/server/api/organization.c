@@ -94,19 +94,14 @@ static bool get_by_slug(struct pn_call *call, const void *in_, void *out, struct
     return pn_org_get_by_slug(call, in->slug, out, err);
 }
 
-#define RESOURCE_RULE "Use letters, digits, spaces, hyphens and underscores"
-#define SLUG_RULE "Use lower-case letters, digits and single hyphens inside"
-
 struct change_in {
     struct pn_uuid organizationId;
     struct pn_str name, slug;
 };
 static const struct pn_field change_in_fields[] = {
     PN_FIELD(change_in, organizationId, UUID, .required = true),
-    PN_FIELD(change_in, name, STRING, .min = 1, .max = 64, .trim = true,
-             .check = pn_name_is_resource, .rule = RESOURCE_RULE),
-    PN_FIELD(change_in, slug, STRING, .min = 1, .max = 64, .check = pn_name_is_slug,
-             .rule = SLUG_RULE),
+    PN_FIELD(change_in, name, STRING, .min = 1, .max = 64, .trim = true, PN_NAME_RESOURCE),
+    PN_FIELD(change_in, slug, STRING, .min = 1, .max = 64, PN_NAME_SLUG),
 };
 struct change_out {
     struct pn_str message;
@@ -131,7 +126,7 @@ struct create_in {
 };
 static const struct pn_field create_in_fields[] = {
     PN_FIELD(create_in, name, STRING, .required = true, .min = 1, .max = 64, .trim = true,
-             .check = pn_name_is_resource, .rule = RESOURCE_RULE),
+             PN_NAME_RESOURCE),
 };
 
 static bool create(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)

@@ -5,7 +5,6 @@
 #include "core/pam/rules.h"
 #include "server/routes.h"
 
-#define SLUG_RULE "Use lower-case letters, digits and single hyphens inside"
 #define URL_RULE "Use https://host[:port][/path] without user, query or fragment"
 
 static const struct pn_field pn_pam_connection_fields[] = {
@@ -79,7 +78,7 @@ struct create_in {
 static const struct pn_field create_in_fields[] = {
     PN_FIELD(create_in, projectId, UUID, .required = true),
     PN_FIELD(create_in, name, STRING, .required = true, .min = 1, .max = PN_PAM_NAME_MAX,
-             .check = pn_name_is_slug, .rule = SLUG_RULE),
+             PN_NAME_SLUG),
     PN_FIELD(create_in, gatewayId, UUID, .is_nullable = true),
     PN_FIELD(create_in, gatewayPoolId, UUID, .is_nullable = true),
     PN_FIELD(create_in, connectionDetails, OBJECT, .required = true, .shape = &new_details_shape),
@@ -169,7 +168,7 @@ struct patch_in {
 static const struct pn_field patch_in_fields[] = {
     PN_FIELD(patch_in, id, UUID, .required = true),
     PN_FIELD(patch_in, name, STRING, .has_offset = offsetof(struct patch_in, has_name), .min = 1,
-             .max = PN_PAM_NAME_MAX, .check = pn_name_is_slug, .rule = SLUG_RULE),
+             .max = PN_PAM_NAME_MAX, PN_NAME_SLUG),
     PN_FIELD(patch_in, gatewayId, UUID, .is_nullable = true,
              .has_offset = offsetof(struct patch_in, has_gateway)),
     PN_FIELD(patch_in, gatewayPoolId, UUID, .is_nullable = true,

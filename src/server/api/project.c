@@ -116,9 +116,6 @@ static bool list_all(struct pn_call *call, const void *in_, void *out_, struct p
 
 /* ---- changing ---- */
 
-#define SLUG_RULE "Use lower-case letters, digits and single hyphens inside"
-#define PROJECT_SLUG_RULE "Use lower-case letters, digits and single hyphens or underscores inside"
-
 struct create_in {
     struct pn_str projectName, projectDescription, slug;
     int type;
@@ -127,8 +124,7 @@ struct create_in {
 static const struct pn_field create_in_fields[] = {
     PN_FIELD(create_in, projectName, STRING, .required = true, .min = 1, .max = 64, .trim = true),
     PN_FIELD(create_in, projectDescription, STRING, .max = 256, .trim = true, .is_nullable = true),
-    PN_FIELD(create_in, slug, STRING, .min = 5, .max = 36, .check = pn_name_is_slug,
-             .rule = SLUG_RULE),
+    PN_FIELD(create_in, slug, STRING, .min = 5, .max = 36, PN_NAME_SLUG),
     PN_FIELD(create_in, type, ENUM, .names = types, .has_fallback = true, .fallback = 0),
     PN_FIELD(create_in, shouldCreateDefaultEnvs, BOOL, .has_fallback = true, .fallback = 1),
     PN_FIELD(create_in, hasDeleteProtection, BOOL),
@@ -158,8 +154,7 @@ static const struct pn_field change_in_fields[] = {
     PN_FIELD(change_in, projectId, UUID, .required = true),
     PN_FIELD(change_in, name, STRING, .min = 1, .max = 64, .trim = true),
     PN_FIELD(change_in, description, STRING, .max = 256, .trim = true, .is_nullable = true),
-    PN_FIELD(change_in, slug, STRING, .min = 1, .max = 64, .check = pn_name_is_project_slug,
-             .rule = PROJECT_SLUG_RULE),
+    PN_FIELD(change_in, slug, STRING, .min = 1, .max = 64, PN_NAME_PROJECT_SLUG),
     PN_FIELD(change_in, hasDeleteProtection, BOOL,
              .has_offset = offsetof(struct change_in, has_hasDeleteProtection)),
     PN_FIELD(change_in, autoCapitalization, BOOL,

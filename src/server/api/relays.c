@@ -6,8 +6,6 @@
 #include "core/pam/rules.h"
 #include "server/routes.h"
 
-#define SLUG_RULE "Use lower-case letters, digits and single hyphens inside"
-
 static const char *const methods[] = { "token", NULL };
 
 struct method {
@@ -48,8 +46,7 @@ struct create_in {
     struct method authMethod;
 };
 static const struct pn_field create_in_fields[] = {
-    PN_FIELD(create_in, name, STRING, .required = true, .min = 1, .max = 32,
-             .check = pn_name_is_slug, .rule = SLUG_RULE),
+    PN_FIELD(create_in, name, STRING, .required = true, .min = 1, .max = 32, PN_NAME_SLUG),
     PN_FIELD(create_in, host, STRING, .required = true, .min = 1, .max = 300),
     PN_FIELD(create_in, authMethod, OBJECT, .required = true, .shape = &method_shape),
 };

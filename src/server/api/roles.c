@@ -6,8 +6,6 @@
 #include "core/org/project.h"
 #include "server/route.h"
 
-#define SLUG_RULE "slug must be lower-case letters, digits and single hyphens"
-
 /* What a request may say. Where a role belongs is a matter of the path: each path has its own tables. */
 struct role_in {
     struct pn_uuid organizationId, projectId, roleId;
@@ -18,7 +16,7 @@ struct role_in {
 #define ROLE_SLUG PN_FIELD(role_in, slug, STRING, .required = true, .min = 1, .max = 64)
 #define CONTENT(is_needed)                                                                      \
     PN_FIELD(role_in, slug, STRING, .required = is_needed, .min = 1, .max = 64, .trim = true,   \
-             .check = pn_name_is_slug, .rule = SLUG_RULE),                                      \
+             PN_NAME_SLUG),                                                                     \
         PN_FIELD(role_in, name, STRING, .required = is_needed, .min = 1, .max = 255,            \
                  .trim = true),                                                                 \
         PN_FIELD(role_in, description, STRING, .max = 1024, .trim = true, .is_nullable = true), \

@@ -4,8 +4,6 @@
 #include "core/secret/tag.h"
 #include "server/route.h"
 
-#define SLUG_RULE "Use lower-case letters, digits and single hyphens inside"
-
 static const struct pn_field pn_tag_fields[] = {
     PN_FIELD(pn_tag, id, UUID),
     PN_FIELD(pn_tag, slug, STRING),
@@ -48,9 +46,8 @@ struct tag_in {
 };
 #define PROJECT PN_FIELD(tag_in, projectId, UUID, .required = true)
 #define ID PN_FIELD(tag_in, tagId, UUID, .required = true)
-#define SLUG(...)                                                                               \
-    PN_FIELD(tag_in, slug, STRING, .min = 1, .max = 64, .trim = true, .check = pn_name_is_slug, \
-             .rule = SLUG_RULE, __VA_ARGS__)
+#define SLUG(...) \
+    PN_FIELD(tag_in, slug, STRING, .min = 1, .max = 64, .trim = true, PN_NAME_SLUG, __VA_ARGS__)
 #define COLOR(...) PN_FIELD(tag_in, color, STRING, .max = 64, .trim = true, __VA_ARGS__)
 static const struct pn_field create_fields[] = { PROJECT, SLUG(.required = true),
                                                  COLOR(.required = true) };
