@@ -56,4 +56,17 @@ struct pn_call {
     struct pn_clusters *clusters;      /* what is remembered of them; NULL: nothing */
 };
 
+/*
+ * The call inside of a write: it asks the rows as the write has made them, and nothing that is remembered of those
+ * before; nor is anything remembered that may yet be undone.
+ */
+static inline struct pn_call pn_call_within(const struct pn_call *call, struct pn_db_conn *tx)
+{
+    struct pn_call within = *call;
+
+    within.conn = tx;
+    within.cache = NULL;
+    return within;
+}
+
 #endif

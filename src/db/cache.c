@@ -125,7 +125,8 @@ bool pn_cache_get(struct pn_cache *cache, struct pn_str key, int64_t now_ms, str
 uint64_t pn_cache_begin(const struct pn_cache *cache, const struct pn_db_conn *conn,
                         struct pn_uuid id)
 {
-    return conn->open_queries == 0 ? pn_db_version(cache->db, id) : PN_CACHE_NEVER;
+    return conn->open_queries == 0 && conn->touched == NULL ? pn_db_version(cache->db, id)
+                                                            : PN_CACHE_NEVER;
 }
 
 /* The key's own way, else a free one, else the longest unused. */

@@ -35,7 +35,8 @@ bool pn_cache_get(struct pn_cache *cache, struct pn_str key, int64_t now_ms, str
 #define PN_CACHE_NEVER UINT64_MAX /* a version that nothing ever has */
 /*
  * The version of `id`, to be asked for before its rows are read. PN_CACHE_NEVER where `conn` is in the midst of
- * another query: it might still see the rows of before that version.
+ * another query: it might still see the rows of before that version; and where it is a write's, whose rows may yet be
+ * undone.
  */
 uint64_t pn_cache_begin(const struct pn_cache *cache, const struct pn_db_conn *conn,
                         struct pn_uuid id);

@@ -645,10 +645,9 @@ bool pn_pam_session_close_forbidden(struct pn_db_conn *tx, const struct pn_call 
 {
     pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(ARENA_BYTES);
     struct pn_uuid after = { 0 };
-    struct pn_call as = *call;
+    struct pn_call as = pn_call_within(call, tx);
     size_t count;
 
-    as.conn = tx;
     as.arena = arena;
     do {
         struct pn_pam_session *rows;

@@ -24,8 +24,7 @@ struct asking {
 static bool begin(struct asking *a, const struct pn_call *call, struct pn_db_conn *tx,
                   struct pn_uuid project, struct pn_err *err)
 {
-    a->call = *call;
-    a->call.conn = tx;
+    a->call = pn_call_within(call, tx);
     a->scratch = a->call;
     return pn_ability_load(&a->call, project, &a->ability, err);
 }

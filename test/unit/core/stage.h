@@ -14,7 +14,9 @@
 #include "core/pam/account.h"
 #include "core/pam/resource.h"
 #include "core/scope.h"
+#include "core/watched.h"
 #include "crypto/random.h"
+#include "db/cache.h"
 
 #define STAGE_WALL_MS INT64_C(1790000000123)
 #define STAGE_TOKEN "sa-token-that-must-never-be-seen"
@@ -24,6 +26,7 @@ struct stage {
     struct pn_db *db;
     struct pn_keyring *keyring;
     struct pn_db_conn *conn;
+    struct pn_cache *cache; /* so that all that holds for rows holds for it */
     struct pn_arena *arena;
     struct pn_uuid org, other_org, project, other_project, foreign_project;
     /* admin, member and robot (an identity) are members of `project`; viewer may read; stranger is in
@@ -143,16 +146,19 @@ static inline void stage_open(struct stage *s, bool run_twice)
     const struct pn_db_config config = { .path = s->path,
                                          .migrations = pn_core_migrations,
                                          .migration_count = pn_core_migration_count,
+                                         .watched = pn_core_watched,
                                          .run_twice = run_twice };
     struct pn_err err = { 0 };
 
     CHECK_OK(pn_db_open(&config, &s->db, &err), err);
     CHECK_OK(pn_db_connect(s->db, &s->conn, &err), err);
+    s->cache = pn_cache_new(s->db, 64, PN_CACHE_BYTES, (const uint8_t[PN_CACHE_SALT_BYTES]){ 7 });
 }
 
 static inline void stage_close(struct stage *s)
 {
     pn_db_disconnect(s->conn);
+    pn_cache_free(s->cache);
     pn_db_close(s->db);
 }
 
@@ -208,6 +214,7 @@ static inline struct pn_call stage_call(struct stage *s, struct pn_actor actor)
                              .db = s->db,
                              .conn = s->conn,
                              .keyring = s->keyring,
+                             .cache = s->cache,
                              .request_id = PN_LIT("req-1"),
                              .ip = PN_LIT("192.0.2.7"),
                              .user_agent = PN_LIT("cli") };

@@ -334,6 +334,7 @@ STAGE_TEST(sessions_end_with_the_role_that_allowed_them)
     robots = open_as(s, s->robot);
     make_role(s, s->member.id, "admin"); /* still may */
     CHECK_STR(show(s, mine).status, "starting");
+    (void)open_as(s, s->member); /* what the member may do is remembered, and about to change */
     make_role(s, s->member.id, "viewer");
     CHECK_STR(show(s, mine).status, "terminated");
     CHECK_STR(show(s, mine).endReason, "No longer allowed to use the project's accounts");
