@@ -130,7 +130,7 @@ void pn_kube_object_print(const struct pn_kube_object *object, struct pn_buf *ou
     case PN_KUBE_ROLE_BINDING:
     case PN_KUBE_CLUSTER_ROLE_BINDING: write_binding(&w, object); break;
     case PN_KUBE_ROLE:
-    case PN_KUBE_CLUSTER_ROLE: pn_assert(!"roles are not made");
+    case PN_KUBE_CLUSTER_ROLE: pn_assert(false); /* roles are not made */
     }
     pn_write_end(&w);
 }
