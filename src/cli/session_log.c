@@ -10,24 +10,31 @@
 #include "kube/command.h"
 
 #define MAX_LOG_BYTES ((size_t)256 * 1024 * 1024)
-#define MAX_PAGES 1024
+#define MAX_ENTRIES ((size_t)200000)
+#define MAX_FOLLOWED ((size_t)20000) /* requests that are held while a log is followed */
 #define POLL_MS 1000
+#define MAX_WAIT_MS 15000    /* between two tries while the server is away */
 #define GROUP_CLOSES_MS 5000 /* a command is over when it was quiet for so long */
 #define SETTLE_MS 3000       /* the last events of a session are uploaded a moment after its end */
 #define PAGE "100"           /* batches: the most the server gives at once */
 
 /* A request with its response, either of which may be missing: members of the events, by name. */
 struct entry {
-    const struct pn_value *request, *response;
+    struct pn_value *request, *response;
+    bool is_shown; /* followed: it was printed, or its command was */
 };
 
 struct pn_session_log {
     struct pn_map *by_id;
     struct entry *entries;
     size_t count, capacity;
-    struct pn_value *pages[MAX_PAGES];
-    size_t page_count;
 };
+
+static void entry_drop(struct entry *entry)
+{
+    pn_value_free(entry->request);
+    pn_value_free(entry->response);
+}
 
 struct pn_session_log *pn_session_log_new(void)
 {
@@ -41,8 +48,8 @@ void pn_session_log_free(struct pn_session_log *log)
 {
     if (log == NULL)
         return;
-    for (size_t i = 0; i < log->page_count; i++)
-        pn_value_free(log->pages[i]);
+    for (size_t i = 0; i < log->count; i++)
+        entry_drop(&log->entries[i]);
     pn_map_free(log->by_id);
     pn_heap_free(log->entries);
     pn_heap_free(log);
@@ -92,6 +99,12 @@ static struct entry *entry_of(struct pn_session_log *log, struct pn_str id)
     return entry;
 }
 
+static void take(struct pn_value **place, const struct pn_value *event)
+{
+    pn_value_free(*place);
+    *place = pn_value_keep(event);
+}
+
 static void take_event(struct pn_session_log *log, const struct pn_value *event)
 {
     struct pn_str type = text(event, "eventType"), id = text(event, "requestId");
@@ -99,17 +112,15 @@ static void take_event(struct pn_session_log *log, const struct pn_value *event)
     if (id.len == 0)
         return;
     if (pn_str_is(type, "request"))
-        entry_of(log, id)->request = event;
+        take(&entry_of(log, id)->request, event);
     else if (pn_str_is(type, "response"))
-        entry_of(log, id)->response = event;
+        take(&entry_of(log, id)->response, event);
 }
 
-void pn_session_log_take(struct pn_session_log *log, struct pn_value *page)
+void pn_session_log_take(struct pn_session_log *log, const struct pn_value *page)
 {
     const struct pn_value *events = pn_value_get(page, "logs");
 
-    pn_assert(log->page_count < MAX_PAGES);
-    log->pages[log->page_count++] = page;
     for (size_t i = 0; i < pn_value_count(events); i++)
         take_event(log, pn_value_item(events, i));
 }
@@ -258,8 +269,8 @@ static void write_command(struct pn_arena *arena, struct pn_writer *w,
     pn_write_end(w);
 }
 
-/* Commands of all that was taken; those that `shown` has (by the id of a request) are left out. */
-static size_t write_commands(const struct pn_session_log *log, struct pn_map *shown,
+/* Commands of all that was taken; followed, only those that are over, each once. */
+static size_t write_commands(const struct pn_session_log *log, bool is_followed,
                              int64_t quiet_since_ms, struct pn_buf *json)
 {
     pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(MAX_LOG_BYTES);
@@ -275,9 +286,11 @@ static size_t write_commands(const struct pn_session_log *log, struct pn_map *sh
     for (size_t i = 0; i < count; i++) {
         bool is_over = commands[i].ended_ms > 0 && commands[i].ended_ms <= quiet_since_ms;
 
-        if (shown != NULL &&
-            (!is_over || pn_map_put(shown, commands[i].call->id, (void *)log) != NULL))
+        bool *is_shown = &log->entries[commands[i].call - calls].is_shown;
+
+        if (is_followed && (!is_over || *is_shown))
             continue;
+        *is_shown = true;
         write_command(arena, &w, &commands[i]);
     }
     pn_write_end(&w);
@@ -286,7 +299,72 @@ static size_t write_commands(const struct pn_session_log *log, struct pn_map *sh
 
 size_t pn_session_log_commands(const struct pn_session_log *log, struct pn_buf *json)
 {
-    return write_commands(log, NULL, 0, json);
+    return write_commands(log, false, 0, json);
+}
+
+/* ---- what a follower lets go of ---- */
+
+/* Until when an entry was busy; INT64_MAX: it still is. */
+static int64_t busy_until(const struct entry *entry)
+{
+    return entry->request != NULL && entry->response != NULL
+               ? time_of(entry->request) + number(entry->response, "durationMs")
+               : INT64_MAX;
+}
+
+/* The kubectl that it belongs to; without one a command is over as soon as its requests are. */
+static struct pn_str group_of(const struct entry *entry)
+{
+    return header(entry->request, "headers.Kubectl-Session.0");
+}
+
+static struct pn_map *busy_groups(const struct pn_session_log *log, int64_t quiet_since_ms)
+{
+    struct pn_map *busy = pn_map_new();
+
+    for (size_t i = 0; i < log->count; i++) {
+        const struct entry *entry = &log->entries[i];
+
+        if (busy_until(entry) > quiet_since_ms && group_of(entry).len > 0)
+            pn_map_put(busy, group_of(entry), (void *)(uintptr_t)log);
+    }
+    return busy;
+}
+
+void pn_session_log_forget(struct pn_session_log *log, int64_t quiet_since_ms)
+{
+    struct pn_map *busy = busy_groups(log, quiet_since_ms);
+    bool is_crowded = log->count > MAX_FOLLOWED;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < log->count; i++) {
+        struct entry entry = log->entries[i];
+        bool is_busy = busy_until(&entry) > quiet_since_ms ||
+                       (!is_crowded && pn_map_get(busy, group_of(&entry)) != NULL);
+
+        if (is_busy)
+            log->entries[kept++] = entry;
+        else
+            entry_drop(&entry);
+    }
+    pn_map_free(busy);
+    if (kept == log->count)
+        return;
+    log->count = kept;
+    pn_map_free(log->by_id);
+    log->by_id = pn_map_new();
+    for (size_t i = 0; i < kept; i++) {
+        const struct entry *entry = &log->entries[i];
+
+        pn_map_put(log->by_id,
+                   text(entry->request != NULL ? entry->request : entry->response, "requestId"),
+                   (void *)(uintptr_t)(i + 1));
+    }
+}
+
+size_t pn_session_log_held(const struct pn_session_log *log)
+{
+    return log->count;
 }
 
 /* ---- from the server to the person ---- */
@@ -295,10 +373,10 @@ static bool fetch_page(struct pn_rest *rest, struct pn_session_log *log, struct 
                        int64_t *offset, bool *has_more, struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(1024);
-    struct pn_value *page = NULL;
+    pn_auto(pn_value_freep) struct pn_value *page = NULL;
     int64_t batches;
 
-    if (log->page_count == MAX_PAGES)
+    if (log->count > MAX_ENTRIES)
         return pn_fail(err, PN_TOO_LARGE, "the session has too many events to print at once");
     pn_buf_addf(&path, "/v1/pam/sessions/%.*s/logs?limit=" PAGE "&offset=%lld", PN_ARG(session_id),
                 (long long)*offset);
@@ -360,23 +438,24 @@ static bool print(struct pn_cli *cli, const struct pn_session_log *log, bool is_
 /* ---- as it happens ---- */
 
 /* What is over and has not been printed: each request or command once, a line as JSON or for people. */
-static void write_news(const struct pn_session_log *log, struct pn_map *shown, bool is_raw,
-                       int64_t quiet_since_ms, struct pn_buf *json)
+static void write_news(const struct pn_session_log *log, bool is_raw, int64_t quiet_since_ms,
+                       struct pn_buf *json)
 {
     struct pn_writer w;
 
     if (!is_raw) {
-        write_commands(log, shown, quiet_since_ms, json);
+        write_commands(log, true, quiet_since_ms, json);
         return;
     }
     w = pn_writer_of(json);
     pn_write_array(&w, NULL);
     for (size_t i = 0; i < log->count; i++) {
-        const struct entry *entry = &log->entries[i];
+        struct entry *entry = &log->entries[i];
 
-        if (entry->response != NULL && entry->request != NULL &&
-            pn_map_put(shown, text(entry->request, "requestId"), (void *)log) == NULL)
+        if (entry->response != NULL && entry->request != NULL && !entry->is_shown) {
             write_request(&w, entry);
+            entry->is_shown = true;
+        }
     }
     pn_write_end(&w);
 }
@@ -422,35 +501,103 @@ static bool take_all(struct pn_rest *rest, struct pn_session_log *log, struct pn
     return true;
 }
 
-/* Until the session is over and its last events are here, or Ctrl-C. */
-static bool follow(struct pn_cli *cli, struct pn_rest *rest, struct pn_str session_id, bool is_raw,
-                   struct pn_err *err)
+struct follower {
+    struct pn_cli *cli;
+    struct pn_rest *rest;
+    struct pn_str session_id;
+    bool is_raw;
+    struct pn_session_log *log;
+    int64_t offset;
+    int64_t over_since_ms; /* 0: the session goes on */
+    int64_t wait_ms;       /* until the next look */
+};
+
+/* A server that is away, or has enough to do, comes back; anything else will not get better. */
+static bool is_passing(enum pn_code code)
 {
-    pn_auto(pn_session_log_freep) struct pn_session_log *log = pn_session_log_new();
-    struct pn_map *shown = pn_map_new();
-    int64_t offset = 0, over_since_ms = 0;
-    bool has_ended = false, is_fine = true;
+    return code == PN_UNREACHABLE || code == PN_TIMEOUT || code == PN_BUSY || code == PN_UPSTREAM ||
+           code == PN_INTERNAL || code == PN_RATE_LIMITED;
+}
 
-    while (is_fine && (over_since_ms == 0 || pn_clock_mono_ms() - over_since_ms < SETTLE_MS)) {
-        pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(MAX_LOG_BYTES);
-        pn_auto(pn_value_freep) struct pn_value *rows = NULL;
-        int64_t quiet_ms = has_ended ? 0 : GROUP_CLOSES_MS;
+/* What there is to say about all that came; then what is over is let go of. */
+static bool tell(struct follower *f, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(MAX_LOG_BYTES);
+    pn_auto(pn_value_freep) struct pn_value *rows = NULL;
+    int64_t quiet_since_ms =
+        pn_clock_wall_ms() - (f->over_since_ms > 0 || f->is_raw ? 0 : GROUP_CLOSES_MS);
 
-        is_fine = take_all(rest, log, session_id, &offset, err);
-        if (!is_fine)
-            break;
-        write_news(log, shown, is_raw, pn_clock_wall_ms() - quiet_ms, &json);
-        is_fine = pn_value_parse(pn_buf_str(&json), &rows, err);
-        if (!is_fine)
-            break;
-        print_news(cli, rows, is_raw);
-        is_fine = has_ended || is_over(rest, session_id, &has_ended, err);
-        if (has_ended && over_since_ms == 0)
-            over_since_ms = pn_clock_mono_ms();
-        (void)poll(NULL, 0, POLL_MS);
+    if (pn_session_log_held(f->log) == 0)
+        return true;
+    write_news(f->log, f->is_raw, quiet_since_ms, &json);
+    if (json.is_full)
+        return pn_fail(err, PN_TOO_LARGE, "the session has too many events to print at once");
+    if (!pn_value_parse(pn_buf_str(&json), &rows, err))
+        return false;
+    print_news(f->cli, rows, f->is_raw);
+    pn_session_log_forget(f->log, quiet_since_ms);
+    return true;
+}
+
+static bool look(struct follower *f, struct pn_err *err)
+{
+    int64_t before = f->offset;
+    bool has_ended = f->over_since_ms > 0, has_more = true;
+
+    while (has_more) { /* each page is told before the next one comes: memory is bounded */
+        if (!fetch_page(f->rest, f->log, f->session_id, &f->offset, &has_more, err) ||
+            !tell(f, err))
+            return false;
     }
-    pn_map_free(shown);
-    return is_fine;
+    if (!has_ended && f->offset == before && !is_over(f->rest, f->session_id, &has_ended, err))
+        return false;
+    if (has_ended && f->over_since_ms == 0)
+        f->over_since_ms = pn_clock_mono_ms();
+    return true;
+}
+
+/* A login that ran out may have been renewed meanwhile, in another terminal. */
+static bool has_new_login(struct follower *f)
+{
+    struct pn_client_config config = { 0 };
+    struct pn_err ignored = { 0 };
+    bool is_new = pn_client_config_load(pn_cli_arena(f->cli), pn_cli_option(f->cli, "domain"),
+                                        &config, &ignored) &&
+                  config.token != NULL && !pn_rest_has_token(f->rest, config.token) &&
+                  pn_rest_set_token(f->rest, config.token, &ignored);
+
+    pn_client_config_drop(&config);
+    return is_new;
+}
+
+/* True: go on, after f->wait_ms. */
+static bool survive(struct follower *f, struct pn_err *err)
+{
+    if (err->code == PN_UNAUTHENTICATED || err->code == PN_TOKEN)
+        return has_new_login(f);
+    if (!is_passing(err->code))
+        return false;
+    if (f->wait_ms == POLL_MS)
+        fprintf(stderr, "%s: %s; trying again\n", pn_cli_program(f->cli), err->message);
+    f->wait_ms = f->wait_ms * 2 < MAX_WAIT_MS ? f->wait_ms * 2 : MAX_WAIT_MS;
+    return true;
+}
+
+/* Until the session is over and its last events are here, or Ctrl-C. */
+static bool follow(struct follower *f, struct pn_err *err)
+{
+    f->wait_ms = POLL_MS;
+    while (f->over_since_ms == 0 || pn_clock_mono_ms() - f->over_since_ms < SETTLE_MS) {
+        if (look(f, err)) {
+            f->wait_ms = POLL_MS;
+        } else {
+            if (!survive(f, err))
+                return false;
+            pn_err_clear(err);
+        }
+        (void)poll(NULL, 0, (int)f->wait_ms);
+    }
+    return true;
 }
 
 bool pn_session_log_print(struct pn_cli *cli, struct pn_str session_id, bool is_raw,
@@ -466,6 +613,9 @@ bool pn_session_log_print(struct pn_cli *cli, struct pn_str session_id, bool is_
     if (!pn_cli_rest_client(cli, &rest, err))
         return false;
     if (is_followed)
-        return follow(cli, rest, session_id, is_raw, err);
+        return follow(
+            &(struct follower){
+                .cli = cli, .rest = rest, .session_id = session_id, .is_raw = is_raw, .log = log },
+            err);
     return take_all(rest, log, session_id, &offset, err) && print(cli, log, is_raw, err);
 }

@@ -22,8 +22,14 @@ struct pn_session_log;
 struct pn_session_log *pn_session_log_new(void);
 void pn_session_log_free(struct pn_session_log *log);
 void pn_session_log_freep(struct pn_session_log **log);
-/* Takes a page of the REST answer ({logs: [event…]}), whose events it refers to from now on. */
-void pn_session_log_take(struct pn_session_log *log, struct pn_value *page);
+/* Takes what it needs of a page of the REST answer ({logs: [event…]}). */
+void pn_session_log_take(struct pn_session_log *log, const struct pn_value *page);
+/*
+ * Lets go of what was over at that time, as its whole command was: of a kubectl that goes on all its requests
+ * stay, unless there are too many. How many requests are held.
+ */
+void pn_session_log_forget(struct pn_session_log *log, int64_t quiet_since_ms);
+size_t pn_session_log_held(const struct pn_session_log *log);
 /* Every request, as above. */
 void pn_session_log_requests(const struct pn_session_log *log, struct pn_buf *json);
 /*

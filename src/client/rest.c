@@ -95,6 +95,11 @@ bool pn_rest_set_token(struct pn_rest *rest, const struct pn_secret *token, stru
     return true;
 }
 
+bool pn_rest_has_token(const struct pn_rest *rest, const struct pn_secret *token)
+{
+    return rest->token != NULL && pn_secret_eq(rest->token, pn_secret_reveal(token));
+}
+
 void pn_rest_set_timeout(struct pn_rest *rest, int64_t timeout_ms)
 {
     rest->timeout_ms = timeout_ms;

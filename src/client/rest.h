@@ -21,6 +21,7 @@ bool pn_rest_new(const struct pn_client_config *config, struct pn_rest **out, st
 void pn_rest_free(struct pn_rest *rest);
 void pn_rest_freep(struct pn_rest **rest);
 /* From now on as this bearer (copied); NULL: none. */
+bool pn_rest_has_token(const struct pn_rest *rest, const struct pn_secret *token);
 bool pn_rest_set_token(struct pn_rest *rest, const struct pn_secret *token, struct pn_err *err)
     PN_CHECKED;
 /* How long each later call may take; PN_REST_TIMEOUT_MS at first. */

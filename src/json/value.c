@@ -30,6 +30,11 @@ void pn_value_free(struct pn_value *value)
     json_decref((json_t *)value);
 }
 
+struct pn_value *pn_value_keep(const struct pn_value *part)
+{
+    return (struct pn_value *)json_incref(tree_of(part));
+}
+
 void pn_value_freep(struct pn_value **value)
 {
     pn_value_free(*value);

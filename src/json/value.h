@@ -16,7 +16,9 @@ bool pn_value_parse(struct pn_str json, struct pn_value **out, struct pn_err *er
 /* One YAML document: scalars become strings, numbers, booleans or null by the JSON schema of YAML
  * 1.2; anchors and aliases are refused. The same limits. */
 bool pn_value_parse_yaml(struct pn_str yaml, struct pn_value **out, struct pn_err *err) PN_CHECKED;
-void pn_value_free(struct pn_value *value); /* only what parse gave */
+void pn_value_free(struct pn_value *value); /* only what parse or keep gave */
+/* A part of a document that stays when the document goes; NULL stays NULL. */
+struct pn_value *pn_value_keep(const struct pn_value *part);
 void pn_value_freep(struct pn_value **value);
 
 const struct pn_value *pn_value_at(const struct pn_value *v, const char *path); /* "a.b.2.c" */

@@ -25,6 +25,7 @@ static struct pn_session_log *log_of(const char *const *pages)
 
         CHECK_OK(pn_value_parse(pn_str_from(*pages), &page, &err), err);
         pn_session_log_take(log, page);
+        pn_value_free(page);
     }
     return log;
 }
@@ -205,7 +206,79 @@ PN_TEST(thousands_keep_their_order)
     pn_buf_drop(&json);
 }
 
-PN_TEST_MAIN(T(a_request_and_its_response_are_one),
+/* The time of all events here, and a while later. */
+#define BEGUN_MS 1795341600000
+#define LATER_MS (BEGUN_MS + 60000)
+
+PN_TEST(a_follower_lets_go_of_what_is_over)
+{
+    struct pn_session_log *log = log_of((const char *const[]){
+        PAGE(REQUEST("r1", "/api/v1/pods", "list", "pods", "") "," RESPONSE("r1", "200")),
+        PAGE(REQUEST("r2", "/api/v1/pods?watch=1", "watch", "pods", "")), NULL });
+    struct pn_buf rest = pn_buf_init(1 << 20);
+    struct pn_value *page, *left;
+    struct pn_err err = { 0 };
+
+    pn_session_log_forget(log, BEGUN_MS - 60000); /* when nothing was over yet */
+    CHECK_EQ(pn_session_log_held(log), 2);
+    pn_session_log_forget(log, LATER_MS);
+    CHECK_EQ(pn_session_log_held(log), 1);
+    CHECK_OK(pn_value_parse(PN_LIT(PAGE(RESPONSE("r2", "200"))), &page, &err), err);
+    pn_session_log_take(log, page); /* hours later it finds its request */
+    pn_value_free(page);
+    CHECK_EQ(pn_session_log_held(log), 1);
+    pn_session_log_requests(log, &rest);
+    left = parsed(&rest);
+    CHECK_STR(at(left, "0.requestId"), "r2");
+    CHECK_EQ(pn_value_int(pn_value_at(left, "0.status"), -1), 200);
+    pn_session_log_forget(log, LATER_MS);
+    CHECK_EQ(pn_session_log_held(log), 0);
+    pn_value_free(left);
+    pn_buf_drop(&rest);
+    pn_session_log_free(log);
+}
+
+/* One kubectl's requests stay together while one of them runs. */
+PN_TEST(a_command_that_goes_on_is_kept_whole)
+{
+#define OF_ONE(id, more)                                                                        \
+    "{\"timestamp\":\"2026-11-22T10:00:00.000Z\",\"eventType\":\"request\",\"requestId\":\"" id \
+    "\",\"headers\":{\"Kubectl-Session\":[\"one\"]},\"verb\":\"get\",\"url\":\"/api/v1/x\"}" more
+    struct pn_session_log *log = log_of((const char *const[]){
+        PAGE(OF_ONE("a", "," RESPONSE("a", "200"))), PAGE(OF_ONE("b", "")), NULL });
+
+    pn_session_log_forget(log, LATER_MS);
+    CHECK_EQ(pn_session_log_held(log), 2);
+    pn_session_log_free(log);
+}
+
+/* Hours: what is held does not grow with what has passed. */
+PN_TEST(following_needs_no_more_memory_with_time)
+{
+    struct pn_session_log *log = pn_session_log_new();
+
+    for (int turn = 0; turn < 3000; turn++) {
+        struct pn_buf json = pn_buf_init(1 << 16);
+        struct pn_value *page;
+        struct pn_err err = { 0 };
+
+        pn_buf_addf(&json,
+                    "{\"logs\":[{\"timestamp\":\"2026-11-22T10:00:00.000Z\",\"eventType\":"
+                    "\"request\",\"requestId\":\"r%d\"},{\"eventType\":\"response\","
+                    "\"requestId\":\"r%d\",\"durationMs\":1}]}",
+                    turn, turn);
+        CHECK_OK(pn_value_parse(pn_buf_str(&json), &page, &err), err);
+        pn_session_log_take(log, page);
+        pn_value_free(page);
+        pn_session_log_forget(log, LATER_MS);
+        CHECK_EQ(pn_session_log_held(log), 0);
+        pn_buf_drop(&json);
+    }
+    pn_session_log_free(log);
+}
+
+PN_TEST_MAIN(T(a_follower_lets_go_of_what_is_over), T(a_command_that_goes_on_is_kept_whole),
+             T(following_needs_no_more_memory_with_time), T(a_request_and_its_response_are_one),
              T(they_find_each_other_over_pages_and_out_of_turn), T(what_has_no_answer_says_so),
              T(discovery_is_folded_but_nothing_that_was_refused),
              T(a_response_whose_request_is_missing_is_still_shown), T(strange_events_harm_nobody),
