@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/applets.h"
 #include "client/credential.h"
 #include "client/kubeconfig.h"
 #include "client/merge.h"
 #include "json/writer.h"
+#include "net/dial.h"
 #include "sys/sys.h"
 
 #define MAX_OUTPUT_BYTES ((size_t)256 * 1024)
 /* kubectl asks again this long before the certificate ends. */
 #define EARLY_MS 5000
+#define RELAY_PORT 8443
+/* Which way the kubeconfig leads, and where it is; "": the person's own. For the plugin, in its environment. */
+#define ROAD_VARIABLE "POSTERN_KUBE_ROAD"
+#define FILE_VARIABLE "POSTERN_KUBE_FILE"
 
 static struct pn_str own_path(struct pn_arena *arena)
 {
@@ -23,14 +30,58 @@ static struct pn_str own_path(struct pn_arena *arena)
     return len > 0 ? pn_arena_copy(arena, pn_str_of(path, (size_t)len)) : PN_LIT("postern");
 }
 
-#define MAX_VARIABLES 3
+#define MAX_VARIABLES 5
+#define MAX_ROADS (PN_ACCESS_RELAYS_MAX + 1)
+#define ANSWER_MS 1000 /* for a relay to take a connection, while another could be asked */
+
+/* ---- the road that a kubeconfig names: it can name one only, so the plugin looks whether it is there ---- */
+
+static size_t roads_of(const struct pn_access *access, struct pn_str roads[MAX_ROADS])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < access->relays.count && i < PN_ACCESS_RELAYS_MAX; i++)
+        roads[count++] = access->relays.items[i];
+    if (access->direct_address.len > 0)
+        roads[count++] = access->direct_address;
+    return count;
+}
+
+static bool answers(struct pn_str road)
+{
+    struct pn_endpoint endpoint;
+    struct pn_err ignored = { 0 };
+    int fd = pn_endpoint_parse(road, RELAY_PORT, &endpoint, &ignored)
+                 ? pn_dial_blocking(&endpoint, pn_clock_mono_ms() + ANSWER_MS, NULL, NULL, &ignored)
+                 : -1;
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+/* The first that answers; the first of all when there is no choice, or none does. */
+static struct pn_str choose_road(const struct pn_access *access)
+{
+    struct pn_str roads[MAX_ROADS];
+    size_t count = roads_of(access, roads);
+
+    for (size_t i = 0; count > 1 && i < count; i++) {
+        if (answers(roads[i]))
+            return roads[i];
+    }
+    return roads[0];
+}
+
+/* ---- the kubeconfig ---- */
 
 /*
  * kubectl may run where our variables are not set, in an editor for instance: the plugin is told where
  * its files are and which server is meant. Tokens are never written here.
  */
 static struct pn_strs plugin_environment(struct pn_arena *arena,
-                                         const struct pn_client_config *settings)
+                                         const struct pn_client_config *settings,
+                                         struct pn_str road, const char *path)
 {
     struct pn_strs list = { .items = pn_new(arena, struct pn_str, 2 * MAX_VARIABLES) };
     struct pn_str config = pn_str_from(pn_dir_config(arena));
@@ -39,6 +90,10 @@ static struct pn_strs plugin_environment(struct pn_arena *arena,
     list.items[list.count++] = pn_str_slice(config, 0, config.len - strlen("/postern"));
     list.items[list.count++] = PN_LIT("POSTERN_DOMAIN");
     list.items[list.count++] = settings->domain;
+    list.items[list.count++] = PN_LIT(ROAD_VARIABLE);
+    list.items[list.count++] = road;
+    list.items[list.count++] = PN_LIT(FILE_VARIABLE);
+    list.items[list.count++] = path != NULL ? pn_str_from(path) : PN_LIT("");
     if (settings->ca_file.len > 0) {
         list.items[list.count++] = PN_LIT("POSTERN_CA_FILE");
         list.items[list.count++] = settings->ca_file;
@@ -46,14 +101,13 @@ static struct pn_strs plugin_environment(struct pn_arena *arena,
     return list;
 }
 
+/* `path` NULL: into the person's own. */
 static bool write_kubeconfig(struct pn_cli *cli, const struct pn_client_config *settings,
-                             const struct pn_access *access, const char *path,
+                             const struct pn_access *access, struct pn_str road, const char *path,
                              const char **absolute, struct pn_err *err)
 {
     struct pn_arena *arena = pn_cli_arena(cli);
     struct pn_str args[] = { PN_LIT("kube"), PN_LIT("credential"), access->account_id };
-    struct pn_str road =
-        access->relays.count > 0 ? access->relays.items[0] : access->direct_address;
     const struct pn_kubeconfig config = {
         .name = pn_arena_printf(arena, "postern/%.*s", PN_ARG(access->account_path)),
         .server =
@@ -62,10 +116,10 @@ static bool write_kubeconfig(struct pn_cli *cli, const struct pn_client_config *
         .ca_pem = access->trust_pem,
         .command = own_path(arena),
         .args = { args, PN_COUNT(args) },
-        .environment = plugin_environment(arena, settings),
+        .environment = plugin_environment(arena, settings, road, path),
     };
 
-    if (!pn_cli_has(cli, "merge"))
+    if (path != NULL)
         return pn_kubeconfig_write(&config, path, arena, absolute, err);
     *absolute = pn_merge_target(arena);
     return *absolute == NULL ? pn_fail(err, PN_USAGE, "--merge: neither KUBECONFIG nor HOME is set")
@@ -81,6 +135,16 @@ static void print_login(struct pn_cli *cli, const struct pn_access *access, cons
         printf("Logged in to %.*s.\n\n    export KUBECONFIG=%s\n    kubectl get pods\n\n",
                PN_ARG(access->account_path), kubeconfig);
     printf("`postern kube logout %.*s` ends the session.\n", PN_ARG(pn_cli_arg(cli, 0)));
+}
+
+/* kubectl may run anywhere. */
+static const char *absolute_path(struct pn_arena *arena, const char *path)
+{
+    char here[PATH_MAX];
+
+    if (path == NULL || path[0] == '/' || getcwd(here, sizeof here) == NULL)
+        return path;
+    return pn_cstr(arena, pn_arena_printf(arena, "%s/%s", here, path));
 }
 
 static bool kube_login(struct pn_cli *cli, int *exit_code, struct pn_err *err)
@@ -103,9 +167,10 @@ static bool kube_login(struct pn_cli *cli, int *exit_code, struct pn_err *err)
     pn_cli_say("Opening a session with %.*s …", PN_ARG(wish.path));
     if (!pn_credential_login(rest, &wish, &access, err))
         return false;
-    if (path == NULL)
+    if (path == NULL && !pn_cli_has(cli, "merge"))
         path = pn_credential_kubeconfig(pn_cli_arena(cli), access.account_id);
-    done = write_kubeconfig(cli, settings, &access, path, &absolute, err);
+    path = absolute_path(pn_cli_arena(cli), path);
+    done = write_kubeconfig(cli, settings, &access, choose_road(&access), path, &absolute, err);
     if (done)
         print_login(cli, &access, absolute);
     pn_access_drop(&access);
@@ -151,16 +216,44 @@ static void print_credential(const struct pn_access *access)
     fwrite(json.ptr, 1, json.len, stdout);
 }
 
+/*
+ * kubectl has read its kubeconfig already: when the relay in it is gone, this command cannot be saved, but the
+ * next one goes another way, and this one says so at once.
+ */
+static bool check_road(struct pn_cli *cli, const struct pn_access *access, struct pn_err *err)
+{
+    struct pn_str road = pn_str_from(getenv(ROAD_VARIABLE)), other;
+    const char *path = getenv(FILE_VARIABLE);
+    struct pn_client_config *settings;
+    struct pn_str roads[MAX_ROADS];
+
+    if (road.len == 0 || path == NULL || roads_of(access, roads) < 2 || answers(road))
+        return true;
+    other = choose_road(access);
+    if (pn_str_eq(other, road)) /* none answers: kubectl tells of it in its own words */
+        return true;
+    return pn_cli_config(cli, &settings, err) &&
+           write_kubeconfig(cli, settings, access, other, path[0] != '\0' ? path : NULL, &path,
+                            err) &&
+           pn_fail(err, PN_UNREACHABLE,
+                   "the relay %.*s does not answer: the kubeconfig leads through %.*s from now on, "
+                   "run the command again",
+                   PN_ARG(road), PN_ARG(other));
+}
+
 static bool kube_credential(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
     struct pn_access access;
+    bool done;
 
     (void)exit_code;
     if (!pn_credential_get(pn_cli_arg(cli, 0), rest_of, cli, &access, err))
         return false;
-    print_credential(&access);
+    done = check_road(cli, &access, err);
+    if (done)
+        print_credential(&access);
     pn_access_drop(&access);
-    return true;
+    return done;
 }
 
 /* " prod/viewer, test/admin" */
