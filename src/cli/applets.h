@@ -14,8 +14,9 @@ extern const struct pn_command pn_identity_check_commands[]; /* identity kuberne
 extern const struct pn_command pn_env_commands[];
 extern const struct pn_command pn_folder_commands[];
 extern const struct pn_command pn_secret_commands[];
-extern const struct pn_command pn_run_commands[];     /* run, export */
-extern const struct pn_command pn_pam_commands[];     /* pam.c: resources and accounts */
+extern const struct pn_command pn_run_commands[];            /* run, export */
+extern const struct pn_command pn_dynamic_secret_commands[]; /* dynamic_secrets.c, and leases */
+extern const struct pn_command pn_pam_commands[];            /* pam.c: resources and accounts */
 extern const struct pn_command pn_session_commands[]; /* session.c: pam access, pam session … */
 extern const struct pn_command pn_kube_commands[];    /* kube.c: kube login, logout, credential */
 extern const struct pn_command pn_shell_commands[];   /* shell.c: kube shell */

@@ -48,6 +48,16 @@ static void write_addresses(struct pn_writer *w, const char *member, struct pn_s
     pn_write_end(w);
 }
 
+static void write_list(struct pn_writer *w, const char *member, struct pn_str list)
+{
+    struct pn_str piece;
+
+    pn_write_array(w, member);
+    while (list.len > 0 && pn_str_cut(&list, ',', &piece))
+        pn_write_str(w, NULL, pn_str_trim(piece));
+    pn_write_end(w);
+}
+
 static bool write_gateway(struct pn_cli *cli, const struct pn_cli_field *field, struct pn_writer *w,
                           struct pn_err *err)
 {
@@ -86,6 +96,7 @@ static bool write_field(struct pn_cli *cli, const struct pn_cli_field *field, st
     case PN_CLI_SECRET:
         return write_file(w, field->member, pn_cli_option_text(cli, field->option),
                           field->kind == PN_CLI_SECRET, err);
+    case PN_CLI_LIST: write_list(w, field->member, text); return true;
     case PN_CLI_ADDRESSES: write_addresses(w, field->member, text); return true;
     }
     return true;

@@ -19,6 +19,7 @@ enum pn_cli_field_kind {
     PN_CLI_BOOL,     /* "[=BOOL]" */
     PN_CLI_FILE,     /* what the file holds; "" is "" */
     PN_CLI_SECRET,   /* the same without newlines at its end; "" is null */
+    PN_CLI_LIST,     /* "a,b" → ["a","b"]; "" is [] */
     PN_CLI_ADDRESSES /* "10.0.0.0/8,::1" → [{"ipAddress":…}] */
 };
 

@@ -289,10 +289,13 @@ static bool read_format(struct pn_cli *cli, struct pn_err *err)
 {
     struct pn_str format = pn_cli_option(cli, "output");
 
-    if (format.ptr == NULL || pn_str_is(format, "table"))
+    if (format.ptr == NULL || pn_str_is(format, "table") ||
+        (cli->command->formats != NULL && pn_str_is(format, cli->command->formats)))
         return true;
     if (!pn_str_is(format, "json") && !pn_str_is(format, "yaml"))
-        return pn_fail(err, PN_USAGE, "-o is json, yaml or table, not %.*s", PN_ARG(format));
+        return pn_fail(err, PN_USAGE, "-o is json, yaml%s%s or table, not %.*s",
+                       cli->command->formats != NULL ? ", " : "",
+                       cli->command->formats != NULL ? cli->command->formats : "", PN_ARG(format));
     cli->output = pn_str_is(format, "json") ? PN_OUTPUT_JSON : PN_OUTPUT_YAML;
     return true;
 }
@@ -569,6 +572,11 @@ bool pn_cli_load_options(struct pn_cli *cli, const char *path, struct pn_err *er
 char **pn_cli_rest(const struct pn_cli *cli)
 {
     return cli->rest;
+}
+
+struct pn_str pn_cli_format(const struct pn_cli *cli)
+{
+    return pn_cli_option(cli, "output");
 }
 
 enum pn_output pn_cli_output(const struct pn_cli *cli)

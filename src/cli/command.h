@@ -31,6 +31,7 @@ struct pn_command {
     bool takes_command; /* "-- COMMAND …" may follow */
     /* True: exit with *exit_code (0 unless set). False: err is printed and decides the code. */
     bool (*run)(struct pn_cli *cli, int *exit_code, struct pn_err *err);
+    const char *formats; /* one that -o takes beside the three; NULL: none */
 };
 
 /* Every table of commands, NULL-terminated: cli/applets.c. */
@@ -92,6 +93,8 @@ bool pn_cli_load_options(struct pn_cli *cli, const char *path, struct pn_err *er
 /* Global options: -o json|yaml|table, --domain URL, --project ID. */
 enum pn_output { PN_OUTPUT_TABLE, PN_OUTPUT_JSON, PN_OUTPUT_YAML };
 enum pn_output pn_cli_output(const struct pn_cli *cli);
+/* As it was given, for a format that is a command's own; PN_NONE: none was. */
+struct pn_str pn_cli_format(const struct pn_cli *cli);
 
 /* What takes a moment, while it does: a line on stderr, when that is a terminal. */
 void pn_cli_say(const char *format, ...) PN_PRINTF(1, 2);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/lease.h"
 #include "cli/machine_login.h"
 #include "cli/secret.h"
 
@@ -68,6 +69,21 @@ static const struct pn_option folder_options[] = {
     { 0 },
 };
 
+static const struct pn_option slot_options[] = { PN_CLI_SLOT_OPTIONS, { 0 } };
+static const struct pn_option lease_options[] = {
+    PN_CLI_SLOT_OPTIONS,
+    { "ttl", "TTL", "how long", NULL },
+    { "kubernetes-namespace", "NS", "one of the dynamic secret's", NULL },
+    { "principals", "LIST", "is taken and has no effect: for certificates", NULL },
+    { "plain", "[=BOOL]", "NAME=VALUE and nothing else", NULL },
+    { 0 },
+};
+static const struct pn_option renew_options[] = {
+    PN_CLI_SLOT_OPTIONS,
+    { "ttl", "TTL", "how much longer", NULL },
+    { 0 },
+};
+
 static const struct pn_command commands[] = {
     { .words = "login",
       .arguments = "--method METHOD [--plain]",
@@ -116,6 +132,39 @@ static const struct pn_command commands[] = {
       .summary = "Print a folder's secrets for other programs",
       .options = export_options,
       .run = pn_secret_export },
+    { .words = "dynamic-secrets",
+      .arguments = "[--env ENV] [--path PATH]",
+      .summary = "The dynamic secrets of a folder",
+      .options = slot_options,
+      .run = pn_dynamic_secrets_list },
+    { .words = "dynamic-secrets lease create",
+      .arguments = "NAME [--ttl TTL] [--kubernetes-namespace NS] [--plain]",
+      .summary = "A credential that ends",
+      .options = lease_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = pn_lease_command_create },
+    { .words = "dynamic-secrets lease list",
+      .arguments = "NAME",
+      .summary = "The leases of a dynamic secret",
+      .options = slot_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = pn_lease_command_list },
+    { .words = "dynamic-secrets lease renew",
+      .arguments = "ID [--ttl TTL]",
+      .summary = "Let a lease last longer",
+      .options = renew_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = pn_lease_command_renew },
+    { .words = "dynamic-secrets lease delete",
+      .arguments = "ID",
+      .summary = "End a lease now",
+      .options = slot_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = pn_lease_command_revoke },
     { 0 },
 };
 

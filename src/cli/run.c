@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli/applets.h"
+#include "cli/lease.h"
 #include "cli/secret.h"
 #include "sys/sys.h"
 
@@ -37,7 +38,11 @@ bool pn_secret_run(struct pn_cli *cli, int *exit_code, struct pn_err *err)
     struct pn_client_secrets secrets;
     char **words, **environment;
 
-    if (!command_of(cli, &words, err) || !pn_cli_merged_secrets(cli, &reply, &secrets, err))
+    if (!command_of(cli, &words, err))
+        return false;
+    if (pn_cli_has(cli, "lease"))
+        return pn_lease_run(cli, words, exit_code, err);
+    if (!pn_cli_merged_secrets(cli, &reply, &secrets, err))
         return false;
     environment = pn_client_secrets_environment(pn_cli_arena(cli), &secrets, warn_skipped);
     *exit_code = pn_process_run(words, environment);
@@ -75,6 +80,9 @@ bool pn_secret_export(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 static const struct pn_option run_options[] = {
     PN_CLI_PLACE_OPTIONS,
     PN_CLI_READ_OPTIONS,
+    { "lease", "NAME", "with a lease of this dynamic secret instead, until it ends", NULL },
+    PN_CLI_LEASE_OPTIONS,
+    { "project-slug", "SLUG", "the project by its slug, with --lease", NULL },
     { 0 },
 };
 static const struct pn_option export_options[] = {
@@ -87,9 +95,12 @@ static const struct pn_option export_options[] = {
 
 const struct pn_command pn_run_commands[] = {
     { .words = "run",
-      .arguments = "[--env ENV] [--path PATH] [--recursive] -- COMMAND …",
-      .summary = "Run a command with a folder's secrets as environment variables",
-      .examples = "  postern run --env prod --path /shop -- node server.js\n",
+      .arguments = "[--env ENV] [--path PATH] [--recursive | --lease NAME] -- COMMAND …",
+      .summary = "Run a command with a folder's secrets as environment variables, or with a lease "
+                 "of its own",
+      .examples =
+          "  postern run --env prod --path /shop -- node server.js\n"
+          "  postern run --lease deployer --ttl 15m -- kubectl rollout restart deploy/shop\n",
       .options = run_options,
       .takes_command = true,
       .run = pn_secret_run },

@@ -129,9 +129,12 @@ void pn_kubeconfig_print(const struct pn_kubeconfig *config, struct pn_buf *yaml
     add_line(yaml, "    server: ", config->server);
     if (config->tls_server_name.len > 0)
         add_line(yaml, "    tls-server-name: ", config->tls_server_name);
-    pn_buf_add_text(yaml, "    certificate-authority-data: ");
-    pn_base64_add(yaml, config->ca_pem);
-    pn_buf_add_text(yaml, "\nusers:\n");
+    if (config->ca_pem.len > 0) {
+        pn_buf_add_text(yaml, "    certificate-authority-data: ");
+        pn_base64_add(yaml, config->ca_pem);
+        pn_buf_add_byte(yaml, '\n');
+    }
+    pn_buf_add_text(yaml, "users:\n");
     add_line(yaml, "- name: ", config->name);
     pn_buf_add_text(yaml, "  user:\n");
     if (config->token != NULL)
@@ -143,6 +146,8 @@ void pn_kubeconfig_print(const struct pn_kubeconfig *config, struct pn_buf *yaml
     pn_buf_add_text(yaml, "  context:\n");
     add_line(yaml, "    cluster: ", config->name);
     add_line(yaml, "    user: ", config->name);
+    if (config->namespace.len > 0)
+        add_line(yaml, "    namespace: ", config->namespace);
     add_line(yaml, "current-context: ", config->name);
 }
 

@@ -16,6 +16,7 @@ struct pn_kubeconfig {
     struct pn_str server;          /* "https://host:port/ACCOUNT_ID" */
     struct pn_str tls_server_name; /* PN_NONE: the host of `server` */
     struct pn_str ca_pem;
+    struct pn_str namespace;       /* of the context; PN_NONE: none */
     const struct pn_secret *token; /* or: */
     struct pn_str command;         /* absolute path of the plugin, with `args` … */
     struct pn_strs args;

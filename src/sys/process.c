@@ -167,7 +167,16 @@ bool pn_process_finds(const char *word)
     return false;
 }
 
-int pn_process_run(char *const argv[], char *const environment[])
+/* Of the caller, less what it only holds back. */
+static void mask_of_child(const sigset_t *held, sigset_t *mask)
+{
+    pthread_sigmask(SIG_BLOCK, NULL, mask);
+    for (size_t i = 0; held != NULL && i < PN_COUNT(passed_signals); i++)
+        if (sigismember(held, passed_signals[i]) == 1)
+            sigdelset(mask, passed_signals[i]);
+}
+
+int pn_process_run_held(char *const argv[], char *const environment[], const sigset_t *held)
 {
     struct sigaction action = { .sa_sigaction = pass_on, .sa_flags = SA_SIGINFO };
     struct sigaction before[PN_COUNT(passed_signals)];
@@ -178,12 +187,14 @@ int pn_process_run(char *const argv[], char *const environment[])
 
     early_signal = 0;
     sigemptyset(&action.sa_mask);
-    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    mask_of_child(held, &mask);
     for (size_t i = 0; i < PN_COUNT(passed_signals); i++) {
         sigaction(passed_signals[i], NULL, &before[i]);
         if (before[i].sa_handler != SIG_IGN)
             sigaction(passed_signals[i], &action, NULL);
     }
+    if (held != NULL) /* the handlers are there: from here on they are passed on */
+        pthread_sigmask(SIG_UNBLOCK, held, NULL);
     failure = spawn(argv, environment, &mask, &child);
     if (failure == 0) {
         foreground_pid = child;
@@ -193,7 +204,14 @@ int pn_process_run(char *const argv[], char *const environment[])
     } else {
         code = failure == ENOENT ? 127 : 126;
     }
+    if (held != NULL)
+        pthread_sigmask(SIG_BLOCK, held, NULL);
     for (size_t i = 0; i < PN_COUNT(passed_signals); i++)
         sigaction(passed_signals[i], &before[i], NULL);
     return code;
+}
+
+int pn_process_run(char *const argv[], char *const environment[])
+{
+    return pn_process_run_held(argv, environment, NULL);
 }

@@ -6,6 +6,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <signal.h>
+
 /* Files and processes: what belongs to the operating system. */
 
 /* The whole file, at most max_bytes (PN_TOO_LARGE); "-" is standard input. PN_NOT_FOUND, PN_IO. */
@@ -63,6 +65,11 @@ bool pn_process_finds(const char *word);
  * it cannot be run. One at a time: signals have one handler.
  */
 int pn_process_run(char *const argv[], char *const environment[]);
+/*
+ * The same for who has blocked the signals of `held`: they are let through while the command runs, which
+ * does not begin with them blocked, and are blocked again before this returns.
+ */
+int pn_process_run_held(char *const argv[], char *const environment[], const sigset_t *held);
 
 /* Reads a password from the terminal without echo; PN_USAGE when there is no terminal. */
 bool pn_terminal_password(const char *prompt, struct pn_buf *out, struct pn_err *err) PN_CHECKED;

@@ -29,9 +29,11 @@ PN_TEST(a_token_user)
     struct pn_kubeconfig config = { .name = PN_LIT("postern/r/a"),
                                     .server = PN_LIT("https://127.0.0.1:1/id"),
                                     .ca_pem = PN_LIT("CA\n"),
+                                    .namespace = PN_LIT("shop"),
                                     .token = token };
     struct pn_value *value = parsed(&config);
 
+    CHECK_STR(at(value, "contexts.0.context.namespace"), "shop");
     CHECK_STR(at(value, "apiVersion"), "v1");
     CHECK_STR(at(value, "kind"), "Config");
     CHECK_STR(at(value, "clusters.0.cluster.server"), "https://127.0.0.1:1/id");

@@ -133,8 +133,27 @@ PN_TEST(finds_what_it_would_run)
     CHECK(!pn_process_finds("postern-no-such-command"));
 }
 
+/* A signal that came before the command began ends the command and not us, who hold it back still. */
+PN_TEST(what_is_held_back_reaches_the_command)
+{
+    sigset_t held, now;
+
+    sigemptyset(&held);
+    sigaddset(&held, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &held, NULL);
+    kill(getpid(), SIGTERM);
+    CHECK_EQ(pn_process_run_held(SH("sleep 20"), NULL, &held), 128 + SIGTERM);
+    pthread_sigmask(SIG_BLOCK, NULL, &now);
+    CHECK_EQ(sigismember(&now, SIGTERM), 1);
+    sigpending(&now);
+    CHECK_EQ(sigismember(&now, SIGTERM), 0);
+    CHECK_EQ(pn_process_run_held(SH("kill -TERM $$; exit 3"), NULL, &held), 128 + SIGTERM);
+    CHECK_EQ(pn_process_run_held(SH("exit 3"), NULL, &held), 3);
+    pthread_sigmask(SIG_UNBLOCK, &held, NULL);
+}
+
 PN_TEST_MAIN(T(finds_what_it_would_run), T(gives_the_exit_code), T(says_when_it_cannot_run),
              T(adds_to_the_environment_and_replaces),
              T(the_child_starts_with_default_actions_and_no_descriptors),
              T(passes_signals_on_and_restores_handlers), T(what_was_ignored_stays_ignored),
-             T(counts_memory_and_descriptors), T(hardens))
+             T(what_is_held_back_reaches_the_command), T(counts_memory_and_descriptors), T(hardens))
