@@ -155,3 +155,15 @@ struct pn_str pn_lease_manifest_sweep(struct pn_arena *arena, const struct pn_le
                                                .name = "postern-lease-sweeper",
                                                .is_sweep = true });
 }
+
+bool pn_lease_attach_manifest(struct pn_call *call, struct pn_str yaml, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(2 * yaml.len + 64);
+    struct pn_writer w = pn_writer_of(&json);
+
+    pn_write_object(&w, NULL);
+    pn_write_str(&w, "manifest", yaml);
+    pn_write_end(&w);
+    err->details = pn_arena_copy(call->arena, pn_buf_str(&json));
+    return false;
+}

@@ -24,6 +24,11 @@ static const enum pn_kube_kind kube_kinds[PN_LEASE_KINDS] = {
     [PN_LEASE_CLUSTER_ROLE_BINDING] = PN_KUBE_CLUSTER_ROLE_BINDING,
 };
 
+enum pn_kube_kind pn_provider_kube_kind(enum pn_lease_kind kind)
+{
+    return kube_kinds[kind];
+}
+
 static bool is_static(const struct pn_lease_config *config)
 {
     return config->credentialType == PN_LEASE_STATIC;

@@ -3,6 +3,7 @@
 #define PN_CORE_LEASE_PROVIDER_H
 
 #include "core/lease/config.h"
+#include "kube/object.h"
 
 /*
  * What a lease is in a Kubernetes cluster: the objects and the token of it, made, tried and taken away
@@ -120,6 +121,9 @@ bool pn_provider_test(struct pn_call *call, struct pn_lease_config *config, stru
 bool pn_provider_try(struct pn_call *call, const struct pn_lease_config *config,
                      struct pn_lease_plan *plan, size_t index, int *status, struct pn_err *err)
     PN_CHECKED;
+
+/* As kube/ calls it. */
+enum pn_kube_kind pn_provider_kube_kind(enum pn_lease_kind kind);
 
 /* A ClusterRole that is bound for the whole cluster. */
 bool pn_provider_is_wide(const struct pn_lease_config *config);

@@ -3,7 +3,6 @@
 
 #include "core/lease/ask.h"
 #include "core/lease/manifest.h"
-#include "json/writer.h"
 #include "kube/access_review.h"
 #include "kube/object.h"
 
@@ -41,18 +40,10 @@ static struct pn_str who_are_we(struct trial *t)
                : PN_NONE;
 }
 
-/* A message has no room for a manifest: it is in the details. */
-static bool attach_manifest(struct trial *t, struct pn_str username, struct pn_err *err)
+static bool attach(struct trial *t, struct pn_str username, struct pn_err *err)
 {
-    struct pn_str yaml = pn_lease_manifest(t->call->arena, t->config, username);
-    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(2 * yaml.len + 64);
-    struct pn_writer w = pn_writer_of(&json);
-
-    pn_write_object(&w, NULL);
-    pn_write_str(&w, "manifest", yaml);
-    pn_write_end(&w);
-    err->details = pn_arena_copy(t->call->arena, pn_buf_str(&json));
-    return false;
+    return pn_lease_attach_manifest(t->call, pn_lease_manifest(t->call->arena, t->config, username),
+                                    err);
 }
 
 static bool deny(struct trial *t, const struct pn_kube_right *right, struct pn_err *err)
@@ -67,12 +58,12 @@ static bool deny(struct trial *t, const struct pn_kube_right *right, struct pn_e
         PN_ARG(shown), right->verb, right->resource, slash,
         right->subresource != NULL ? right->subresource : "", right->group,
         right->namespace.len > 0 ? " in the namespace " : "", PN_ARG(right->namespace));
-    return attach_manifest(t, user, err);
+    return attach(t, user, err);
 }
 
 static bool fail_asked(struct trial *t, const struct pn_lease_asked *asked, struct pn_err *err)
 {
-    return asked->status == 403 ? attach_manifest(t, who_are_we(t), err) : false;
+    return asked->status == 403 ? attach(t, who_are_we(t), err) : false;
 }
 
 /* ---- questions ---- */
@@ -194,7 +185,7 @@ static bool try_objects(struct trial *t, struct pn_str namespace, struct pn_err 
         if (pn_provider_try(t->call, t->config, &plan, i, &status, err))
             continue;
         if (status == 403)
-            return attach_manifest(t, who_are_we(t), err);
+            return attach(t, who_are_we(t), err);
         if (status != 400 || pn_str_search(pn_str_from(err->message), PN_LIT("dry run")) < 0)
             return false;
         pn_err_clear(err);
