@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { DynamicSecretsResource } from "./dynamic-secrets.js";
 import { InfisicalApiError, InfisicalError } from "./errors.js";
 import { IdentitiesResource, KubernetesAuthResource } from "./identities.js";
 import { SecretsResource } from "./secrets.js";
@@ -16,6 +17,7 @@ export interface Caller {
 }
 
 export class InfisicalClient {
+  readonly dynamicSecrets: DynamicSecretsResource;
   readonly identities: IdentitiesResource;
   readonly identityAuth: { readonly kubernetes: KubernetesAuthResource };
   readonly secrets: SecretsResource;
@@ -29,6 +31,7 @@ export class InfisicalClient {
     const caller: Caller = { call: (call) => this.#call(call) };
     this.#transport = new Transport(options);
     this.#token = options.accessToken;
+    this.dynamicSecrets = new DynamicSecretsResource(caller);
     this.identities = new IdentitiesResource(caller);
     this.identityAuth = { kubernetes: new KubernetesAuthResource(caller) };
     this.secrets = new SecretsResource(caller);

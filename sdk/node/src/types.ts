@@ -219,3 +219,71 @@ export interface DeleteSecret extends Place {
   secretName: string;
   type?: "shared" | "personal";
 }
+
+/** Where dynamic secrets are: by the project's slug. */
+export interface DynamicSecretPlace {
+  projectSlug: string;
+  environmentSlug: string;
+  /** "/" when not given. */
+  path?: string;
+}
+
+export interface DynamicSecret {
+  id: string;
+  name: string;
+  version: number;
+  type: string;
+  defaultTTL: string;
+  maxTTL: string | null;
+  /** null, "Revocation in process" or "Failed to delete". */
+  status: string | null;
+  statusDetails: string | null;
+  folderId: string;
+  createdAt: string;
+  updatedAt: string;
+  usernameTemplate?: string | null;
+  metadata?: SecretMetadata[];
+  inputs?: Record<string, unknown>;
+}
+
+export interface CreateDynamicSecret extends DynamicSecretPlace {
+  name: string;
+  provider: { type: "kubernetes"; inputs: Record<string, unknown> };
+  /** "1h" */
+  defaultTTL: string;
+  maxTTL?: string;
+  usernameTemplate?: string;
+  metadata?: SecretMetadata[];
+}
+
+export interface EndDynamicSecret extends DynamicSecretPlace {
+  /** Forget it, whatever is left in the cluster. */
+  isForced?: boolean;
+}
+
+export interface Lease {
+  id: string;
+  version: number;
+  /** The service account. */
+  externalEntityId: string;
+  expireAt: string;
+  /** null or "Failed to delete". */
+  status: string | null;
+  statusDetails: string | null;
+  dynamicSecretId: string;
+  createdAt: string;
+  updatedAt: string;
+  config?: { namespace?: string } | null;
+}
+
+export interface CreateLease extends DynamicSecretPlace {
+  dynamicSecretName: string;
+  /** "30m"; the dynamic secret's when not given. */
+  ttl?: string;
+  config?: { namespace?: string };
+}
+
+export interface RenewLease extends DynamicSecretPlace {
+  leaseId: string;
+  ttl?: string;
+}

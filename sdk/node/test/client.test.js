@@ -69,6 +69,25 @@ test("a 401 that stays is passed on, and a plain token is not used twice", async
   assert.equal(logins, 3);
 });
 
+function dynamicCalls({ dynamicSecrets }) {
+  const of = { projectSlug: "p", environmentSlug: "dev", path: "/a" };
+  const query = "projectSlug=p&environmentSlug=dev&path=%2Fa";
+  const base = "/api/v1/dynamic-secrets";
+  const provider = { type: "kubernetes", inputs: { namespace: "n" } };
+  return [
+    [() => dynamicSecrets.list(of), "GET", `${base}?${query}`],
+    [() => dynamicSecrets.get({ ...of, name: "k/8" }), "GET", `${base}/k%2F8?${query}`],
+    [() => dynamicSecrets.create({ ...of, name: "k", provider, defaultTTL: "1h" }), "POST", base, { ...of, name: "k", provider, defaultTTL: "1h" }],
+    [() => dynamicSecrets.delete({ ...of, name: "k", isForced: true }), "DELETE", `${base}/k`, { ...of, isForced: true }],
+    [() => dynamicSecrets.leases.list({ ...of, dynamicSecretName: "k" }), "GET", `${base}/k/leases?${query}`],
+    [() => dynamicSecrets.leases.create({ ...of, dynamicSecretName: "k", config: { namespace: "n" } }), "POST", `${base}/leases`,
+      { ...of, dynamicSecretName: "k", config: { namespace: "n" } }],
+    [() => dynamicSecrets.leases.get({ ...of, leaseId: "l" }), "GET", `${base}/leases/l?${query}`],
+    [() => dynamicSecrets.leases.renew({ ...of, leaseId: "l", ttl: "1h" }), "POST", `${base}/leases/l/renew`, { ...of, ttl: "1h" }],
+    [() => dynamicSecrets.leases.revoke({ ...of, leaseId: "l" }), "DELETE", `${base}/leases/l`, of],
+  ];
+}
+
 test("each call goes where it belongs", async (t) => {
   const { client, seen } = await made(t, { body: {} });
   await client.login({ accessToken: "x" });
@@ -86,6 +105,7 @@ test("each call goes where it belongs", async (t) => {
     [() => client.secrets.create({ ...place, secretName: "A B", secretValue: "v" }), "POST", secret, { ...place, secretValue: "v" }],
     [() => client.secrets.update({ ...place, secretName: "A B", newSecretName: "C" }), "PATCH", secret, { ...place, newSecretName: "C" }],
     [() => client.secrets.delete({ ...place, secretName: "A B" }), "DELETE", secret, place],
+    ...dynamicCalls(client),
   ];
   for (const [call, method, url, body] of calls) {
     await call();
@@ -99,6 +119,7 @@ for (const name of ["", ".", ".."])
     const { client, seen } = await made(t, {});
     await client.login({ accessToken: "x" });
     await assert.rejects(client.secrets.delete({ ...place, secretName: name }), InfisicalError);
+    await assert.rejects(client.dynamicSecrets.leases.revoke({ projectSlug: "p", environmentSlug: "dev", leaseId: name }), InfisicalError);
     assert.equal(seen.length, 0);
   });
 
