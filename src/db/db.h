@@ -40,13 +40,7 @@ struct pn_db_config {
     const char *path; /* file; ":memory:" is refused: readers need the same database */
     const struct pn_migration *migrations;
     size_t migration_count;
-    size_t queue_max; /* writes waiting; 0 = 4096; over it: PN_BUSY */
-    /*
-     * Called by the writer over the rows of a batch, before their commit (the audit chain). Its
-     * failure undoes the batch. The commit may fail after it, so it keeps no state outside `tx`.
-     */
-    bool (*before_commit)(struct pn_db_conn *tx, void *context, struct pn_err *err);
-    void *before_commit_context;
+    size_t queue_max;               /* writes waiting; 0 = 4096; over it: PN_BUSY */
     const struct pn_watch *watched; /* ends with a row without a table; NULL: none */
     bool run_twice;      /* debug builds: each write first runs in a savepoint rolled back */
     int busy_timeout_ms; /* patience with other processes' locks; 0 = 5000 */
@@ -95,6 +89,17 @@ bool pn_db_write(struct pn_db *db, pn_write_fn *write, void *context, struct pn_
  */
 bool pn_db_write_later(struct pn_db *db, pn_write_fn *write, void *context,
                        void (*done)(void *context, const struct pn_err *err), struct pn_err *err)
+    PN_CHECKED;
+
+/*
+ * The same for small writes of one kind that come in numbers: those of a batch that have the same function are
+ * given to it at once, which saves each a savepoint and lets it look up once what all need. Should it
+ * fail for several, each is tried alone, so that only the guilty one fails.
+ */
+typedef bool pn_write_all_fn(struct pn_db_conn *tx, void *const *contexts, size_t count,
+                             struct pn_err *err);
+bool pn_db_write_together(struct pn_db *db, pn_write_all_fn *write, void *context,
+                          void (*done)(void *context, const struct pn_err *err), struct pn_err *err)
     PN_CHECKED;
 
 /*

@@ -20,7 +20,8 @@
 
 struct job {
     struct job *next;
-    pn_write_fn *write;
+    pn_write_fn *write;         /* or: */
+    pn_write_all_fn *write_all; /* with others that have the same */
     void *context;
     void (*done)(void *context, const struct pn_err *err);
     struct pn_err err;
@@ -33,14 +34,14 @@ struct pn_writer {
     struct pn_db *db;
     struct pn_db_conn *conn;
     struct pn_checkpoint *checkpoint;
-    bool (*before_commit)(struct pn_db_conn *tx, void *context, struct pn_err *err);
-    void *before_commit_context;
     size_t queue_max;
     bool runs_twice;
     pthread_t thread;
     int wal_pages, wal_wished;    /* after the last commit; when last wished for */
-    struct job *batch[BATCH_MAX]; /* the writer thread's */
-    struct pn_touched touched;    /* too */
+    struct job *batch[BATCH_MAX]; /* the writer thread's, as what follows */
+    struct job *rest[BATCH_MAX], *together[BATCH_MAX];
+    void *contexts[BATCH_MAX];
+    struct pn_touched touched;
 
     pthread_mutex_t lock; /* over what follows */
     pthread_cond_t changed;
@@ -68,14 +69,25 @@ static void roll_back(struct pn_writer *writer)
         (void)exec(writer, "ROLLBACK", &ignored);
 }
 
-/* One write */
+/* One write, or several together: `jobs` are one, or have the same write_all */
 
-static bool attempt(struct pn_writer *writer, const struct job *job, struct pn_err *err)
+static bool call_write(struct pn_writer *writer, struct job *const *jobs, size_t count,
+                       struct pn_err *err)
+{
+    if (jobs[0]->write != NULL)
+        return jobs[0]->write(writer->conn, jobs[0]->context, err);
+    for (size_t i = 0; i < count; i++)
+        writer->contexts[i] = jobs[i]->context;
+    return jobs[0]->write_all(writer->conn, writer->contexts, count, err);
+}
+
+static bool attempt(struct pn_writer *writer, struct job *const *jobs, size_t count,
+                    struct pn_err *err)
 {
     bool done;
 
     pn_touched_begin(&writer->touched);
-    done = job->write(writer->conn, job->context, err);
+    done = call_write(writer, jobs, count, err);
     pn_touched_end(&writer->touched);
     pn_assert(writer->conn->open_queries == 0); /* each pn_query has its end */
     if (done)
@@ -86,15 +98,15 @@ static bool attempt(struct pn_writer *writer, const struct job *job, struct pn_e
 }
 
 /* Runs the write in a savepoint that stays if it did its work, or never (a rehearsal). */
-static bool run_in_savepoint(struct pn_writer *writer, const struct job *job, bool may_stay,
-                             struct pn_err *err)
+static bool run_in_savepoint(struct pn_writer *writer, struct job *const *jobs, size_t count,
+                             bool may_stay, struct pn_err *err)
 {
     struct pn_err fault = { 0 };
     bool done;
 
     if (!exec(writer, "SAVEPOINT one", err))
         return false;
-    done = attempt(writer, job, err);
+    done = attempt(writer, jobs, count, err);
     if (!is_in_transaction(writer))
         return false; /* a full or broken disk: SQLite has undone all of it */
     if ((!(done && may_stay) && !exec(writer, "ROLLBACK TO one", &fault)) ||
@@ -107,19 +119,30 @@ static bool run_in_savepoint(struct pn_writer *writer, const struct job *job, bo
     return done;
 }
 
-static void run_job(struct pn_writer *writer, struct job *job)
+/* The first of them has the error of all. */
+static void run_once(struct pn_writer *writer, struct job **jobs, size_t count)
 {
-    struct pn_err rehearsed = { 0 };
+    struct pn_err rehearsed = { 0 }, *err = &jobs[0]->err;
 
     if (writer->runs_twice)
-        (void)run_in_savepoint(writer, job, false, &rehearsed);
+        (void)run_in_savepoint(writer, jobs, count, false, &rehearsed);
     if (is_in_transaction(writer))
-        (void)run_in_savepoint(writer, job, true, &job->err);
-    if (!is_in_transaction(writer) && job->err.code == PN_OK) {
-        job->err = rehearsed;
+        (void)run_in_savepoint(writer, jobs, count, true, err);
+    if (!is_in_transaction(writer) && err->code == PN_OK) {
+        *err = rehearsed;
         if (rehearsed.code == PN_OK)
-            pn_fail(&job->err, PN_IO, "The database gave the transaction up; check its disk");
+            pn_fail(err, PN_IO, "The database gave the transaction up; check its disk");
     }
+}
+
+static void run_together(struct pn_writer *writer, struct job **jobs, size_t count)
+{
+    run_once(writer, jobs, count);
+    if (count == 1 || jobs[0]->err.code == PN_OK)
+        return;
+    pn_err_clear(&jobs[0]->err);
+    for (size_t i = 0; i < count && is_in_transaction(writer); i++)
+        run_once(writer, &jobs[i], 1);
 }
 
 /* One batch */
@@ -142,27 +165,39 @@ static bool has_success(struct job **jobs, size_t count)
     return false;
 }
 
-static bool commit(struct pn_writer *writer, struct pn_err *err)
+/* Takes those with the same function out of `jobs`, into writer->together. */
+static size_t take_alike(struct pn_writer *writer, struct job **jobs, size_t *count)
 {
-    if (writer->before_commit != NULL) {
-        bool done = writer->before_commit(writer->conn, writer->before_commit_context, err);
+    pn_write_all_fn *write_all = jobs[0]->write_all;
+    size_t taken = 0, left = 0;
 
-        pn_assert(writer->conn->open_queries == 0);
-        if (!done)
-            return pn_within(err, "before the commit");
+    for (size_t i = 0; i < *count; i++) {
+        if (jobs[i]->write_all == write_all)
+            writer->together[taken++] = jobs[i];
+        else
+            jobs[left++] = jobs[i];
     }
-    return exec(writer, "COMMIT", err);
+    *count = left;
+    return taken;
 }
 
-/* False when the transaction died on the way, and with it all that was done in it. */
-static bool run_jobs(struct pn_writer *writer, struct job **jobs, size_t count)
+/* In the order they came, but for those that are written together: they come last. */
+static void run_all(struct pn_writer *writer, struct job **jobs, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        run_job(writer, jobs[i]);
-        if (!is_in_transaction(writer))
-            return false;
+    struct job **rest = writer->rest;
+    size_t rest_count = 0;
+
+    for (size_t i = 0; i < count && is_in_transaction(writer); i++) {
+        if (jobs[i]->write != NULL)
+            run_once(writer, &jobs[i], 1);
+        else
+            rest[rest_count++] = jobs[i];
     }
-    return true;
+    while (rest_count > 0 && is_in_transaction(writer)) {
+        size_t alike = take_alike(writer, rest, &rest_count);
+
+        run_together(writer, writer->together, alike);
+    }
 }
 
 static void run_batch(struct pn_writer *writer, struct job **jobs, size_t count)
@@ -173,7 +208,8 @@ static void run_batch(struct pn_writer *writer, struct job **jobs, size_t count)
         fail_all(jobs, count, &err);
         return;
     }
-    if (!run_jobs(writer, jobs, count)) {
+    run_all(writer, jobs, count);
+    if (!is_in_transaction(writer)) { /* it died on the way, and with it all that was done in it */
         if (count == 1)
             return;
         for (size_t i = 0; i < count; i++) { /* alone, so that only the guilty one fails */
@@ -182,7 +218,7 @@ static void run_batch(struct pn_writer *writer, struct job **jobs, size_t count)
         }
         return;
     }
-    if (!has_success(jobs, count) || !commit(writer, &err)) {
+    if (!has_success(jobs, count) || !exec(writer, "COMMIT", &err)) {
         roll_back(writer);
         fail_all(jobs, count, &err);
     }
@@ -348,20 +384,33 @@ bool pn_db_write(struct pn_db *db, pn_write_fn *write, void *context, struct pn_
     return is_queued && job.err.code == PN_OK;
 }
 
-bool pn_db_write_later(struct pn_db *db, pn_write_fn *write, void *context,
-                       void (*done)(void *context, const struct pn_err *err), struct pn_err *err)
+static bool enqueue_later(struct pn_writer *writer, const struct job *with, struct pn_err *err)
 {
-    struct pn_writer *writer = db->writer;
     struct job *job = pn_heap_new(sizeof(*job));
     bool is_queued;
 
-    *job = (struct job){ .write = write, .context = context, .done = done, .is_later = true };
+    *job = *with;
+    job->is_later = true;
     pthread_mutex_lock(&writer->lock);
     is_queued = enqueue(writer, job, err);
     pthread_mutex_unlock(&writer->lock);
     if (!is_queued)
         pn_heap_free(job);
     return is_queued;
+}
+
+bool pn_db_write_later(struct pn_db *db, pn_write_fn *write, void *context,
+                       void (*done)(void *context, const struct pn_err *err), struct pn_err *err)
+{
+    return enqueue_later(db->writer,
+                         &(struct job){ .write = write, .context = context, .done = done }, err);
+}
+
+bool pn_db_write_together(struct pn_db *db, pn_write_all_fn *write, void *context,
+                          void (*done)(void *context, const struct pn_err *err), struct pn_err *err)
+{
+    return enqueue_later(
+        db->writer, &(struct job){ .write_all = write, .context = context, .done = done }, err);
 }
 
 struct pn_db_stats pn_db_stats(struct pn_db *db)
@@ -389,8 +438,6 @@ bool pn_writer_new(const struct pn_db_config *config, struct pn_db *db, struct p
     writer->db = db;
     writer->conn = conn;
     writer->checkpoint = checkpoint;
-    writer->before_commit = config->before_commit;
-    writer->before_commit_context = config->before_commit_context;
     writer->queue_max = config->queue_max > 0 ? config->queue_max : QUEUE_MAX_DEFAULT;
     writer->runs_twice = config->run_twice;
     writer->last = &writer->first;

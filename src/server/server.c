@@ -187,7 +187,6 @@ static bool open_state(struct pn_server *server, struct pn_err *err)
         .path = pn_arena_printf(server->arena, "%s/postern.db", settings->data).ptr,
         .migrations = pn_core_migrations,
         .migration_count = pn_core_migration_count,
-        .before_commit = pn_audit_seal,
         .watched = pn_core_watched,
     };
     uint8_t salt[PN_CACHE_SALT_BYTES];

@@ -4,13 +4,10 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "core/rows.h"
 #include "core/audit/prune.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
 
-#define SEAL_AT_ONCE 1024
-#define SEAL_BYTES ((size_t)32 << 20) /* and no more rows than this holds */
 #define MAX_ROW_BYTES ((size_t)1 << 20)
 
 /* One row as the chain sees it. Everything but `hash` goes into the hash. */
@@ -118,7 +115,6 @@ static struct row make_row(const struct pn_call *call, const struct pn_audit_eve
     };
 }
 
-/* Without a sequence it is sealed before the commit. */
 static bool insert_row(struct pn_db_conn *tx, const struct row *row, struct pn_err *err)
 {
     struct pn_query *q = pn_query(
@@ -130,10 +126,7 @@ static bool insert_row(struct pn_db_conn *tx, const struct row *row, struct pn_e
 
     pn_bind_uuid(q, "$id", row->id);
     pn_bind_str(q, "$node", row->node);
-    if (row->sequence > 0)
-        pn_bind_int(q, "$sequence", row->sequence);
-    else
-        pn_bind_null(q, "$sequence");
+    pn_bind_int(q, "$sequence", row->sequence);
     pn_bind_bytes(q, "$previous", row->previous_hash);
     pn_bind_bytes(q, "$hash", row->hash);
     pn_bind_uuid(q, "$org", row->org_id);
@@ -151,124 +144,48 @@ static bool insert_row(struct pn_db_conn *tx, const struct row *row, struct pn_e
            pn_within(err, "writing the audit row of %.*s", PN_ARG(row->event_type));
 }
 
-bool pn_audit_write(struct pn_db_conn *tx, const struct pn_call *call,
-                    const struct pn_audit_event *event, struct pn_err *err)
+bool pn_audit_chain_end(struct pn_db_conn *tx, struct pn_audit_chain *out, struct pn_err *err)
 {
-    const struct row row = make_row(call, event);
+    struct pn_query *q = pn_query(tx, "SELECT sequence, hash FROM audit_log WHERE node = $node"
+                                      " ORDER BY sequence DESC LIMIT 1");
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(1024);
 
-    return insert_row(tx, &row, err);
-}
-
-/* The end of the chain: sequence 0 and no hash when it is empty. */
-static bool last_of_chain(struct pn_db_conn *tx, struct pn_arena *arena, int64_t *sequence,
-                          struct pn_str *hash, struct pn_err *err)
-{
-    struct pn_query *q = pn_query(
-        tx, "SELECT sequence, hash FROM audit_log WHERE node = $node AND sequence IS NOT NULL"
-            " ORDER BY sequence DESC LIMIT 1");
-
-    *sequence = 0;
-    *hash = PN_NONE;
+    *out = (struct pn_audit_chain){ .tx = tx };
     pn_bind_str(q, "$node", PN_LIT(PN_AUDIT_NODE));
     if (pn_query_next(q)) {
-        *sequence = pn_column_int(q, 0);
-        *hash = pn_column_bytes(q, 1, arena);
+        struct pn_str hash = pn_column_bytes(q, 1, arena);
+
+        out->sequence = pn_column_int(q, 0);
+        if (hash.len == sizeof(out->hash))
+            memcpy(out->hash, hash.ptr, sizeof(out->hash));
     }
     return pn_query_end(q, err);
 }
 
-bool pn_audit_write_sealed(struct pn_db_conn *tx, const struct pn_call *call,
-                           const struct pn_audit_event *event, struct pn_err *err)
+bool pn_audit_chain_add(struct pn_audit_chain *chain, const struct pn_call *call,
+                        const struct pn_audit_event *event, struct pn_err *err)
 {
-    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(4096);
     struct row row = make_row(call, event);
     uint8_t hash[PN_SHA256_BYTES];
 
-    if (!last_of_chain(tx, arena, &row.sequence, &row.previous_hash, err))
-        return false;
-    row.sequence++;
+    row.sequence = chain->sequence + 1;
+    if (chain->sequence > 0)
+        row.previous_hash = pn_str_of(chain->hash, sizeof(chain->hash));
     hash_row(&row, hash);
     row.hash = pn_str_of(hash, sizeof(hash));
-    return insert_row(tx, &row, err);
-}
-
-static bool seal_row(struct pn_db_conn *tx, const struct row *row,
-                     const uint8_t hash[PN_SHA256_BYTES], struct pn_err *err)
-{
-    struct pn_query *q =
-        pn_query(tx, "UPDATE audit_log SET sequence = $sequence, previous_hash = $previous,"
-                     " hash = $hash WHERE id = $id");
-
-    pn_bind_int(q, "$sequence", row->sequence);
-    pn_bind_bytes(q, "$previous", row->previous_hash);
-    pn_bind_bytes(q, "$hash", pn_str_of(hash, PN_SHA256_BYTES));
-    pn_bind_uuid(q, "$id", row->id);
-    return pn_query_run(q, NULL, err);
-}
-
-static bool is_enough(const struct pn_rows *rows)
-{
-    return rows->list.count == SEAL_AT_ONCE || pn_arena_used(rows->arena) >= SEAL_BYTES;
-}
-
-/* As many as may be held at once. The order is found anew each time, so many at once are cheaper. */
-static bool read_unsealed(struct pn_db_conn *tx, struct pn_rows *rows, struct pn_err *err)
-{
-    struct pn_query *q =
-        pn_query(tx, "SELECT " ROW_COLUMNS " FROM audit_log WHERE node = $node AND sequence IS NULL"
-                     " ORDER BY created_ms, id LIMIT $limit");
-
-    pn_bind_str(q, "$node", PN_LIT(PN_AUDIT_NODE));
-    pn_bind_int(q, "$limit", SEAL_AT_ONCE);
-    while (!is_enough(rows) && pn_query_next(q)) {
-        const struct row row = read_row(q, rows->arena);
-
-        *(struct row *)pn_rows_add(rows) = row;
-    }
-    return pn_query_end(q, err);
-}
-
-static bool seal_some(struct pn_db_conn *tx, struct pn_arena *arena, bool *is_done,
-                      struct pn_err *err)
-{
-    struct pn_rows found = pn_rows_of(arena, sizeof(struct row));
-    struct pn_str previous;
-    struct row *rows;
-    int64_t sequence;
-
-    if (!read_unsealed(tx, &found, err))
+    if (!insert_row(chain->tx, &row, err))
         return false;
-    *is_done = !is_enough(&found);
-    if (found.list.count == 0)
-        return true;
-    if (!last_of_chain(tx, arena, &sequence, &previous, err))
-        return false;
-    rows = found.list.items;
-    for (size_t i = 0; i < found.list.count; i++) {
-        uint8_t *hash = pn_new(arena, uint8_t, PN_SHA256_BYTES);
-
-        rows[i].sequence = ++sequence;
-        rows[i].previous_hash = previous;
-        hash_row(&rows[i], hash);
-        if (!seal_row(tx, &rows[i], hash, err))
-            return false;
-        previous = pn_str_of(hash, PN_SHA256_BYTES);
-    }
+    chain->sequence = row.sequence;
+    memcpy(chain->hash, hash, sizeof(chain->hash));
     return true;
 }
 
-bool pn_audit_seal(struct pn_db_conn *tx, void *context, struct pn_err *err)
+bool pn_audit_write(struct pn_db_conn *tx, const struct pn_call *call,
+                    const struct pn_audit_event *event, struct pn_err *err)
 {
-    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(SEAL_BYTES + 4 * MAX_ROW_BYTES);
-    bool is_done = false;
+    struct pn_audit_chain chain;
 
-    (void)context;
-    while (!is_done) {
-        if (!seal_some(tx, arena, &is_done, err))
-            return pn_within(err, "sealing the audit chain");
-        pn_arena_reset(arena);
-    }
-    return true;
+    return pn_audit_chain_end(tx, &chain, err) && pn_audit_chain_add(&chain, call, event, err);
 }
 
 /* Does `row` follow (sequence, previous)? Moves both on to it. */

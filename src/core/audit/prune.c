@@ -27,8 +27,8 @@ static bool find_due(struct pn_call *call, struct batch *b, bool *is_due, struct
         pn_query(call->conn,
                  "SELECT p.id, p.org_id, p.audit_retention_days FROM projects p"
                  " WHERE p.audit_retention_days IS NOT NULL AND EXISTS (SELECT 1 FROM audit_log a"
-                 " WHERE a.project_id = p.id AND a.sequence IS NOT NULL"
-                 " AND a.created_ms < $now - p.audit_retention_days * $day) LIMIT 1");
+                 " WHERE a.project_id = p.id AND a.created_ms < $now - p.audit_retention_days * "
+                 "$day) LIMIT 1");
 
     pn_bind_int(q, "$now", call->now_ms);
     pn_bind_int(q, "$day", DAY_MS);
@@ -86,8 +86,8 @@ static bool empty_rows(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct batch *b = context;
     struct pn_query *q =
-        pn_query(tx, "SELECT hash, sequence FROM audit_log WHERE project_id = $project AND sequence"
-                     " IS NOT NULL AND created_ms < $before ORDER BY sequence LIMIT $most");
+        pn_query(tx, "SELECT hash, sequence FROM audit_log WHERE project_id = $project"
+                     " AND created_ms < $before ORDER BY sequence LIMIT $most");
 
     pn_bind_uuid(q, "$project", b->project_id);
     pn_bind_int(q, "$before", b->before_ms);

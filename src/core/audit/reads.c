@@ -49,11 +49,25 @@ static struct read_event *keep(const struct pn_call *call, const struct pn_audit
     return kept;
 }
 
-static bool write_event(struct pn_db_conn *tx, void *context, struct pn_err *err)
+static bool write_events(struct pn_db_conn *tx, void *const *events, size_t count,
+                         struct pn_err *err)
 {
-    const struct read_event *kept = context;
+    struct pn_audit_chain chain;
 
-    return pn_audit_write_sealed(tx, &kept->call, &kept->event, err);
+    if (!pn_audit_chain_end(tx, &chain, err))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct read_event *kept = events[i];
+
+        if (!pn_audit_chain_add(&chain, &kept->call, &kept->event, err))
+            return false;
+    }
+    return true;
+}
+
+static bool write_event(struct pn_db_conn *tx, void *event, struct pn_err *err)
+{
+    return write_events(tx, &event, 1, err);
 }
 
 static void written(void *context, const struct pn_err *err)
@@ -86,7 +100,7 @@ bool pn_audit_read(struct pn_call *call, const struct pn_audit_event *event, str
         pn_heap_free(kept);
         return done;
     }
-    if (pn_db_write_later(call->db, write_event, kept, written, err))
+    if (pn_db_write_together(call->db, write_events, kept, written, err))
         return true;
     pn_heap_free(kept);
     return false;

@@ -73,7 +73,6 @@ static inline void home_start(struct home *h)
     struct pn_err err = { 0 };
     struct pn_db_config config = { .migrations = pn_core_migrations,
                                    .migration_count = pn_core_migration_count,
-                                   .before_commit = pn_audit_seal,
                                    .watched = pn_core_watched,
                                    .run_twice = true };
 

@@ -314,84 +314,75 @@ PN_TEST(debug_builds_run_each_write_twice_and_keep_one)
     stop();
 }
 
-/* The hook, as the audit chain uses it: it seals the batch's rows, and sees each of them. */
-struct seal {
-    int runs, seen;
-    bool fails;
+/* ---- together ---- */
+
+struct together {
+    int calls;
+    size_t most;
 };
+static struct together seen;
 
-static bool seal_batch(struct pn_db_conn *tx, void *seal_, struct pn_err *err)
+/* Outcomes as add_outcome does them, all at once. */
+static bool add_together(struct pn_db_conn *tx, void *const *outcomes_, size_t count,
+                         struct pn_err *err)
 {
-    struct seal *seal = seal_;
-    int64_t changed = 0;
+    seen.calls++;
+    seen.most = count > seen.most ? count : seen.most;
+    for (size_t i = 0; i < count; i++) {
+        struct outcome *o = outcomes_[i];
 
-    seal->runs++;
-    seal->seen = (int)count_things(tx);
-    if (seal->fails)
-        return pn_fail(err, PN_INTERNAL, "the chain is broken");
-    return pn_query_run(pn_query(tx, "UPDATE things SET name = 'sealed' WHERE name = 'x'"),
-                        &changed, err);
+        if (!add_thing(tx, &o->number, err))
+            return false;
+    }
+    return true;
 }
 
-PN_TEST(before_commit_runs_over_the_batch_inside_it)
+static void write_together(struct outcome *all, size_t count, struct gate *done)
 {
-    static struct outcome all[20];
-    struct gate hold = GATE, done = GATE;
-    struct seal seal = { 0 };
+    struct gate hold = GATE;
     struct pn_err err = { 0 };
-    int64_t number = 0;
 
-    f = fixture_path();
-    f.config.before_commit = seal_batch;
-    f.config.before_commit_context = &seal;
-    f.config.run_twice = true;
-    fixture_start(&f);
+    seen = (struct together){ 0 };
     hold_writer(&hold);
     atomic_store(&outcomes, 0);
-    atomic_store(&outcomes_wanted, (int)PN_COUNT(all));
-    for (size_t i = 0; i < PN_COUNT(all); i++) {
-        all[i] = (struct outcome){ .number = (int64_t)i, .all_done = &done };
-        CHECK_OK(pn_db_write_later(f.db, add_outcome, &all[i], note_outcome, &err), err);
+    atomic_store(&outcomes_wanted, (int)count);
+    for (size_t i = 0; i < count; i++) {
+        all[i].all_done = done;
+        CHECK_OK(pn_db_write_together(f.db, add_together, &all[i], note_outcome, &err), err);
     }
     gate_set(&hold, &hold.is_open);
-    gate_await(&done, &done.is_open);
-    CHECK_EQ(seal.runs, 2);
-    CHECK_EQ(seal.seen, 20);
-    CHECK_EQ(ask(f.conn, "SELECT count(*) FROM things WHERE name = 'sealed'"), 20);
-    CHECK(!pn_db_write(f.db, add_thing, &number, &err)); /* nothing succeeded: nothing to seal */
-    pn_err_clear(&err);
-    CHECK_EQ(seal.runs, 2);
+    gate_await(done, &done->is_open);
+}
+
+PN_TEST(writes_of_one_kind_are_written_together)
+{
+    static struct outcome all[20];
+    struct gate done = GATE;
+
+    start(false);
+    for (size_t i = 0; i < PN_COUNT(all); i++)
+        all[i] = (struct outcome){ .number = (int64_t)i };
+    write_together(all, PN_COUNT(all), &done);
+    CHECK_EQ(seen.calls, 1);
+    CHECK_EQ(seen.most, 20);
+    for (size_t i = 0; i < PN_COUNT(all); i++)
+        CHECK_EQ(all[i].code, PN_OK);
+    CHECK_EQ(count_things(f.conn), 20);
     stop();
 }
 
-PN_TEST(a_failing_before_commit_fails_the_whole_batch)
+PN_TEST(of_those_written_together_only_the_guilty_one_fails)
 {
     static struct outcome all[20];
-    struct gate hold = GATE, done = GATE;
-    struct seal seal = { 0 };
-    struct pn_err err = { 0 };
-    int64_t number = 500;
+    struct gate done = GATE;
 
-    f = fixture_path();
-    f.config.before_commit = seal_batch;
-    f.config.before_commit_context = &seal;
-    fixture_start(&f);
-    hold_writer(&hold);
-    seal.fails = true;
-    atomic_store(&outcomes, 0);
-    atomic_store(&outcomes_wanted, (int)PN_COUNT(all));
-    for (size_t i = 0; i < PN_COUNT(all); i++) {
-        all[i] = (struct outcome){ .number = (int64_t)i, .all_done = &done };
-        CHECK_OK(pn_db_write_later(f.db, add_outcome, &all[i], note_outcome, &err), err);
-    }
-    gate_set(&hold, &hold.is_open);
-    gate_await(&done, &done.is_open);
+    start(true);
     for (size_t i = 0; i < PN_COUNT(all); i++)
-        CHECK_EQ(all[i].code, PN_INTERNAL);
-    CHECK_EQ(count_things(f.conn), 0);
-    CHECK_FAILS(pn_db_write(f.db, add_thing, &number, &err), err, INTERNAL);
-    seal.fails = false;
-    CHECK_OK(pn_db_write(f.db, add_thing, &number, &err), err); /* the writer lives on */
+        all[i] = (struct outcome){ .number = i == 7 ? 3 : (int64_t)i }; /* 3 is there already */
+    write_together(all, PN_COUNT(all), &done);
+    for (size_t i = 0; i < PN_COUNT(all); i++)
+        CHECK_EQ(all[i].code == PN_OK, i != 7);
+    CHECK_EQ(count_things(f.conn), 19);
     stop();
 }
 
@@ -506,8 +497,8 @@ int main(void)
         T(a_full_queue_says_so_at_once),
         T(closing_finishes_what_is_queued),
         T(debug_builds_run_each_write_twice_and_keep_one),
-        T(before_commit_runs_over_the_batch_inside_it),
-        T(a_failing_before_commit_fails_the_whole_batch),
+        T(writes_of_one_kind_are_written_together),
+        T(of_those_written_together_only_the_guilty_one_fails),
         T(threads_write_and_read_at_once),
         T(the_wal_stays_bounded_under_load),
     };
