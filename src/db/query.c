@@ -36,6 +36,7 @@ static void fail_sqlite(struct pn_query *q, int result)
 static void query_free(struct pn_query *q)
 {
     sqlite3_finalize(q->stmt);
+    pn_heap_free(q->names);
     pn_heap_free(q->failed);
     pn_heap_free(q);
 }
@@ -92,6 +93,31 @@ static struct pn_query *prepare_nowhere(struct pn_db_conn *conn, const char *sql
     return q;
 }
 
+static const char *name_of(struct pn_query *q, int parameter)
+{
+    const char *name = sqlite3_bind_parameter_name(q->stmt, parameter + 1);
+
+    return name != NULL ? name : "?";
+}
+
+/* SQLite would look for each name from the beginning; its own copies go when it prepares anew. */
+static void note_names(struct pn_query *q)
+{
+    size_t bytes = 0, len;
+    char *text;
+
+    q->parameters = sqlite3_bind_parameter_count(q->stmt);
+    for (int i = 0; i < q->parameters; i++)
+        bytes += sizeof(*q->names) + strlen(name_of(q, i)) + 1;
+    q->names = pn_heap_new(bytes + 1);
+    text = (char *)(q->names + q->parameters);
+    for (int i = 0; i < q->parameters; i++) {
+        len = strlen(name_of(q, i)) + 1;
+        q->names[i] = memcpy(text, name_of(q, i), len);
+        text += len;
+    }
+}
+
 static struct pn_query *prepare(struct pn_db_conn *conn, const char *sql)
 {
     struct pn_query *q = pn_heap_new(sizeof(*q));
@@ -107,8 +133,10 @@ static struct pn_query *prepare(struct pn_db_conn *conn, const char *sql)
         QUERY_FAIL(q, PN_INTERNAL, "a query is one statement");
     else if (sqlite3_bind_parameter_count(q->stmt) > PARAMETERS_MAX)
         QUERY_FAIL(q, PN_INTERNAL, "more than %d parameters", PARAMETERS_MAX);
-    else
+    else {
+        note_names(q);
         keep(conn, q);
+    }
     return q;
 }
 
@@ -122,11 +150,26 @@ struct pn_query *pn_query(struct pn_db_conn *conn, const char *sql)
     q->is_open = true;
     q->is_started = q->is_done = false;
     q->bound = 0;
+    q->next = 0;
     conn->open_queries++;
     return q;
 }
 
 /* Parameters */
+
+/* Most are bound in the order in which they stand. 0: there is none. */
+static int number_of(struct pn_query *q, const char *name)
+{
+    for (int i = 0; i < q->parameters; i++) {
+        int at = (q->next + i) % q->parameters;
+
+        if (strcmp(q->names[at], name) == 0) {
+            q->next = at + 1;
+            return at + 1;
+        }
+    }
+    return 0;
+}
 
 /* The parameter's number, from 1; 0 once the query has failed. */
 static int parameter(struct pn_query *q, const char *name)
@@ -135,7 +178,7 @@ static int parameter(struct pn_query *q, const char *name)
 
     if (q->failed != NULL)
         return 0;
-    number = sqlite3_bind_parameter_index(q->stmt, name);
+    number = number_of(q, name);
     if (number == 0)
         QUERY_FAIL(q, PN_INTERNAL, "no parameter %s", name);
     else if (q->is_started)
@@ -201,13 +244,9 @@ void pn_bind_str(struct pn_query *q, const char *name, struct pn_str text)
 
 static void check_all_bound(struct pn_query *q)
 {
-    int count = sqlite3_bind_parameter_count(q->stmt);
-
-    for (int i = 0; i < count; i++) {
-        const char *name = sqlite3_bind_parameter_name(q->stmt, i + 1);
-
+    for (int i = 0; i < q->parameters; i++) {
         if ((q->bound >> i & 1) == 0)
-            QUERY_FAIL(q, PN_INTERNAL, "parameter %s is not bound", name != NULL ? name : "?");
+            QUERY_FAIL(q, PN_INTERNAL, "parameter %s is not bound", q->names[i]);
     }
 }
 

@@ -30,6 +30,8 @@ struct pn_query {
     sqlite3_stmt *stmt;    /* NULL when it could not be prepared */
     struct pn_err *failed; /* the first failure, raised by the end; NULL so far */
     uint64_t bound;        /* bit i: parameter i + 1 has its value */
+    const char **names;    /* of its parameters, in one piece; NULL: not prepared */
+    int parameters, next;  /* how many; where the next name to be bound is looked for first */
     uint64_t used_at;
     bool is_open, is_cached, is_started, is_done;
 };
