@@ -17,8 +17,8 @@
  * Threads: any.
  */
 struct pn_cache;
-#define PN_CACHE_ENTRIES 32768
-#define PN_CACHE_BYTES ((size_t)32 << 20)
+#define PN_CACHE_ENTRIES 262144
+#define PN_CACHE_BYTES ((size_t)96 << 20)
 #define PN_CACHE_MAX_ENTRY ((size_t)16 << 10) /* key and bytes; what is larger is not kept */
 #define PN_CACHE_SALT_BYTES 16
 

@@ -91,6 +91,14 @@ bool pn_db_was_asked(struct pn_db_conn *nowhere)
     return was_asked;
 }
 
+bool pn_db_may_wait(struct pn_db_conn *conn, struct pn_err *err)
+{
+    if (conn == NULL || conn->handle != NULL)
+        return true;
+    conn->was_asked = true;
+    return pn_fail(err, PN_INTERNAL, "nobody waits here");
+}
+
 bool pn_db_connect(struct pn_db *db, struct pn_db_conn **out, struct pn_err *err)
 {
     if (!pn_conn_open(db, PN_CONN_READER, out, err))

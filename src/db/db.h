@@ -68,6 +68,8 @@ void pn_db_disconnect(struct pn_db_conn *conn);
 struct pn_db_conn *pn_db_nowhere(struct pn_db *db);
 /* Whether it was asked since the last call. */
 bool pn_db_was_asked(struct pn_db_conn *nowhere);
+/* Before a pn_db_write: false for who may not wait for its commit either, and counts as asking. */
+bool pn_db_may_wait(struct pn_db_conn *conn, struct pn_err *err) PN_CHECKED;
 
 typedef bool pn_write_fn(struct pn_db_conn *tx, void *context, struct pn_err *err);
 

@@ -17,6 +17,7 @@
 
 struct pn_dispatcher {
     struct pn_dispatch_parts parts;
+    struct pn_db_conn *nowhere;           /* what the loop itself may ask */
     struct pn_arena *arenas[KEPT_ARENAS]; /* of finished requests, for the next ones */
     size_t arena_count;
     struct request *requests; /* in progress */
@@ -63,6 +64,7 @@ struct pn_dispatcher *pn_dispatcher_new(const struct pn_dispatch_parts *parts)
     struct pn_dispatcher *d = pn_heap_new(sizeof(*d));
 
     d->parts = *parts;
+    d->nowhere = pn_db_nowhere(parts->db);
     return d;
 }
 
@@ -293,6 +295,19 @@ static void on_left(void *request, struct pn_stream *stream, unsigned events)
     pn_stream_want(stream, 0);
 }
 
+/* The call where it is, from memory alone. False: nothing has been done. */
+static bool run_from_memory(struct request *r)
+{
+    struct pn_db_conn *nowhere = r->dispatcher->nowhere;
+
+    pn_dispatch_run(&r->dispatcher->parts, nowhere, r->arena, &r->match, &r->facts, &r->answer);
+    if (!pn_db_was_asked(nowhere))
+        return true;
+    pn_buf_drop(&r->answer.body);
+    r->answer = (struct pn_answer){ .status = 0 };
+    return false;
+}
+
 /* Everything of the request is here. */
 static void start_call(struct request *r)
 {
@@ -304,6 +319,10 @@ static void start_call(struct request *r)
     if (r->match.route->lane == PN_LANE_INLINE) {
         pn_dispatch_run(parts, NULL, r->arena, &r->match, &r->facts, &r->answer);
         answer(r);
+        return;
+    }
+    if (r->match.route->lane == PN_LANE_MEMORY && run_from_memory(r)) {
+        back_on_loop(&r->done);
         return;
     }
     r->job.run = run_on_worker;
@@ -341,6 +360,7 @@ void pn_dispatcher_free(struct pn_dispatcher *d)
         abandon(d->requests);
     for (size_t i = 0; i < d->arena_count; i++)
         pn_arena_free(d->arenas[i]);
+    pn_db_disconnect(d->nowhere);
     pn_heap_free(d);
 }
 

@@ -30,7 +30,12 @@ enum pn_rate {
     PN_RATE_ENROL,
     PN_RATE_ACCESS
 };
-enum pn_lane_kind { PN_LANE_FAST, PN_LANE_SLOW, PN_LANE_INLINE };
+enum pn_lane_kind {
+    PN_LANE_FAST,
+    PN_LANE_SLOW,
+    PN_LANE_INLINE,
+    PN_LANE_MEMORY, /* tried on the loop first; what needs rows or has to wait is done again on FAST */
+};
 
 /* Returns false with err, or fills `out` (zeroed, of the route's out shape) from call->arena. */
 typedef bool pn_handler(struct pn_call *call, const void *in, void *out, struct pn_err *err);

@@ -55,9 +55,10 @@ static const char *const rate_names[] = {
     [PN_RATE_NONE] = "-",      [PN_RATE_READ] = "read",   [PN_RATE_WRITE] = "write",
     [PN_RATE_LOGIN] = "login", [PN_RATE_ENROL] = "enrol", [PN_RATE_ACCESS] = "access",
 };
-static const char *const lane_names[] = {
-    [PN_LANE_FAST] = "fast", [PN_LANE_SLOW] = "slow", [PN_LANE_INLINE] = "inline"
-};
+static const char *const lane_names[] = { [PN_LANE_FAST] = "fast",
+                                          [PN_LANE_SLOW] = "slow",
+                                          [PN_LANE_INLINE] = "inline",
+                                          [PN_LANE_MEMORY] = "memory" };
 
 static int by_path(const void *a_, const void *b_)
 {

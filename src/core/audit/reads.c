@@ -96,7 +96,7 @@ bool pn_audit_read(struct pn_call *call, const struct pn_audit_event *event, str
     bool done;
 
     if (has_to_wait(call)) {
-        done = pn_db_write(call->db, write_event, kept, err);
+        done = pn_db_may_wait(call->conn, err) && pn_db_write(call->db, write_event, kept, err);
         pn_heap_free(kept);
         return done;
     }

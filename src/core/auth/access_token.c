@@ -323,7 +323,7 @@ bool pn_access_token_use(struct pn_call *call, struct pn_uuid token, int64_t lim
 {
     struct use use = { .token = token, .limit = limit, .now_ms = call->now_ms };
 
-    return pn_db_write(call->db, count_use, &use, err);
+    return pn_db_may_wait(call->conn, err) && pn_db_write(call->db, count_use, &use, err);
 }
 
 /* ---- renewing and revoking ---- */

@@ -103,7 +103,7 @@ static bool find_place(struct work *w, struct pn_db_conn *tx, const struct pn_se
         return true;
     return pn_place_find(w->call, tx, w->batch->project_id, w->batch->environment, path, &w->place,
                          err) &&
-           pn_place_touch(tx, w->place.folder_id, w->call->now_ms, err);
+           pn_place_touch(tx, &w->place, w->call->now_ms, err);
 }
 
 /* Takes what has been done to one secret into the answer. */

@@ -159,8 +159,8 @@ static bool write_move(struct pn_db_conn *tx, void *context, struct pn_err *err)
         if (!move_one(m, tx, m->move->ids.items[i], err))
             return false;
     }
-    if (!pn_place_touch(tx, m->from.folder_id, m->call->now_ms, err) ||
-        !pn_place_touch(tx, m->to.folder_id, m->call->now_ms, err))
+    if (!pn_place_touch(tx, &m->from, m->call->now_ms, err) ||
+        !pn_place_touch(tx, &m->to, m->call->now_ms, err))
         return false;
     if (m->taken.ptr != NULL)
         return pn_fail(err, PN_BAD_REQUEST, "Secret already exists: %.*s",

@@ -119,13 +119,14 @@ bool pn_place_below(struct pn_call *call, const struct pn_place *place, struct p
     return pn_query_end(q, err);
 }
 
-bool pn_place_touch(struct pn_db_conn *tx, struct pn_uuid folder_id, int64_t now_ms,
+bool pn_place_touch(struct pn_db_conn *tx, const struct pn_place *place, int64_t now_ms,
                     struct pn_err *err)
 {
     struct pn_query *q =
         pn_query(tx, "UPDATE folders SET secrets_changed_ms = $now WHERE id = $id");
 
-    pn_bind_uuid(q, "$id", folder_id);
+    pn_db_touch(tx, place->project_id);
+    pn_bind_uuid(q, "$id", place->folder_id);
     pn_bind_int(q, "$now", now_ms);
     return pn_query_run(q, NULL, err);
 }

@@ -34,8 +34,8 @@ bool pn_place_of_folder(struct pn_call *call, struct pn_db_conn *conn, struct pn
 #define PN_PLACE_MAX_DEPTH 20
 bool pn_place_below(struct pn_call *call, const struct pn_place *place, struct pn_list *out,
                     struct pn_err *err) PN_CHECKED;
-/* In a write that changes secrets of the folder: when they changed last. */
-bool pn_place_touch(struct pn_db_conn *tx, struct pn_uuid folder_id, int64_t now_ms,
+/* In a write that changes secrets of the folder, and watched rows of no other project: when they changed last. */
+bool pn_place_touch(struct pn_db_conn *tx, const struct pn_place *place, int64_t now_ms,
                     struct pn_err *err) PN_CHECKED;
 /* The root of a new environment, in the write that makes it. */
 bool pn_place_create_root(struct pn_db_conn *tx, struct pn_uuid environment_id, int64_t now_ms,

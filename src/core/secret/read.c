@@ -8,8 +8,10 @@
 #include "core/secret/import.h"
 #include "core/secret/record.h"
 #include "core/secret/reference.h"
+#include "core/secret/remembered.h"
 #include "core/secret/row.h"
 #include "core/secret/version.h"
+#include "db/cache.h"
 
 /* ---- what the actor is shown ---- */
 
@@ -280,21 +282,38 @@ static bool find_imported(struct pn_call *call, const struct pn_place *place, st
     return true;
 }
 
+static bool find_by_rows(struct pn_call *call, const struct pn_secrets_query *query,
+                         const struct pn_secrets_address *at, struct pn_secret_item *out,
+                         struct pn_err *err)
+{
+    uint64_t version = PN_CACHE_NEVER;
+    struct pn_place place;
+
+    if (call->cache != NULL)
+        version = pn_cache_begin(call->cache, call->conn, at->project_id);
+    if (!pn_place_find(call, call->conn, at->project_id, at->environment, at->path, &place, err) ||
+        !pn_secrets_find(call, call->conn, &place, at->name, query->whose, out, err))
+        return false;
+    if (!pn_uuid_is_zero(out->id)) {
+        pn_secrets_remember(call, at, version, out);
+        return true;
+    }
+    return (!query->has_imports || find_imported(call, &place, at->name, out, err)) &&
+           (!pn_uuid_is_zero(out->id) || refuse_missing(at->name, err));
+}
+
 static bool find_one(struct pn_call *call, const struct pn_secrets_query *query, struct pn_str name,
                      struct pn_secret_item *out, struct pn_err *err)
 {
-    struct pn_place place;
-    struct pn_str path;
+    struct pn_secrets_address at = { .project_id = query->project_id,
+                                     .environment = query->environment,
+                                     .name = name };
 
-    if (!pn_place_path(call, query->path, &path, err) ||
-        !pn_place_find(call, call->conn, query->project_id, query->environment, path, &place,
-                       err) ||
-        !pn_secrets_find(call, call->conn, &place, name, query->whose, out, err))
+    if (!pn_place_path(call, query->path, &at.path, err))
         return false;
-    if (pn_uuid_is_zero(out->id) && query->has_imports &&
-        !find_imported(call, &place, name, out, err))
-        return false;
-    return !pn_uuid_is_zero(out->id) || refuse_missing(name, err);
+    if (query->whose == PN_SECRETS_OF_ALL && pn_secrets_remembered(call, &at, out))
+        return pn_secrets_fill(call, call->conn, out, err);
+    return find_by_rows(call, query, &at, out, err);
 }
 
 bool pn_secrets_get(struct pn_call *call, const struct pn_secrets_query *query, struct pn_str name,

@@ -401,7 +401,7 @@ static bool delete_secret(struct pn_call *call, const void *in, void *out, struc
     READ(base, "Secrets of a folder", &list_##g, list_out, list_by_##g, "get-secrets",          \
          .has_etag = true),                                                                     \
         READ(base "/:secretName", "One secret by its name", &get_##g, one_out, get_by_##g,      \
-             "get-secret", .has_etag = true),                                                   \
+             "get-secret", .has_etag = true, .lane = PN_LANE_MEMORY),                           \
         READ(base "/id/:secretId", "One secret by its id", PN_SHAPE(by_id), one_out, get_by_id, \
              "get-secret", .has_etag = true),                                                   \
         WRITE(PN_POST, base "/:secretName", "Makes a secret", &create_##g, create, "create",    \

@@ -313,6 +313,9 @@ PN_TEST(nowhere_nothing_is_found_and_who_asked_is_known)
         CHECK(pn_db_was_asked(nowhere));
         CHECK(!pn_db_was_asked(nowhere));
     }
+    CHECK_OK(pn_db_may_wait(f.conn, &err), err);
+    CHECK_FAILS(pn_db_may_wait(nowhere, &err), err, INTERNAL);
+    CHECK(pn_db_was_asked(nowhere));
     pn_db_disconnect(nowhere);
 }
 
