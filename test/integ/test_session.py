@@ -1,6 +1,7 @@
 """Sessions: how they begin, how they end, and what is seen afterwards."""
 import json
 import re
+import socket
 import subprocess
 from datetime import datetime, timedelta, timezone
 
@@ -192,21 +193,21 @@ def test_c95_one_handshake_for_a_hundred_requests(cluster, postern_dev, namespac
 
 
 def test_the_local_port_is_remembered_and_gives_way(postern_dev, account):
+    """Sessions share it (test_port.py); to another program that has it they give way, and say so."""
     user = postern_dev.user()
-    first = user.home / "first.yaml"
-    process = user.start("pam", "access", account, "--kubeconfig", first)
-    process.wait_for(first.exists, "the first road")
-    second = user.home / "second.yaml"
-    other = user.start("pam", "access", account, "--kubeconfig", second)
-    other.wait_for(second.exists, "the second road")
-    ports = [re.search(r"127.0.0.1:(\d+)", f.read_text())[1] for f in (first, second)]
-    assert ports[0] != ports[1] and ports[0] in other.text()
-    assert other.stop() == 0 and process.stop() == 0
-    assert not first.exists() and not second.exists()
-    again = user.start("pam", "access", account, "--kubeconfig", first)
-    again.wait_for(first.exists, "the road again")
-    assert re.search(r"127.0.0.1:(\d+)", first.read_text())[1] == ports[0]
-    assert again.stop() == 0
+
+    def port_of(name):
+        file = user.home / name
+        process = user.start("pam", "access", account, "--kubeconfig", file)
+        process.wait_for(file.exists, "the road")
+        port = int(re.search(r"127.0.0.1:(\d+)", file.read_text())[1])
+        assert process.stop() == 0 and not file.exists()
+        return port, process.text()
+    first, _ = port_of("first.yaml")
+    with socket.create_server(("127.0.0.1", first)):
+        other, text = port_of("second.yaml")
+        assert other != first and f"port {first} is taken" in text
+    assert port_of("third.yaml")[0] == first
 
 
 def test_the_command_s_exit_code_is_ours(postern_dev, account):
