@@ -33,6 +33,19 @@ bool pn_kube_is_subdomain(struct pn_str name)
     return true;
 }
 
+bool pn_kube_is_uid(struct pn_str uid)
+{
+    if (uid.len == 0 || uid.len > MAX_LABEL_BYTES)
+        return false;
+    for (size_t i = 0; i < uid.len; i++) {
+        char c = uid.ptr[i];
+
+        if (!is_lower_alnum(c) && !(c >= 'A' && c <= 'Z') && c != '-')
+            return false;
+    }
+    return true;
+}
+
 bool pn_kube_service_account(struct pn_arena *arena, struct pn_str namespace, struct pn_str name,
                              struct pn_str *out, struct pn_err *err)
 {

@@ -47,6 +47,16 @@ static size_t secret_at(struct pn_str text, const struct pn_secret *const *secre
     return longest;
 }
 
+/* How many bytes at the front are one control character (C0, DEL, C1 in UTF-8), or 0. */
+static size_t control_at(struct pn_str text)
+{
+    uint8_t first = (uint8_t)text.ptr[0], second = text.len > 1 ? (uint8_t)text.ptr[1] : 0;
+
+    if (first < 0x20 || first == 0x7f)
+        return 1;
+    return first == 0xc2 && second >= 0x80 && second < 0xa0 ? 2 : 0;
+}
+
 struct pn_str pn_kube_scrub(struct pn_arena *arena, struct pn_str text,
                             const struct pn_secret *const *secrets, size_t count)
 {
@@ -55,13 +65,13 @@ struct pn_str pn_kube_scrub(struct pn_arena *arena, struct pn_str text,
 
     while (text.len > 0) {
         size_t jwt = jwt_at(text), secret = secret_at(text, secrets, count);
-        size_t hidden = jwt > secret ? jwt : secret;
+        size_t hidden = jwt > secret ? jwt : secret, control = control_at(text);
 
         if (hidden > 0)
             pn_buf_add_text(&out, REDACTED);
         else
-            pn_buf_add_byte(&out, text.ptr[0]);
-        text = pn_str_slice(text, hidden > 0 ? hidden : 1, text.len);
+            pn_buf_add_byte(&out, control > 0 ? ' ' : text.ptr[0]);
+        text = pn_str_slice(text, hidden > 0 ? hidden : control > 0 ? control : 1, text.len);
     }
     return pn_arena_copy(arena, pn_buf_str(&out));
 }

@@ -94,19 +94,6 @@ bool pn_kube_token_review_parse(struct pn_arena *arena, struct pn_str body,
     return true;
 }
 
-bool pn_kube_service_account_of(struct pn_str username, struct pn_str *ns, struct pn_str *name)
-{
-    const struct pn_str prefix = PN_LIT("system:serviceaccount:");
-    struct pn_str rest;
-
-    if (!pn_str_starts(username, prefix))
-        return false;
-    rest = pn_str_slice(username, prefix.len, username.len);
-    if (!pn_str_cut(&rest, ':', ns) || !pn_str_cut(&rest, ':', name) || rest.ptr != NULL)
-        return false;
-    return ns->len > 0 && name->len > 0;
-}
-
 struct api_status {
     struct pn_str message;
 };

@@ -23,14 +23,11 @@ struct pn_kube_review {
 };
 
 /*
- * Strict: what is there must have the type that Kubernetes gives it. Everything in `out` lives in the
- * arena. Errors: PN_PROTOCOL when it is no TokenReview with a status.
+ * Strict: what is there must have the type that Kubernetes gives it. Its texts are still anybody's: names
+ * are checked by who takes them for names (kube/names.h). Everything in `out` lives in the arena. Errors: PN_PROTOCOL when it is no TokenReview with a status.
  */
 bool pn_kube_token_review_parse(struct pn_arena *arena, struct pn_str body,
                                 struct pn_kube_review *out, struct pn_err *err) PN_CHECKED;
-
-/* Exactly "system:serviceaccount:" and two parts that are not empty; the slices point into `username`. */
-bool pn_kube_service_account_of(struct pn_str username, struct pn_str *ns, struct pn_str *name);
 
 /*
  * What an answer that is no success has to say: the message of a metav1.Status, or the body when that

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a cluster answers: reviews, keys, failures; and the tokens that clients bring. */
 #include "kube/jwks.h"
+#include "kube/names.h"
 #include "kube/scrub.h"
 #include "kube/service_token.h"
 #include "kube/token_review.h"
@@ -25,8 +26,8 @@ static void try_review(struct pn_arena *arena, struct pn_str input)
         must(err.code == PN_PROTOCOL);
         return;
     }
-    if (pn_kube_service_account_of(review.username, &ns, &name))
-        must(ns.len > 0 && name.len > 0 && pn_str_find(ns, ':') < 0 && pn_str_find(name, ':') < 0);
+    if (pn_kube_service_account_split(review.username, &ns, &name))
+        must(pn_kube_is_label(ns) && pn_kube_is_subdomain(name));
 }
 
 static void try_keys(struct pn_arena *arena, struct pn_str input)
@@ -54,12 +55,14 @@ static void try_token(struct pn_arena *arena, struct pn_str input)
         must(err.code == PN_UNAUTHENTICATED);
 }
 
-/* Nothing that is scrubbed holds a JWT any more, and what was clean stays as it was. */
+/* Nothing that is scrubbed holds a JWT or a control character any more, and what was clean stays as it was. */
 static void try_scrub(struct pn_arena *arena, struct pn_str input)
 {
     struct pn_str clean = pn_kube_scrub(arena, input, NULL, 0);
 
     must(pn_str_eq(pn_kube_scrub(arena, clean, NULL, 0), clean));
+    for (size_t i = 0; i < clean.len; i++)
+        must((uint8_t)clean.ptr[i] >= 0x20 && clean.ptr[i] != 0x7f);
     must(pn_kube_cut(arena, clean, 64).len <= 64 + 14);
 }
 

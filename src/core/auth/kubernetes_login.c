@@ -10,13 +10,16 @@
 #include "core/auth/kubernetes_review.h"
 #include "json/writer.h"
 #include "kube/allow.h"
+#include "kube/names.h"
+#include "kube/scrub.h"
 #include "kube/service_token.h"
 
 #define EXPIRY_LEEWAY_S 60 /* API servers give as much (go-jose's default) */
 #define CLOCK_LEEWAY_S 60
 #define KEYS_TIMEOUT_MS 2000 /* keys are fetched beside a login, which waits */
 #define FINGERPRINT_BYTES 6
-#define MAX_ATTEMPTS 3 /* when the configuration changes under a login */
+#define MAX_SHOWN_BYTES 200 /* of a user that is no service account */
+#define MAX_ATTEMPTS 3      /* when the configuration changes under a login */
 
 struct login {
     struct pn_call *call;
@@ -66,6 +69,21 @@ static bool check_allowed(const struct pn_kubernetes_auth *auth, struct pn_str n
     return true;
 }
 
+static bool refuse_username(const struct login *l, struct pn_str username, struct pn_err *err)
+{
+    const struct pn_secret *secrets[] = { l->auth.reviewer, l->jwt };
+    struct pn_str shown = pn_kube_cut(
+        l->call->arena, pn_kube_scrub(l->call->arena, username, secrets, PN_COUNT(secrets)),
+        MAX_SHOWN_BYTES);
+
+    (void)pn_fail(err, PN_BAD_REQUEST,
+                  "Invalid Kubernetes service account username format: \"%.*s\". Expected format:"
+                  " system:serviceaccount:<namespace>:<name>",
+                  PN_ARG(shown));
+    return pn_err_named(err, "KubernetesUsernameParseError");
+}
+
+/* What passes is of Kubernetes' names, and fits where it goes: a verdict, a claim, a record. */
 static bool check_review(const struct login *l, const struct pn_kube_review *review,
                          struct pn_verdict *out, struct pn_err *err)
 {
@@ -75,20 +93,16 @@ static bool check_review(const struct login *l, const struct pn_kube_review *rev
         return refuse_as(err, PN_UNAUTHENTICATED, "KubernetesTokenReviewError", review->error);
     if (!review->is_authenticated)
         return refuse_token(err, "Kubernetes token not authenticated");
-    if (!pn_kube_service_account_of(review->username, &ns, &name)) {
-        (void)pn_fail(
-            err, PN_BAD_REQUEST,
-            "Invalid Kubernetes service account username format: \"%.*s\". Expected format:"
-            " system:serviceaccount:<namespace>:<name>",
-            PN_ARG(pn_str_slice(review->username, 0, 200)));
-        return pn_err_named(err, "KubernetesUsernameParseError");
-    }
-    if (ns.len >= sizeof(out->namespace) || name.len >= sizeof(out->name))
-        return refuse_token(err, "Kubernetes token not authenticated");
+    if (!pn_kube_service_account_split(review->username, &ns, &name))
+        return refuse_username(l, review->username, err);
+    if ((review->uid.len > 0 && !pn_kube_is_uid(review->uid)) ||
+        (review->pod_name.len > 0 && !pn_kube_is_subdomain(review->pod_name)))
+        return refuse_as(err, PN_BAD_REQUEST, "KubernetesTokenReviewError",
+                         PN_LIT("Unexpected TokenReview response"));
     snprintf(out->namespace, sizeof(out->namespace), "%.*s", PN_ARG(ns));
     snprintf(out->name, sizeof(out->name), "%.*s", PN_ARG(name));
-    snprintf(out->uid, sizeof(out->uid), "%.*s", PN_ARG(pn_str_slice(review->uid, 0, 63)));
-    snprintf(out->pod, sizeof(out->pod), "%.*s", PN_ARG(pn_str_slice(review->pod_name, 0, 255)));
+    snprintf(out->uid, sizeof(out->uid), "%.*s", PN_ARG(review->uid));
+    snprintf(out->pod, sizeof(out->pod), "%.*s", PN_ARG(review->pod_name));
     return check_allowed(&l->auth, ns, name, review->audiences, err);
 }
 
@@ -143,7 +157,7 @@ static bool is_consistent(const struct pn_service_token *t)
 {
     struct pn_str ns, name;
 
-    return pn_kube_service_account_of(t->subject, &ns, &name) &&
+    return pn_kube_service_account_split(t->subject, &ns, &name) &&
            (t->namespace.len == 0 || pn_str_eq(t->namespace, ns)) &&
            (t->name.len == 0 || pn_str_eq(t->name, name));
 }

@@ -101,7 +101,7 @@ static bool fail_transport(struct pn_call *call, const struct context *c,
                            enum pn_review_audience audience, struct pn_err *err)
 {
     struct pn_str where = shown_host(auth, audience);
-    struct pn_str cause = pn_arena_copy(call->arena, pn_str_from(err->message));
+    struct pn_str cause = pn_kube_scrub(call->arena, pn_str_from(err->message), NULL, 0);
 
     if (fault == PN_REACH_GATEWAY_FAULT)
         (void)pn_recast(err, PN_BAD_REQUEST, "%.*s", PN_ARG(cause));

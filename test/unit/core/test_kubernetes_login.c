@@ -152,8 +152,81 @@ PN_TEST(while_others_wait_for_it_a_dead_cluster_is_busy_and_leaves_no_record)
     CHECK_EQ(stage_events(&stage, "login-identity-kubernetes-auth-failed"), 1);
 }
 
+/* An answer whose user is as given: escapes of JSON, so that any byte can be said. */
+static const char *user_is(const char *username, const char *uid, const char *pod)
+{
+    return pn_arena_printf(stage.arena,
+                           "{\"status\":{\"authenticated\":true,\"user\":{\"username\":\"%s\","
+                           "\"uid\":\"%s\",\"extra\":{\"authentication.kubernetes.io/pod-name\":"
+                           "[\"%s\"]}}}}",
+                           username, uid, pod)
+        .ptr;
+}
+
+static const char *times(const char *text, size_t count)
+{
+    struct pn_str all = PN_LIT("");
+
+    while (count-- > 0)
+        all = pn_arena_printf(stage.arena, "%.*s%s", PN_ARG(all), text);
+    return all.ptr;
+}
+
+PN_TEST(what_a_cluster_says_is_no_name_until_it_is_one_of_kubernetes)
+{
+    static const char *const bad[] = { "\\u0001", "\\n", "\\\"", "A", "/", "\\u202e" };
+    static const size_t lengths[] = { 1, 64, 255 };
+
+    for (size_t i = 0; i < PN_COUNT(bad); i++) {
+        for (size_t n = 0; n < PN_COUNT(lengths); n++) {
+            const char *evil = times(bad[i], lengths[n]);
+
+            cluster.says =
+                user_is(pn_arena_printf(stage.arena, "system:serviceaccount:%s:%s", evil, evil).ptr,
+                        "", "");
+            CHECK(!log_in());
+            CHECK_STR(pn_str_from(err.name), "KubernetesUsernameParseError");
+            CHECK_FAILS(false, err, BAD_REQUEST);
+            cluster.says = user_is("system:serviceaccount:default:app", evil, "app-0");
+            CHECK(strcmp(evil, "A") == 0 || !log_in());
+            pn_err_clear(&err);
+            cluster.says = user_is("system:serviceaccount:default:app", "u-1", evil);
+            CHECK_FAILS(log_in(), err, BAD_REQUEST);
+        }
+    }
+}
+
+PN_TEST(the_longest_names_of_kubernetes_are_let_in)
+{
+    const char *name = pn_arena_printf(stage.arena, "%s.%s", times("a", 63), times("b.", 94))
+                           .ptr; /* 252 bytes, then one more */
+
+    cluster.says = user_is(
+        pn_arena_printf(stage.arena, "system:serviceaccount:%s:%sc", times("n", 63), name).ptr,
+        "0e2a4b0c-0d2b-4b5e-9a5e-000000000001", pn_arena_printf(stage.arena, "%sc", name).ptr);
+    CHECK_OK(log_in(), err);
+    cluster.says = "{\"status\":{\"authenticated\":true,\"user\":{\"username\":"
+                   "\"system:serviceaccount:default:app\"}}}";
+    CHECK_OK(log_in(), err);
+}
+
+PN_TEST(words_of_a_cluster_are_shown_without_control_characters)
+{
+    cluster.says = "{\"status\":{\"error\":\"a\\u0007b\\r\\nc\\u001b[31md\\u007fe\\u009bf\"}}";
+    CHECK(!log_in());
+    CHECK_STR(pn_str_from(err.message), "a b  c [31md e f");
+    CHECK_FAILS(false, err, UNAUTHENTICATED);
+    cluster.says = user_is("\\u001b[2J", "", "");
+    CHECK(!log_in());
+    CHECK(strchr(err.message, 0x1b) == NULL);
+    CHECK_FAILS(false, err, BAD_REQUEST);
+}
+
 #define LOGIN_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 PN_TEST_MAIN(LOGIN_TEST(kh_07_to_09_what_cannot_be_reviewed_is_not_sent),
              LOGIN_TEST(a_refusal_is_recorded_without_the_token),
-             LOGIN_TEST(while_others_wait_for_it_a_dead_cluster_is_busy_and_leaves_no_record))
+             LOGIN_TEST(while_others_wait_for_it_a_dead_cluster_is_busy_and_leaves_no_record),
+             LOGIN_TEST(what_a_cluster_says_is_no_name_until_it_is_one_of_kubernetes),
+             LOGIN_TEST(the_longest_names_of_kubernetes_are_let_in),
+             LOGIN_TEST(words_of_a_cluster_are_shown_without_control_characters))

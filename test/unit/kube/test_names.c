@@ -12,11 +12,16 @@ PN_TEST(c82_namespaces_and_service_accounts)
     static const char *const labels[] = { "default", "a", "a-b", "0" };
     static const char *const no_labels[] = { "", "a:b", "A", "-a", "a-", "a.b", "a_b" };
     static const char *const subdomains[] = { "ci", "ci.build", "a-b.c" };
+    static const char *const uids[] = { "0e2a4b0c-0d2b-4b5e-9a5e-000000000001", "u-1", "A" };
+    static const char *const no_uids[] = { "",    "a b", "a\n", "\x1b",     "\x10",
+                                           "a_b", "a@b", "[",   "P\xc3\xa4" };
     static const char *const no_subdomains[] = { "", ".", "a..b", "a.", ".a", "a:b", "a.-b", "A" };
 
     ALL(labels, pn_kube_is_label(pn_str_from(labels[i])));
     ALL(no_labels, !pn_kube_is_label(pn_str_from(no_labels[i])));
     ALL(subdomains, pn_kube_is_subdomain(pn_str_from(subdomains[i])));
+    ALL(uids, pn_kube_is_uid(pn_str_from(uids[i])));
+    ALL(no_uids, !pn_kube_is_uid(pn_str_from(no_uids[i])));
     ALL(no_subdomains, !pn_kube_is_subdomain(pn_str_from(no_subdomains[i])));
 }
 

@@ -68,7 +68,18 @@ PN_TEST(kh17_scrubbed_before_it_is_cut)
     CHECK_STR(pn_kube_cut(arena, PN_LIT("a\xe2\x82\xac"), 3), "a...[truncated]");
 }
 
-PN_TEST_MAIN(cmocka_unit_test_setup_teardown(kh15_what_looks_like_a_jwt_is_hidden, set_up,
+PN_TEST(nothing_speaks_to_a_terminal)
+{
+    CHECK_STR(scrub("a\x1b[31mb\r\n\tc\x7f"), "a [31mb   c ");
+    CHECK_STR(scrub("\xc2\x9b"
+                    "1m \xc2\xa0 \xc3\xa4"),
+              " 1m \xc2\xa0 \xc3\xa4");
+    CHECK_STR(scrub("\xc2"), "\xc2");
+    CHECK_STR(pn_kube_scrub(arena, PN_LIT("a\0b"), NULL, 0), "a b");
+}
+
+PN_TEST_MAIN(cmocka_unit_test_setup_teardown(nothing_speaks_to_a_terminal, set_up, tear_down),
+             cmocka_unit_test_setup_teardown(kh15_what_looks_like_a_jwt_is_hidden, set_up,
                                              tear_down),
              cmocka_unit_test_setup_teardown(kh16_an_opaque_reviewer_token_is_hidden_by_its_letters,
                                              set_up, tear_down),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 
+#include "kube/names.h"
 #include "kube/token_review.h"
 
 static struct pn_arena *arena;
@@ -116,9 +117,9 @@ PN_TEST(kv07_user_names)
     struct pn_str ns, name;
 
     for (size_t i = 0; i < PN_COUNT(bad); i++)
-        CHECK(!pn_kube_service_account_of(pn_str_from(bad[i]), &ns, &name));
-    CHECK(!pn_kube_service_account_of(PN_NONE, &ns, &name));
-    CHECK(pn_kube_service_account_of(PN_LIT("system:serviceaccount:default:app"), &ns, &name));
+        CHECK(!pn_kube_service_account_split(pn_str_from(bad[i]), &ns, &name));
+    CHECK(!pn_kube_service_account_split(PN_NONE, &ns, &name));
+    CHECK(pn_kube_service_account_split(PN_LIT("system:serviceaccount:default:app"), &ns, &name));
     CHECK_STR(ns, "default");
     CHECK_STR(name, "app");
 }
