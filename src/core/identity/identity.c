@@ -3,9 +3,10 @@
 
 #include "core/audit/audit.h"
 #include "core/auth/method.h"
+#include "core/identity/boundary.h"
 #include "core/org/permission.h"
-#include "core/pam/rules.h"
 #include "core/org/role.h"
+#include "core/pam/rules.h"
 #include "core/pam/session.h"
 #include "core/rows.h"
 #include "crypto/random.h"
@@ -178,6 +179,13 @@ bool pn_identity_find(struct pn_call *call, struct pn_uuid id, struct pn_identit
                                pn_uuid_format(id).text);
 }
 
+/* Who may not grant what it has may not take it over by a change either, nor its protection from it. */
+static bool may_touch(struct pn_call *call, const struct pn_identity *identity, struct pn_err *err)
+{
+    return pn_permit_grant_org(call, identity->role, err) &&
+           pn_identity_boundary(call, identity, "grant-privileges", err);
+}
+
 static bool update_identity(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct change *c = context;
@@ -210,8 +218,7 @@ bool pn_identity_edit(struct pn_call *call, struct pn_uuid id, const struct pn_i
 
     if (!pn_permit_org(call, "identity", "edit", err) || !pn_identity_find(call, id, out, err))
         return false;
-    /* Whoever may not grant its present role may not take it over by a change either. */
-    if (!pn_permit_grant_org(call, out->role, err))
+    if (!may_touch(call, out, err))
         return false;
     if (in->role.ptr != NULL && !pn_permit_grant_org(call, in->role, err))
         return false;
@@ -301,7 +308,7 @@ bool pn_identity_delete(struct pn_call *call, struct pn_uuid id, struct pn_ident
     struct change c = { .call = call, .event = "delete-identity", .identity = out };
 
     if (!pn_permit_org(call, "identity", "delete", err) || !pn_identity_find(call, id, out, err) ||
-        !pn_permit_grant_org(call, out->role, err))
+        !may_touch(call, out, err))
         return false;
     if (out->hasDeleteProtection)
         return pn_fail(err, PN_BAD_REQUEST, "Identity has delete protection");

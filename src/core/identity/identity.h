@@ -35,7 +35,8 @@ struct pn_identity_in {
 };
 
 /*
- * Nobody creates or changes an identity that may do more than they may themselves.
+ * Nobody creates, changes or deletes an identity that may do more than they may themselves, in the
+ * organisation, in any project (unless they hold identity:grant-privileges) or in the instance.
  *
  * Errors:  PN_PERMISSION, PN_BOUNDARY
  *          PN_NOT_FOUND    not of the actor's organisation

@@ -250,9 +250,55 @@ HOME_TEST(nobody_acts_in_a_project_as_an_identity_that_may_do_more)
     CHECK_OK(pn_token_auth_attach(&ann, robot.id, &terms, &method, &err), err);
 }
 
+/* Neither are changing and deleting: a robot that others may rename is one they may take the protection from. */
+HOME_TEST(nobody_changes_or_deletes_an_identity_that_may_do_more_in_a_project)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test"),
+                   ann = home_new_person(h, "ann@acme.test", "member");
+    struct pn_project project = home_project(h, &admin, "p");
+    const struct pn_project_role roles[] = { { .role = PN_LIT("no-access") },
+                                             { .role = PN_LIT("admin"), /* from tomorrow */
+                                               .isTemporary = true,
+                                               .temporaryRange = PN_LIT("1h"),
+                                               .temporaryAccessStartTime =
+                                                   HOME_WALL_MS + 86400000 } };
+    const struct pn_identity_in change = { .has_protection = true };
+    struct pn_project_member in_project;
+    struct pn_identity robot, out;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(
+        pn_identity_make(&ann, &(struct pn_identity_in){ .name = PN_LIT("robot") }, &robot, &err),
+        err);
+    CHECK_OK(
+        pn_project_member_add_identity(&admin, project.id, robot.id, roles, 2, &in_project, &err),
+        err);
+    CHECK_FAILS(pn_identity_edit(&ann, robot.id, &change, &out, &err), err, BOUNDARY);
+    CHECK_FAILS(pn_identity_delete(&ann, robot.id, &out, &err), err, BOUNDARY);
+    CHECK_OK(pn_identity_edit(&admin, robot.id, &change, &out, &err), err);
+    CHECK_OK(pn_identity_delete(&admin, robot.id, &out, &err), err);
+}
+
+HOME_TEST(identities_that_administer_the_instance_are_changed_by_others_that_do)
+{
+    struct pn_call first = home_person(h, "admin@acme.test"),
+                   ann = home_new_person(h, "ann@acme.test", "admin");
+    const struct pn_identity_in change = { .name = PN_LIT("mine") };
+    struct pn_identity out;
+    struct pn_err err = { 0 };
+
+    CHECK_FAILS(pn_identity_edit(&ann, h->first.identity_id, &change, &out, &err), err, BOUNDARY);
+    CHECK_FAILS(pn_identity_delete(&ann, h->first.identity_id, &out, &err), err, BOUNDARY);
+    first.actor.is_super_admin = true;
+    CHECK_OK(pn_identity_edit(&first, h->first.identity_id, &change, &out, &err), err);
+    CHECK_OK(pn_identity_delete(&first, h->first.identity_id, &out, &err), err);
+}
+
 PN_TEST_MAIN(T(organization_roles_are_the_contracts), T(project_roles_are_the_contracts),
              T(a_refusal_names_action_and_subject), T(other_organizations_projects_do_not_exist),
              T(members_of_the_organization_are_not_members_of_its_projects),
              T(a_temporary_role_holds_for_its_time), T(nobody_grants_more_than_they_hold),
              T(tokens_of_instance_administrators_are_theirs_to_make),
-             T(nobody_acts_in_a_project_as_an_identity_that_may_do_more))
+             T(nobody_acts_in_a_project_as_an_identity_that_may_do_more),
+             T(nobody_changes_or_deletes_an_identity_that_may_do_more_in_a_project),
+             T(identities_that_administer_the_instance_are_changed_by_others_that_do))
