@@ -51,3 +51,28 @@ bool pn_net_has(const struct pn_net *net, const struct pn_ip *ip)
         return false;
     return rest == 0 || ((net->first.bytes[whole] ^ ip->bytes[whole]) >> (8 - rest)) == 0;
 }
+
+bool pn_net_list_parse(struct pn_str text, struct pn_net_list *out, struct pn_err *err)
+{
+    struct pn_str piece;
+
+    *out = (struct pn_net_list){ 0 };
+    while (text.len > 0 && pn_str_cut(&text, ',', &piece)) {
+        piece = pn_str_trim(piece);
+        if (out->count == PN_NET_LIST_MAX)
+            return pn_fail(err, PN_USAGE, "more than %d networks", PN_NET_LIST_MAX);
+        if (!pn_net_parse(piece, &out->nets[out->count++]))
+            return pn_fail(err, PN_USAGE, "%.*s is no address or network",
+                           PN_ARG(pn_str_slice(piece, 0, 64)));
+    }
+    return true;
+}
+
+bool pn_net_list_has(const struct pn_net_list *list, const struct pn_ip *ip)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (pn_net_has(&list->nets[i], ip))
+            return true;
+    }
+    return false;
+}

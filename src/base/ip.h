@@ -2,6 +2,7 @@
 #ifndef PN_BASE_IP_H
 #define PN_BASE_IP_H
 
+#include "base/err.h"
 #include "base/str.h"
 
 /*
@@ -24,5 +25,15 @@ bool pn_ip_parse(struct pn_str text, struct pn_ip *out) PN_CHECKED;
 /* An address, or address/prefix with the prefix in decimal; bits beyond the prefix are ignored. */
 bool pn_net_parse(struct pn_str text, struct pn_net *out) PN_CHECKED;
 bool pn_net_has(const struct pn_net *net, const struct pn_ip *ip);
+
+/* What an operator lists: "10.0.0.0/8,2001:db8::1"; empty: none. */
+#define PN_NET_LIST_MAX 32
+struct pn_net_list {
+    struct pn_net nets[PN_NET_LIST_MAX];
+    size_t count;
+};
+/* Errors: PN_USAGE names what is no network. */
+bool pn_net_list_parse(struct pn_str text, struct pn_net_list *out, struct pn_err *err) PN_CHECKED;
+bool pn_net_list_has(const struct pn_net_list *list, const struct pn_ip *ip);
 
 #endif

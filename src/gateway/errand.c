@@ -37,9 +37,15 @@ struct errand {
 bool pn_errands_new(const char *pod_directory, struct pn_errands **out, struct pn_err *err)
 {
     struct pn_errands *errands = pn_heap_new(sizeof(*errands));
-    const struct pn_reacher_config reach = { .pod_directory = pod_directory };
+    struct pn_net_list allowed;
+    const struct pn_reacher_config reach = { .pod_directory = pod_directory, .allowed = &allowed };
     const struct pn_lane_config lane = { .name = "errand", .threads = THREADS, .queue_max = QUEUE };
 
+    /* Who runs a gateway puts it beside its cluster, often on the same machine. */
+    if (!pn_net_list_parse(PN_LIT("127.0.0.0/8,::1"), &allowed, err)) {
+        pn_heap_free(errands);
+        return false;
+    }
     errands->reacher = pn_reacher_new(&reach);
     if (!pn_lane_new(&lane, &errands->lane, err)) {
         pn_errands_free(errands);

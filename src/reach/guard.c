@@ -5,39 +5,47 @@
 #include <ifaddrs.h>
 #include <string.h>
 
-/* IPv4 as the mapped form of IPv6, so that there is one kind of address and one table. */
-struct address {
-    uint8_t bytes[16];
-};
-
 static const struct {
-    uint8_t bytes[16];
-    unsigned bits;
-    const char *what;
-} refused[] = {
-#define V4(a, b, c, d)                                       \
-    {                                                        \
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d \
-    }
-    { V4(0, 0, 0, 0), 96 + 8, "this host" },
-    { V4(169, 254, 0, 0), 96 + 16, "link-local or metadata" },
-    { V4(100, 100, 100, 200), 96 + 32, "metadata" }, /* Alibaba Cloud */
-    { V4(168, 63, 129, 16), 96 + 32, "metadata" },   /* Azure */
-    { V4(192, 0, 0, 192), 96 + 32, "metadata" },     /* Oracle Cloud */
-    { V4(224, 0, 0, 0), 96 + 4, "multicast" },
-    { V4(255, 255, 255, 255), 96 + 32, "broadcast" },
-    { { 0 }, 128, "this host" },
-    { { 0xfe, 0x80 }, 10, "link-local" },
-    { { 0xff }, 8, "multicast" },
-    { { 0xfd, 0x00, 0x0e, 0xc2 }, 32, "metadata" },                                    /* Amazon */
-    { { 0xfd, 0x20, 0x00, 0xce }, 32, "metadata" },                                    /* Google */
-    { { 0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, 169, 254 }, 112, "metadata" }, /* NAT64 */
-#undef V4
+    const char *net, *what;
+    bool is_ours; /* reaches this machine, on whatever interface it is said */
+} rules[] = {
+    { "0.0.0.0/8", "this host's", false },
+    { "127.0.0.0/8", "a loopback", true },
+    { "169.254.0.0/16", "a link-local or metadata", false },
+    { "100.100.100.200", "a metadata", false }, /* Alibaba Cloud */
+    { "168.63.129.16", "a metadata", false },   /* Azure */
+    { "192.0.0.192", "a metadata", false },     /* Oracle Cloud */
+    { "192.88.99.0/24", "a 6to4", false },      /* its relays */
+    { "224.0.0.0/4", "a multicast", false },
+    { "255.255.255.255", "a broadcast", false },
+    { "::1", "a loopback", true },
+    { "::/96", "this host's", false },            /* and IPv4-compatible ones, RFC 4291 */
+    { "::ffff:0:0:0/96", "a translated", false }, /* RFC 2765 */
+    { "fe80::/10", "a link-local", false },
+    { "ff00::/8", "a multicast", false },
+    { "fd00:ec2::/32", "a metadata", false },    /* Amazon */
+    { "fd20:ce::/32", "a metadata", false },     /* Google */
+    { "64:ff9b:1::/48", "a translated", false }, /* RFC 8215: each site lays it out as it likes */
+    { "2002::/16", "a 6to4", false },
+    { "2001::/32", "a Teredo", false },
 };
+_Static_assert(PN_COUNT(rules) <= PN_REACH_GUARD_RULES, "they all have a place");
 
-static bool address_of(const struct sockaddr *from, struct address *out)
+void pn_reach_guard_init(struct pn_reach_guard *guard, const struct pn_net_list *allowed)
 {
-    *out = (struct address){ .bytes = { [10] = 0xff, [11] = 0xff } };
+    *guard = (struct pn_reach_guard){ .port_count = 0 };
+    if (allowed != NULL)
+        guard->allowed = *allowed;
+    for (size_t i = 0; i < PN_COUNT(rules); i++) {
+        bool is_net = pn_net_parse(pn_str_from(rules[i].net), &guard->refused[i]);
+
+        pn_assert(is_net);
+    }
+}
+
+static bool ip_of(const struct sockaddr *from, struct pn_ip *out)
+{
+    *out = (struct pn_ip){ .bytes = { [10] = 0xff, [11] = 0xff } }; /* where IPv4 is mapped */
     if (from == NULL)
         return false;
     if (from->sa_family == AF_INET)
@@ -49,27 +57,34 @@ static bool address_of(const struct sockaddr *from, struct address *out)
     return true;
 }
 
-static bool is_within(const struct address *a, const uint8_t *net, unsigned bits)
+/*
+ * Behind NAT64's own prefix is the IPv4 address that will be called (RFC 6052): DNS64 answers so for clusters of
+ * IPv4, and it is the address to judge.
+ */
+static struct pn_ip called(const struct pn_ip *ip)
 {
-    unsigned bytes = bits / 8, rest = bits % 8;
+    static const struct pn_net nat64 = { .first.bytes = { 0x00, 0x64, 0xff, 0x9b }, .bits = 96 };
+    struct pn_ip v4 = { .bytes = { [10] = 0xff, [11] = 0xff } };
 
-    return memcmp(a->bytes, net, bytes) == 0 &&
-           (rest == 0 || ((a->bytes[bytes] ^ net[bytes]) >> (8 - rest)) == 0);
+    if (!pn_net_has(&nat64, ip))
+        return *ip;
+    memcpy(v4.bytes + 12, ip->bytes + 12, 4);
+    return v4;
 }
 
 /* Is it an address of this machine? */
-static bool is_local(const struct address *a)
+static bool is_local(const struct pn_reach_guard *guard, const struct pn_ip *ip)
 {
-    static const uint8_t loopback_v4[16] = { [10] = 0xff, [11] = 0xff, [12] = 127 };
-    static const uint8_t loopback_v6[16] = { [15] = 1 };
     struct ifaddrs *interfaces = NULL;
-    struct address own;
-    bool is_ours = is_within(a, loopback_v4, 96 + 8) || is_within(a, loopback_v6, 128);
+    struct pn_ip own;
+    bool is_ours = false;
 
+    for (size_t i = 0; i < PN_COUNT(rules) && !is_ours; i++)
+        is_ours = rules[i].is_ours && pn_net_has(&guard->refused[i], ip);
     if (is_ours || getifaddrs(&interfaces) != 0)
         return is_ours;
     for (const struct ifaddrs *i = interfaces; i != NULL && !is_ours; i = i->ifa_next)
-        is_ours = address_of(i->ifa_addr, &own) && is_within(a, own.bytes, 128);
+        is_ours = ip_of(i->ifa_addr, &own) && memcmp(own.bytes, ip->bytes, sizeof(own.bytes)) == 0;
     freeifaddrs(interfaces);
     return is_ours;
 }
@@ -82,29 +97,36 @@ static uint16_t port_of(const struct sockaddr *address)
 }
 
 static bool is_own_listener(const struct pn_reach_guard *guard, const struct sockaddr *address,
-                            const struct address *a)
+                            const struct pn_ip *ip)
 {
-    for (size_t i = 0; i < guard->count; i++)
-        if (guard->ports[i] == port_of(address) && is_local(a))
+    for (size_t i = 0; i < guard->port_count; i++)
+        if (guard->ports[i] == port_of(address) && is_local(guard, ip))
             return true;
     return false;
 }
 
-bool pn_reach_guard_check(void *guard_, const struct pn_addresses *addresses, struct pn_err *err)
+static bool check(const struct pn_reach_guard *guard, const struct sockaddr *address,
+                  struct pn_err *err)
 {
-    const struct pn_reach_guard *guard = guard_;
+    struct pn_ip ip;
 
-    for (size_t i = 0; i < addresses->count; i++) {
-        struct address a;
+    if (!ip_of(address, &ip))
+        return pn_fail(err, PN_BAD_REQUEST, "the host has an address of an unknown kind");
+    ip = called(&ip);
+    if (is_own_listener(guard, address, &ip))
+        return pn_fail(err, PN_BAD_REQUEST, "the host leads to this server itself");
+    if (pn_net_list_has(&guard->allowed, &ip))
+        return true;
+    for (size_t i = 0; i < PN_COUNT(rules); i++)
+        if (pn_net_has(&guard->refused[i], &ip))
+            return pn_fail(err, PN_BAD_REQUEST, "the host leads to %s address", rules[i].what);
+    return true;
+}
 
-        if (!address_of(&addresses->list[i].at.any, &a))
-            return pn_fail(err, PN_BAD_REQUEST, "the host has an address of an unknown kind");
-        for (size_t k = 0; k < PN_COUNT(refused); k++)
-            if (is_within(&a, refused[k].bytes, refused[k].bits))
-                return pn_fail(err, PN_BAD_REQUEST, "the host leads to a %s address",
-                               refused[k].what);
-        if (is_own_listener(guard, &addresses->list[i].at.any, &a))
-            return pn_fail(err, PN_BAD_REQUEST, "the host leads to this server itself");
-    }
+bool pn_reach_guard_check(void *guard, const struct pn_addresses *addresses, struct pn_err *err)
+{
+    for (size_t i = 0; i < addresses->count; i++)
+        if (!check(guard, &addresses->list[i].at.any, err))
+            return false;
     return true;
 }

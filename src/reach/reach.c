@@ -264,6 +264,7 @@ struct pn_reacher *pn_reacher_new(const struct pn_reacher_config *config)
 
     r->port.send = reach;
     r->config = *config;
+    pn_reach_guard_init(&r->guard, config->allowed);
     r->idle = pn_idle_pool_new();
     pthread_mutex_init(&r->mutex, NULL);
     return r;
@@ -281,9 +282,9 @@ void pn_reacher_free(struct pn_reacher *r)
 
 void pn_reacher_own(struct pn_reacher *r, uint16_t port)
 {
-    pn_assert(r->guard.count < PN_REACH_GUARD_PORTS);
+    pn_assert(r->guard.port_count < PN_REACH_GUARD_PORTS);
     if (port != 0)
-        r->guard.ports[r->guard.count++] = port;
+        r->guard.ports[r->guard.port_count++] = port;
 }
 
 const struct pn_reach_port *pn_reacher_port(struct pn_reacher *r)

@@ -3,6 +3,7 @@
 #define PN_REACH_REACH_H
 
 #include "base/err.h"
+#include "base/ip.h"
 #include "kube/reach.h"
 
 /*
@@ -15,6 +16,7 @@ struct pn_reacher;
 struct pn_reacher_config {
     const char *pod_directory; /* own pod token and CA; "" or NULL: where Kubernetes puts them */
     const struct pn_reach_port *gateways; /* NULL: there is no such road */
+    const struct pn_net_list *allowed;    /* exceptions from reach/guard.h; copied; NULL: none */
 };
 struct pn_reacher *pn_reacher_new(const struct pn_reacher_config *config);
 void pn_reacher_free(struct pn_reacher *reacher);

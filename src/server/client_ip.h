@@ -2,7 +2,6 @@
 #ifndef PN_SERVER_CLIENT_IP_H
 #define PN_SERVER_CLIENT_IP_H
 
-#include "base/err.h"
 #include "base/ip.h"
 #include "http/head.h"
 
@@ -11,15 +10,8 @@
  * proxy that the operator has named; then the last hop of X-Forwarded-For that is none. No other
  * header is ever read.
  */
-#define PN_PROXIES_MAX 32
-struct pn_proxies {
-    struct pn_net nets[PN_PROXIES_MAX];
-    size_t count;
-};
-/* "10.0.0.0/8,2001:db8::1"; empty: none. Errors: PN_USAGE names what is no network. */
-bool pn_proxies_parse(struct pn_str text, struct pn_proxies *out, struct pn_err *err) PN_CHECKED;
 /* A slice of `peer` or of the head. A header with anything but addresses counts as absent (IP-08). */
-struct pn_str pn_client_ip(const struct pn_proxies *proxies, struct pn_str peer,
+struct pn_str pn_client_ip(const struct pn_net_list *proxies, struct pn_str peer,
                            const struct pn_http_head *head);
 
 #endif

@@ -25,9 +25,9 @@ struct pn_dispatch_parts {
     const struct pn_settings *settings;
     struct pn_db *db;
     struct pn_keyring *keyring;
-    struct pn_cache *cache;           /* NULL: none */
-    struct pn_limiter *limiter;       /* NULL: no limits */
-    const struct pn_proxies *proxies; /* NULL: none are believed */
+    struct pn_cache *cache;            /* NULL: none */
+    struct pn_limiter *limiter;        /* NULL: no limits */
+    const struct pn_net_list *proxies; /* NULL: none are believed */
     struct pn_metrics *metrics;
     struct pn_lane *fast, *slow;
     const struct pn_reach_port *reach; /* to clusters; NULL: nowhere */

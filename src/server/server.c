@@ -40,7 +40,7 @@ struct pn_server {
     int lock_fd;
     struct pn_keyring *keyring;
     struct pn_cache *cache;
-    struct pn_proxies proxies;
+    struct pn_net_list proxies, cluster_nets;
     struct pn_db *db;
     struct pn_router *router;
     struct pn_limiter *limiter;
@@ -233,17 +233,32 @@ static struct pn_limiter *make_limiter(const struct pn_settings *s)
     return s->rate_limits && !s->dev ? pn_limiter_new(limits) : NULL;
 }
 
+static bool read_nets(const char *setting, const char *text, struct pn_net_list *out,
+                      struct pn_err *err)
+{
+    return pn_net_list_parse(pn_str_from(text), out, err) || pn_within(err, "setting %s", setting);
+}
+
+/* Whoever tries us out has their cluster on the same machine. */
+static const char *cluster_networks(const struct pn_settings *s)
+{
+    return s->dev && s->cluster_networks[0] == '\0' ? "127.0.0.0/8,::1" : s->cluster_networks;
+}
+
 static bool start_workers(struct pn_server *server, struct pn_err *err)
 {
     const struct pn_settings *settings = server->settings;
 
     if (!pn_router_new(pn_route_tables, &server->router, err) ||
-        !pn_proxies_parse(pn_str_from(settings->trusted_proxies), &server->proxies, err))
+        !read_nets("trusted-proxies", settings->trusted_proxies, &server->proxies, err) ||
+        !read_nets("cluster-networks", cluster_networks(settings), &server->cluster_nets, err))
         return false;
     server->limiter = make_limiter(settings);
     server->road = pn_gateway_road_new();
-    server->reacher = pn_reacher_new(&(struct pn_reacher_config){
-        .pod_directory = settings->pod_identity, .gateways = pn_gateway_road_port(server->road) });
+    server->reacher =
+        pn_reacher_new(&(struct pn_reacher_config){ .pod_directory = settings->pod_identity,
+                                                    .gateways = pn_gateway_road_port(server->road),
+                                                    .allowed = &server->cluster_nets });
     server->clusters =
         pn_clusters_new(settings->verdict_cache, (unsigned)(settings->slow_threads / LANE_SHARE));
     return start_lane(server, "fast", settings->fast_threads, &server->fast, err) &&

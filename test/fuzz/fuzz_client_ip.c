@@ -32,18 +32,18 @@ static void check_hops(struct pn_str text)
     const struct pn_str peer = PN_LIT("10.0.0.1");
     struct pn_http_field field = { PN_LIT("x-forwarded-for"), text };
     const struct pn_http_head head = { .fields = &field, .count = 1 };
-    struct pn_proxies proxies;
+    struct pn_net_list proxies;
     struct pn_err err = { 0 };
     struct pn_str client;
     struct pn_ip ip;
 
-    pn_assert(pn_proxies_parse(PN_LIT("10.0.0.0/8,::1"), &proxies, &err));
+    pn_assert(pn_net_list_parse(PN_LIT("10.0.0.0/8,::1"), &proxies, &err));
     client = pn_client_ip(&proxies, peer, &head);
     pn_assert(pn_ip_parse(client, &ip));
     client = pn_client_ip(NULL, peer, &head);
     pn_assert(pn_str_eq(client, peer));
-    if (pn_proxies_parse(text, &proxies, &err))
-        pn_assert(proxies.count <= PN_PROXIES_MAX);
+    if (pn_net_list_parse(text, &proxies, &err))
+        pn_assert(proxies.count <= PN_NET_LIST_MAX);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -175,7 +175,8 @@ class Split(Instance):
         self.folder, self.env = Path(folder), env or {}
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "postern.json"  # JSON is YAML
-        settings = {"data": str(self.folder / "data"), "listen": free_address(), "rate-limits": False} | (settings or {})
+        settings = {"data": str(self.folder / "data"), "listen": free_address(), "rate-limits": False,
+                    "cluster-networks": "127.0.0.0/8,::1"} | (settings or {})
         config.write_text(json.dumps(settings))
         self.server, self.ready = start_server(self.folder, "--config", config, env=self.env)
         self.url, self.ca_file = f"https://{settings['listen']}", self.ready["caFile"]

@@ -14,51 +14,91 @@
 
 /* ---- which addresses are never called ---- */
 
-static bool may_call(const char *host, uint16_t port)
+static bool may_call(const char *allowed, const char *host, uint16_t port)
 {
-    struct pn_reach_guard guard = { .ports = { 8200 }, .count = 1 };
+    struct pn_net_list nets;
+    struct pn_reach_guard guard;
     struct pn_endpoint at = { .port = port };
     struct pn_addresses addresses;
     struct pn_err err = { 0 };
+    bool may;
 
+    CHECK_OK(pn_net_list_parse(pn_str_from(allowed), &nets, &err), err);
+    pn_reach_guard_init(&guard, &nets);
+    guard.ports[guard.port_count++] = 8200;
     snprintf(at.host, sizeof(at.host), "%s", host);
     CHECK(pn_resolve_literal(&at, &addresses));
-    return pn_reach_guard_check(&guard, &addresses, &err);
+    may = pn_reach_guard_check(&guard, &addresses, &err);
+    CHECK(may || (err.code == PN_BAD_REQUEST && strchr(err.message, '.') == NULL &&
+                  strchr(err.message, ':') == NULL)); /* no address is named */
+    return may;
 }
 
-PN_TEST(metadata_and_our_own_listeners_are_refused)
-{
-    static const char *const refused[] = {
-        "169.254.169.254",
-        "169.254.170.2",
-        "100.100.100.200",
-        "168.63.129.16",
-        "192.0.0.192",
-        "0.0.0.0",
-        "0.1.2.3",
-        "224.0.0.1",
-        "255.255.255.255",
-        "::",
-        "fe80::1",
-        "ff02::1",
-        "fd00:ec2::254",
-        "fd20:ce::254",
-        "::ffff:169.254.169.254",
-        "64:ff9b::a9fe:a9fe",
-    };
-    static const char *const fine[] = { "10.0.0.1",    "192.168.1.1", "172.16.0.1", "127.0.0.1",
-                                        "192.0.2.1",   "::1",         "fd12::1",    "2001:db8::1",
-                                        "100.64.0.10", "169.253.0.1" };
+static const char *const never[] = {
+    "169.254.169.254",
+    "169.254.170.2",
+    "100.100.100.200",
+    "168.63.129.16",
+    "192.0.0.192",
+    "0.0.0.0",
+    "0.1.2.3",
+    "224.0.0.1",
+    "239.255.255.250",
+    "255.255.255.255",
+    "::",
+    "fe80::1",
+    "febf::1",
+    "ff02::1",
+    "fd00:ec2::254",
+    "fd20:ce::254",
+    /* the same in IPv6's clothes */
+    "::ffff:169.254.169.254",
+    "::ffff:0:169.254.169.254", /* RFC 2765 */
+    "::169.254.169.254",        /* RFC 4291, compatible */
+    "64:ff9b::a9fe:a9fe",       /* NAT64, RFC 6052 */
+    "64:ff9b::6464:64c8",       /* and not link-local alone */
+    "64:ff9b::a83f:8110",
+    "64:ff9b::",
+    "64:ff9b::e000:1",
+    "64:ff9b:1::a9fe:a9fe", /* NAT64 of the site, RFC 8215: where the address lies is not known */
+    "64:ff9b:1:a9fe:a9:fe00::",
+    "64:ff9b:1:ffff::1",
+    "2002:a9fe:a9fe::1", /* 6to4 */
+    "2002:a00:1::1",
+    "2001::1", /* Teredo */
+    "2001:0:a9fe:a9fe::5601:5601",
+    "192.88.99.1",
+};
+static const char *const loopback[] = { "127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1",
+                                        "64:ff9b::7f00:1" };
 
-    for (size_t i = 0; i < PN_COUNT(refused); i++)
-        CHECK(!may_call(refused[i], 443));
+PN_TEST(addresses_that_are_no_clusters_are_refused)
+{
+    static const char *const fine[] = { "10.0.0.1",       "192.168.1.1",  "172.16.0.1",
+                                        "192.0.2.1",      "fd12::1",      "2001:db8::1",
+                                        "100.64.0.10",    "169.253.0.1",  "2001:1::1",
+                                        "64:ff9b::a00:1", "64:ff9b:2::1", "64:ff9a::a9fe:a9fe" };
+
+    for (size_t i = 0; i < PN_COUNT(never); i++) {
+        CHECK(!may_call("", never[i], 443));
+        CHECK(!may_call("127.0.0.0/8,::1,10.0.0.0/8", never[i], 443));
+    }
     for (size_t i = 0; i < PN_COUNT(fine); i++)
-        CHECK(may_call(fine[i], 443));
-    CHECK(!may_call("127.0.0.1", 8200));
-    CHECK(!may_call("127.9.9.9", 8200));
-    CHECK(!may_call("::1", 8200));
-    CHECK(!may_call("::ffff:127.0.0.1", 8200));
-    CHECK(may_call("192.0.2.1", 8200)); /* somebody else's port of the same number */
+        CHECK(may_call("", fine[i], 443));
+}
+
+PN_TEST(this_machine_is_called_where_the_operator_says_so)
+{
+    for (size_t i = 0; i < PN_COUNT(loopback); i++) {
+        CHECK(!may_call("", loopback[i], 443));
+        CHECK(may_call("127.0.0.0/8,::1", loopback[i], 443));
+        CHECK(!may_call("127.0.0.0/8,::1", loopback[i], 8200)); /* but not ourselves */
+    }
+    CHECK(may_call("127.0.0.1", "127.0.0.1", 443));
+    CHECK(!may_call("127.0.0.1", "127.0.0.2", 443));
+    CHECK(!may_call("127.0.0.1", "::1", 443));
+    CHECK(may_call("", "192.0.2.1", 8200)); /* somebody else's port of the same number */
+    CHECK(may_call("64:ff9b:1::/48", "64:ff9b:1::a00:1", 443)); /* who runs one knows its layout */
 }
 
 /* ---- requests ---- */
@@ -71,12 +111,15 @@ static struct pn_err err;
 
 static int set_up(void **state)
 {
+    struct pn_net_list nets;
+
     (void)state;
-    reacher = pn_reacher_new(&(struct pn_reacher_config){ 0 });
+    err = (struct pn_err){ 0 };
+    CHECK_OK(pn_net_list_parse(PN_LIT("127.0.0.0/8"), &nets, &err), err);
+    reacher = pn_reacher_new(&(struct pn_reacher_config){ .allowed = &nets });
     call = (struct pn_call){ .arena = pn_arena_new(1 << 20),
                              .deadline_ms = pn_clock_mono_ms() + 60000,
                              .reach = pn_reacher_port(reacher) };
-    err = (struct pn_err){ 0 };
     return 0;
 }
 
@@ -265,7 +308,8 @@ PN_TEST(a_gateway_is_never_left_out)
 
 #define REACH_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-PN_TEST_MAIN(T(metadata_and_our_own_listeners_are_refused),
+PN_TEST_MAIN(T(addresses_that_are_no_clusters_are_refused),
+             T(this_machine_is_called_where_the_operator_says_so),
              REACH_TEST(the_connection_is_kept_for_the_next_request),
              REACH_TEST(a_connection_that_nobody_uses_for_a_minute_is_closed),
              REACH_TEST(kh18_a_redirect_is_an_answer), REACH_TEST(kh19_too_large_an_answer_is_none),

@@ -38,10 +38,10 @@ PN_TEST(the_client_is_the_last_hop_that_no_named_proxy_is)
             { PN_LIT("cf-connecting-ip"), PN_LIT("203.0.113.2") },
         };
         const struct pn_http_head head = { .fields = fields, .count = PN_COUNT(fields) };
-        struct pn_proxies proxies;
+        struct pn_net_list proxies;
         struct pn_err err = { 0 };
 
-        CHECK_OK(pn_proxies_parse(pn_str_from(cases[i].proxies), &proxies, &err), err);
+        CHECK_OK(pn_net_list_parse(pn_str_from(cases[i].proxies), &proxies, &err), err);
         if (!pn_str_is(pn_client_ip(&proxies, pn_str_from(cases[i].peer), &head), cases[i].client))
             fail_msg("%s", cases[i].says);
     }
@@ -50,11 +50,11 @@ PN_TEST(the_client_is_the_last_hop_that_no_named_proxy_is)
 PN_TEST(what_is_no_network_stops_the_start)
 {
     static const char *const wrong[] = { "x", "10.0.0.0/33", "10.0.0.1,,10.0.0.2", "10.0.0.1:80" };
-    struct pn_proxies proxies;
+    struct pn_net_list proxies;
     struct pn_err err = { 0 };
 
     for (size_t i = 0; i < PN_COUNT(wrong); i++)
-        CHECK_FAILS(pn_proxies_parse(pn_str_from(wrong[i]), &proxies, &err), err, USAGE);
+        CHECK_FAILS(pn_net_list_parse(pn_str_from(wrong[i]), &proxies, &err), err, USAGE);
 }
 
 PN_TEST_MAIN(T(the_client_is_the_last_hop_that_no_named_proxy_is),
