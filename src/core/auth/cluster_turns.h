@@ -14,7 +14,7 @@ struct pn_cluster_turns;
 
 #define PN_TURN_PATIENCE_MS 250
 
-/* Where the workers go: a host and port, a gateway or a pool, hashed. */
+/* Where the workers go: an organisation's host and port, gateway or pool, hashed. */
 struct pn_cluster_place {
     uint8_t bytes[PN_SHA256_BYTES];
 };

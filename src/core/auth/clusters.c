@@ -234,22 +234,47 @@ void pn_clusters_settle(struct pn_clusters *c, const struct pn_verdict_key *key,
 
 /* ---- clusters ---- */
 
-/* Finds or makes it; the one that was not used for longest goes when there are too many. */
+static bool is_same(const struct pn_cluster_id *a, const struct pn_cluster_id *b)
+{
+    return pn_uuid_eq(a->org, b->org) && pn_hash_equal(pn_str_of(a->bytes, sizeof(a->bytes)),
+                                                       pn_str_of(b->bytes, sizeof(b->bytes)));
+}
+
+static size_t held_by(const struct pn_clusters *c, struct pn_uuid org)
+{
+    size_t held = 0;
+
+    for (size_t i = 0; i < c->cluster_count; i++)
+        held += pn_uuid_eq(c->clusters[i]->id.org, org);
+    return held;
+}
+
+/* Of the organisation that has most of them the one that was not used for longest: nobody pushes others out. */
+static size_t place_to_empty(const struct pn_clusters *c)
+{
+    size_t most = 0, at = 0;
+
+    for (size_t i = 0; i < c->cluster_count; i++) {
+        size_t held = held_by(c, c->clusters[i]->id.org);
+
+        if (held < most || (held == most && c->clusters[i]->used_ms >= c->clusters[at]->used_ms))
+            continue;
+        most = held;
+        at = i;
+    }
+    return at;
+}
+
+/* Finds or makes it. */
 static struct cluster *cluster_of(struct pn_clusters *c, const struct pn_cluster_id *id)
 {
-    int64_t now_ms = pn_clock_mono_ms();
-    size_t at = 0, idlest = 0;
+    size_t at = 0;
 
-    for (; at < c->cluster_count; at++) {
-        if (pn_hash_equal(pn_str_of(c->clusters[at]->id.bytes, sizeof(id->bytes)),
-                          pn_str_of(id->bytes, sizeof(id->bytes))))
-            break;
-        if (c->clusters[at]->used_ms < c->clusters[idlest]->used_ms)
-            idlest = at;
-    }
+    while (at < c->cluster_count && !is_same(&c->clusters[at]->id, id))
+        at++;
     if (at == MAX_CLUSTERS) {
-        cluster_free(c->clusters[idlest]);
-        at = idlest;
+        at = place_to_empty(c);
+        cluster_free(c->clusters[at]);
         c->clusters[at] = NULL;
     } else if (at == c->cluster_count) {
         c->clusters[c->cluster_count++] = NULL;
@@ -258,7 +283,7 @@ static struct cluster *cluster_of(struct pn_clusters *c, const struct pn_cluster
         c->clusters[at] = pn_heap_new(sizeof(struct cluster));
         c->clusters[at]->id = *id;
     }
-    c->clusters[at]->used_ms = now_ms;
+    c->clusters[at]->used_ms = pn_clock_mono_ms();
     return c->clusters[at];
 }
 

@@ -60,8 +60,12 @@ enum pn_keys_say {
     PN_KEYS_STALE,   /* not of those we have, which are old enough to fetch again first */
 };
 
-/* A cluster, as it is reached: pn_kubernetes_road's members hashed. */
+/*
+ * A cluster, as an organisation reaches it: pn_kubernetes_road's members hashed. Two organisations that reach the same
+ * one share nothing of what is remembered: what one learns, uses up or breaks is its own.
+ */
 struct pn_cluster_id {
+    struct pn_uuid org;
     uint8_t bytes[PN_SHA256_BYTES];
 };
 

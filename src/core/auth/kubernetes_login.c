@@ -321,7 +321,7 @@ static struct pn_cluster_id cluster_of(struct pn_call *call, const struct pn_kub
                         a->verification, a->verifyTlsCertificate, pn_uuid_format(a->gatewayId).text,
                         pn_uuid_format(a->gatewayPoolId).text, a->kubernetesHost.len,
                         PN_ARG(a->kubernetesHost), PN_ARG(a->caCert));
-    struct pn_cluster_id id;
+    struct pn_cluster_id id = { .org = a->org_id };
 
     pn_hash_sha256(text, id.bytes);
     return id;

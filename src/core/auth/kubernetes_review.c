@@ -145,11 +145,12 @@ struct pn_reach_to pn_kubernetes_road(const struct pn_kubernetes_auth *auth)
 
 struct pn_cluster_place pn_kubernetes_place(const struct pn_kubernetes_auth *auth)
 {
-    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init(PN_KUBE_HOST_MAX_BYTES + 64);
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init(PN_KUBE_HOST_MAX_BYTES + 80);
     struct pn_err ignored = { 0 };
     struct pn_cluster_place place;
     struct pn_kube_host parsed;
 
+    pn_buf_add_bytes(&text, auth->org_id.bytes, sizeof(auth->org_id.bytes));
     pn_buf_add_bytes(&text, auth->gatewayId.bytes, sizeof(auth->gatewayId.bytes));
     pn_buf_add_bytes(&text, auth->gatewayPoolId.bytes, sizeof(auth->gatewayPoolId.bytes));
     if (pn_uuid_is_zero(auth->gatewayId) && pn_uuid_is_zero(auth->gatewayPoolId) &&

@@ -14,7 +14,7 @@ enum pn_review_audience { PN_REVIEW_FOR_STRANGERS, PN_REVIEW_FOR_ADMINISTRATORS 
 /* The road and whose credential travels it (§7.4): from auth, whose reviewer is open. */
 struct pn_reach_to pn_kubernetes_road(const struct pn_kubernetes_auth *auth);
 
-/* Where workers wait when the cluster does not answer: its gateway or pool, or else its host. */
+/* Where workers wait when the cluster does not answer: the organisation's gateway or pool, or else its host. */
 struct pn_cluster_place pn_kubernetes_place(const struct pn_kubernetes_auth *auth);
 
 /*

@@ -168,7 +168,7 @@ PN_TEST(one_asks_and_all_who_wait_know)
 
 /* ---- rejections ---- */
 
-static const struct pn_cluster_id cluster = { { 9 } };
+static const struct pn_cluster_id cluster = { .bytes = { 9 } };
 
 static unsigned ask(const char *source, unsigned times, bool is_rejected)
 {
@@ -293,11 +293,35 @@ PN_TEST(keys_tell_junk_once_they_are_proven)
 PN_TEST(clusters_are_bounded)
 {
     for (unsigned i = 0; i < 200; i++) {
-        struct pn_cluster_id id = { { (uint8_t)i, (uint8_t)(i >> 8), 7 } };
+        struct pn_cluster_id id = { .bytes = { (uint8_t)i, (uint8_t)(i >> 8), 7 } };
 
         CHECK(pn_clusters_claim_fetch(clusters, &id, false));
         pn_clock_advance(1);
     }
+}
+
+PN_TEST(nobody_pushes_out_what_others_know)
+{
+    static const struct pn_cluster_id others = { .org.bytes = { 1 }, .bytes = { 7 } };
+
+    CHECK(pn_clusters_claim_fetch(clusters, &others, false));
+    for (unsigned i = 0; i < 200; i++) {
+        struct pn_cluster_id id = { .org.bytes = { 2 }, .bytes = { (uint8_t)i, 7 } };
+
+        CHECK(pn_clusters_claim_fetch(clusters, &id, false));
+        pn_clock_advance(1);
+    }
+    CHECK(!pn_clusters_claim_fetch(clusters, &others, false)); /* it is still known who fetches */
+}
+
+PN_TEST(the_same_cluster_is_another_for_another_organization)
+{
+    const struct pn_cluster_id mine = { .org.bytes = { 1 }, .bytes = { 7 } },
+                               theirs = { .org.bytes = { 2 }, .bytes = { 7 } };
+
+    CHECK(pn_clusters_claim_fetch(clusters, &mine, false));
+    CHECK(pn_clusters_claim_fetch(clusters, &theirs, false));
+    CHECK(!pn_clusters_claim_fetch(clusters, &mine, false));
 }
 
 #define CLUSTERS_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -311,4 +335,5 @@ PN_TEST_MAIN(CLUSTERS_TEST(a_verdict_is_kept_for_its_time),
              CLUSTERS_TEST(what_the_cluster_accepts_costs_nothing),
              CLUSTERS_TEST(a_token_that_was_accepted_passes_where_junk_does_not),
              CLUSTERS_TEST(keys_tell_junk_once_they_are_proven),
-             CLUSTERS_TEST(clusters_are_bounded))
+             CLUSTERS_TEST(clusters_are_bounded), CLUSTERS_TEST(nobody_pushes_out_what_others_know),
+             CLUSTERS_TEST(the_same_cluster_is_another_for_another_organization))

@@ -19,7 +19,7 @@ static struct port {
 
 static struct stage stage;
 static struct pn_clusters *clusters;
-static struct pn_uuid auth;
+static struct pn_uuid auth, foreign_auth, foreigner;
 static struct pn_err err;
 
 static bool send_it(const struct pn_reach_port *port, struct pn_call *call,
@@ -35,11 +35,10 @@ static bool send_it(const struct pn_reach_port *port, struct pn_call *call,
     return true;
 }
 
-static bool insert_auth(struct pn_db_conn *tx, void *context, struct pn_err *why)
+static void attach(struct pn_db_conn *tx, struct pn_uuid id, struct pn_uuid identity)
 {
-    const struct pn_uuid ids[] = { auth, stage.robot.id };
+    const struct pn_uuid ids[] = { id, identity };
 
-    (void)context, (void)why;
     stage_sql(tx,
               "INSERT INTO identity_auths (id, identity_id, method, ttl_s, max_ttl_s, period_s,"
               " uses_limit, trusted_ips, created_ms, updated_ms)"
@@ -51,6 +50,20 @@ static bool insert_auth(struct pn_db_conn *tx, void *context, struct pn_err *why
         " verification, issuer, is_reviewed_too, allowed_namespaces, allowed_names,"
         " allowed_audience) VALUES ($a, 1, $text, 0, 'api', 'token-review', '', 0, '', '', '')",
         ids, "https://k8s.example.org");
+}
+
+/* The same cluster, for an identity of each organisation. */
+static bool insert_auths(struct pn_db_conn *tx, void *context, struct pn_err *why)
+{
+    const struct pn_uuid ids[] = { foreigner, stage.other_org };
+
+    (void)context, (void)why;
+    stage_sql(tx,
+              "INSERT INTO identities (id, org_id, name, role, created_ms, updated_ms)"
+              " VALUES ($a, $b, $text, 'no-access', 1, 1)",
+              ids, "foreign-robot");
+    attach(tx, auth, stage.robot.id);
+    attach(tx, foreign_auth, foreigner);
     return true;
 }
 
@@ -62,8 +75,10 @@ static int set_up(void **state)
         (struct port){ .port.send = send_it, .says = "{\"kind\":\"TokenReview\",\"status\":{}}" };
     clusters = pn_clusters_new(0, 1);
     auth = pn_random_uuid();
+    foreign_auth = pn_random_uuid();
+    foreigner = pn_random_uuid();
     err = (struct pn_err){ 0 };
-    CHECK_OK(pn_db_write(stage.db, insert_auth, NULL, &err), err);
+    CHECK_OK(pn_db_write(stage.db, insert_auths, NULL, &err), err);
     return 0;
 }
 
@@ -75,17 +90,22 @@ static int tear_down(void **state)
     return 0;
 }
 
-static bool log_in(void)
+static bool log_in_as(struct pn_uuid identity, const char *token)
 {
-    pn_auto(pn_secret_freep) struct pn_secret *jwt = pn_secret_new(PN_LIT(JWT), &err);
+    pn_auto(pn_secret_freep) struct pn_secret *jwt = pn_secret_new(pn_str_from(token), &err);
     struct pn_call call = stage_call(&stage, (struct pn_actor){ 0 });
     struct pn_grant grant;
 
     call.reach = &cluster.port;
     call.clusters = clusters;
     call.deadline_ms = INT64_MAX;
-    return pn_kubernetes_login_grant(&call, pn_uuid_str(stage.arena, stage.robot.id), jwt, PN_NONE,
+    return pn_kubernetes_login_grant(&call, pn_uuid_str(stage.arena, identity), jwt, PN_NONE,
                                      &grant, &err);
+}
+
+static bool log_in(void)
+{
+    return log_in_as(stage.robot.id, JWT);
 }
 
 static bool set_mode(struct pn_db_conn *tx, void *mode, struct pn_err *why)
@@ -137,19 +157,35 @@ PN_TEST(a_refusal_is_recorded_without_the_token)
 
 PN_TEST(while_others_wait_for_it_a_dead_cluster_is_busy_and_leaves_no_record)
 {
-    const struct pn_kubernetes_auth same = { .kubernetesHost = PN_LIT("K8S.example.org:443") };
+    const struct pn_kubernetes_auth same = { .kubernetesHost = PN_LIT("K8S.example.org:443"),
+                                             .org_id = stage.org };
     const struct pn_cluster_place place = pn_kubernetes_place(&same);
     struct pn_cluster_turns *turns = pn_clusters_turns(clusters);
 
     CHECK_OK(pn_cluster_turns_take(turns, &place, INT64_MAX, &err), err);
     CHECK_FAILS(log_in(), err, BUSY);
     CHECK_EQ(cluster.asked, 0);
+    CHECK_FAILS(log_in_as(foreigner, JWT), err,
+                UNAUTHENTICATED); /* others have turns of their own */
+    CHECK_EQ(cluster.asked, 1);
     pn_cluster_turns_give(turns, &place, false);
     CHECK_FAILS(log_in(), err, UNAUTHENTICATED);
-    CHECK_EQ(cluster.asked, 1);
+    CHECK_EQ(cluster.asked, 2);
     stage_close(&stage);
     stage_open(&stage, true);
-    CHECK_EQ(stage_events(&stage, "login-identity-kubernetes-auth-failed"), 1);
+    CHECK_EQ(stage_events(&stage, "login-identity-kubernetes-auth-failed"), 2);
+}
+
+PN_TEST(junk_of_one_organization_does_not_use_up_anothers_questions)
+{
+    char token[32];
+
+    for (int i = 0; i < PN_REJECTS_PER_SOURCE; i++) {
+        snprintf(token, sizeof(token), "junk-%d", i);
+        CHECK_FAILS(log_in_as(foreigner, token), err, UNAUTHENTICATED);
+    }
+    CHECK_FAILS(log_in_as(foreigner, "one-more"), err, RATE_LIMITED);
+    CHECK_FAILS(log_in(), err, UNAUTHENTICATED);
 }
 
 /* An answer whose user is as given: escapes of JSON, so that any byte can be said. */
@@ -227,6 +263,7 @@ PN_TEST(words_of_a_cluster_are_shown_without_control_characters)
 PN_TEST_MAIN(LOGIN_TEST(kh_07_to_09_what_cannot_be_reviewed_is_not_sent),
              LOGIN_TEST(a_refusal_is_recorded_without_the_token),
              LOGIN_TEST(while_others_wait_for_it_a_dead_cluster_is_busy_and_leaves_no_record),
+             LOGIN_TEST(junk_of_one_organization_does_not_use_up_anothers_questions),
              LOGIN_TEST(what_a_cluster_says_is_no_name_until_it_is_one_of_kubernetes),
              LOGIN_TEST(the_longest_names_of_kubernetes_are_let_in),
              LOGIN_TEST(words_of_a_cluster_are_shown_without_control_characters))
