@@ -212,7 +212,7 @@ bool pn_clusters_know(struct pn_clusters *c, const struct pn_verdict_key *key,
 void pn_clusters_settle(struct pn_clusters *c, const struct pn_verdict_key *key,
                         const struct pn_verdict *verdict, int64_t wall_ms)
 {
-    int64_t left_ms = verdict->is_about_token ? c->verdict_ms : 0;
+    int64_t left_ms = verdict->is_genuine ? c->verdict_ms : 0;
     struct verdict_entry *e;
 
     if (verdict->until_ms != 0 && verdict->until_ms - wall_ms < left_ms)
@@ -401,7 +401,7 @@ static bool may_ask(struct cluster *cluster, struct pn_str source,
     refill(own, PN_REJECTS_PER_SOURCE, now_ms);
     if (own->left < 1 || cluster->rejections.left < 1)
         return false;
-    own->left -= 1; /* given back when the cluster accepts */
+    own->left -= 1; /* given back unless the cluster rejects */
     cluster->rejections.left -= 1;
     return true;
 }
@@ -422,23 +422,23 @@ bool pn_clusters_may_ask(struct pn_clusters *c, const struct pn_cluster_id *id,
 }
 
 void pn_clusters_asked(struct pn_clusters *c, const struct pn_cluster_id *id, struct pn_str source,
-                       const struct pn_verdict_key *proof, bool is_rejected)
+                       const struct pn_verdict_key *proof, enum pn_cluster_said said)
 {
     struct pn_verdict_key *place;
     struct cluster *cluster;
+    bool is_proven;
 
     pthread_mutex_lock(&c->mutex);
     cluster = cluster_of(c, id);
     place = proof_place(cluster, proof);
-    if (is_rejected) {
-        if (pn_hash_equal(text_of(place), text_of(proof)))
-            *place = (struct pn_verdict_key){ { 0 } };
-    } else {
-        if (!pn_hash_equal(text_of(place), text_of(proof))) {
-            cluster->rejections.left += 1;
-            cluster->sources[spread(source) % MAX_SOURCES].left += 1;
-        }
-        *place = *proof;
+    is_proven = pn_hash_equal(text_of(place), text_of(proof));
+    if (said != PN_CLUSTER_REJECTED && !is_proven) { /* what may_ask took */
+        cluster->rejections.left += 1;
+        cluster->sources[spread(source) % MAX_SOURCES].left += 1;
     }
+    if (said == PN_CLUSTER_ACCEPTED)
+        *place = *proof;
+    else if (said == PN_CLUSTER_REJECTED && is_proven)
+        *place = (struct pn_verdict_key){ { 0 } };
     pthread_mutex_unlock(&c->mutex);
 }

@@ -29,9 +29,9 @@ struct pn_cluster_turns *pn_clusters_turns(struct pn_clusters *clusters);
 
 struct pn_verdict {
     char namespace[256], name[256], uid[64], pod[256];
-    struct pn_err err;   /* code PN_OK: accepted; details are not kept */
-    bool is_about_token; /* the cluster has spoken: may be kept. Else it could not be asked */
-    int64_t until_ms;    /* wall clock: end of the token; 0: not known */
+    struct pn_err err; /* code PN_OK: accepted; details are not kept */
+    bool is_genuine;   /* the cluster or its keys vouch for the token, let in or not: may be kept */
+    int64_t until_ms;  /* wall clock: end of the token; 0: not known */
 };
 
 struct pn_verdict_key {
@@ -39,6 +39,8 @@ struct pn_verdict_key {
 };
 
 /*
+ * Junk is shared by who waits for it, and forgotten: it is without number, and would push out what is not.
+ *
  * One asks, the others wait: true with *leads means that the caller must find the verdict and settle
  * it; true without, that `out` holds it. Errors: PN_TIMEOUT when the leader was not done in time.
  */
@@ -87,6 +89,12 @@ void pn_clusters_prove(struct pn_clusters *clusters, const struct pn_cluster_id 
 #define PN_REJECTS_PER_SECOND 50
 #define PN_REJECTS_PER_SOURCE 10 /* of one client address, so that one cannot use up all */
 
+enum pn_cluster_said {
+    PN_CLUSTER_SILENT,   /* no answer: about the road, not about the token */
+    PN_CLUSTER_REJECTED, /* any answer that does not vouch for the token, a refused reviewer's too */
+    PN_CLUSTER_ACCEPTED,
+};
+
 /*
  * May the cluster be asked about a token that nothing is known of? Afterwards say how it went. A token
  * that was accepted before is not counted (`proof`: a hash of it). Errors: PN_RATE_LIMITED.
@@ -95,6 +103,7 @@ bool pn_clusters_may_ask(struct pn_clusters *clusters, const struct pn_cluster_i
                          struct pn_str source, const struct pn_verdict_key *proof,
                          struct pn_err *err) PN_CHECKED;
 void pn_clusters_asked(struct pn_clusters *clusters, const struct pn_cluster_id *id,
-                       struct pn_str source, const struct pn_verdict_key *proof, bool is_rejected);
+                       struct pn_str source, const struct pn_verdict_key *proof,
+                       enum pn_cluster_said said);
 
 #endif

@@ -172,31 +172,29 @@ static bool refuse_without_keys(struct pn_err *why, struct pn_err *err)
                      PN_LIT("The cluster's public keys are not known. Try again in a moment."));
 }
 
-/* Signature, issuer, audience, times (D11). `out->is_about_token` tells a refusal from a failure. */
+/* Signature, issuer, audience, times (D11). */
 static bool verify_by_keys(struct login *l, struct pn_verdict *out, struct pn_err *err)
 {
+    struct pn_clusters *clusters = l->call->clusters;
     struct pn_err why = { 0 }, ignored = { 0 };
     enum pn_keys_say says;
     struct pn_kube_review review;
 
-    out->is_about_token = true;
     if (!l->is_jws)
         return refuse_token(err, "The service account token is malformed");
     if (!pn_str_eq(l->token.issuer, l->auth.issuer))
         return refuse_token(err, "The service account token is of another issuer");
     if (!check_times(l, err))
         return false;
-    if (pn_clusters_judge(l->call->clusters, &l->cluster, &l->token, false) == PN_KEYS_GOOD &&
-        pn_clusters_claim_fetch(l->call->clusters, &l->cluster,
-                                false)) /* is the key still there? */
-        (void)!fetch_keys(l, KEYS_TIMEOUT_MS, &ignored);
     says = judge(l, false, &why);
-    if (says == PN_KEYS_NOTHING) {
-        out->is_about_token = false;
+    if (says == PN_KEYS_GOOD && pn_clusters_claim_fetch(clusters, &l->cluster, false) &&
+        fetch_keys(l, KEYS_TIMEOUT_MS, &ignored)) /* is the key still there? */
+        says = pn_clusters_judge(clusters, &l->cluster, &l->token, false);
+    if (says == PN_KEYS_NOTHING)
         return refuse_without_keys(&why, err);
-    }
     if (says != PN_KEYS_GOOD || !is_consistent(&l->token))
         return refuse_token(err, "The service account token's signature is not of this cluster");
+    out->is_genuine = true;
     review = (struct pn_kube_review){ .is_authenticated = true,
                                       .username = l->token.subject,
                                       .uid = l->token.uid,
@@ -223,15 +221,17 @@ static bool ask_cluster(struct login *l, struct pn_verdict *out, struct pn_err *
 {
     struct pn_kube_review review;
 
-    if (!pn_kubernetes_review(l->call, &l->auth, l->jwt, &review, err))
+    if (!pn_kubernetes_review(l->call, &l->auth, l->jwt, &review, &l->has_answered, err))
         return false;
-    l->has_answered = out->is_about_token = true;
+    out->is_genuine = review.is_authenticated && review.error.len == 0;
     return check_review(l, &review, out, err);
 }
 
-static bool is_rejected(const struct pn_err *err)
+static enum pn_cluster_said what_it_said(const struct login *l, const struct pn_verdict *v)
 {
-    return strcmp(err->name, "KubernetesTokenReviewError") == 0 && err->code == PN_UNAUTHENTICATED;
+    if (v->is_genuine)
+        return PN_CLUSTER_ACCEPTED;
+    return l->has_answered ? PN_CLUSTER_REJECTED : PN_CLUSTER_SILENT;
 }
 
 static bool review(struct login *l, struct pn_verdict *out, struct pn_err *err)
@@ -241,19 +241,18 @@ static bool review(struct login *l, struct pn_verdict *out, struct pn_err *err)
     enum pn_keys_say says;
     bool done;
 
+    out->is_genuine = false; /* whatever the keys said: it is the cluster's turn */
     if (clusters == NULL)
         return ask_cluster(l, out, err);
     says = judge(l, true, &ignored);
-    if (says == PN_KEYS_BAD) {
-        out->is_about_token = true;
+    if (says == PN_KEYS_BAD)
         return refuse_token(err, "Kubernetes token not authenticated");
-    }
     if (says != PN_KEYS_GOOD &&
         !pn_clusters_may_ask(clusters, &l->cluster, l->call->ip, &l->proof, err))
         return false;
     done = ask_cluster(l, out, err);
     if (says != PN_KEYS_GOOD)
-        pn_clusters_asked(clusters, &l->cluster, l->call->ip, &l->proof, !done && is_rejected(err));
+        pn_clusters_asked(clusters, &l->cluster, l->call->ip, &l->proof, what_it_said(l, out));
     if (done && says != PN_KEYS_GOOD)
         learn_keys(l);
     return done;
@@ -282,10 +281,8 @@ static bool decide(struct login *l, struct pn_verdict *out, struct pn_err *err)
 {
     if (!check_mode(&l->auth, err) || !pn_kubernetes_auth_open(l->call, &l->auth, err))
         return false;
-    if (has_expired(l, EXPIRY_LEEWAY_S)) { /* that needs no cluster to see */
-        out->is_about_token = true;
+    if (has_expired(l, EXPIRY_LEEWAY_S)) /* that needs no cluster to see */
         return refuse_token(err, "The service account token has expired");
-    }
     if (l->auth.verification != PN_VERIFY_JWKS)
         return review(l, out, err);
     if (l->call->clusters == NULL)

@@ -269,13 +269,14 @@ static bool fail_review(struct pn_err *err, enum pn_code code, const char *messa
 
 bool pn_kubernetes_review(struct pn_call *call, const struct pn_kubernetes_auth *auth,
                           const struct pn_secret *jwt, struct pn_kube_review *out,
-                          struct pn_err *err)
+                          bool *has_answered, struct pn_err *err)
 {
     const struct pn_secret *secrets[] = { auth->reviewer, jwt };
     struct pn_reach_answer answer;
 
-    if (!ask_review(call, context_of(auth), auth, bearer_of(auth, jwt), jwt, auth->allowedAudience,
-                    PN_REVIEW_FOR_STRANGERS, &answer, err))
+    *has_answered = ask_review(call, context_of(auth), auth, bearer_of(auth, jwt), jwt,
+                               auth->allowedAudience, PN_REVIEW_FOR_STRANGERS, &answer, err);
+    if (!*has_answered)
         return false;
     if (!is_success(&answer))
         return fail_status(call, auth, &answer, jwt, err);

@@ -18,14 +18,15 @@ struct pn_reach_to pn_kubernetes_road(const struct pn_kubernetes_auth *auth);
 struct pn_cluster_place pn_kubernetes_place(const struct pn_kubernetes_auth *auth);
 
 /*
- * Has the cluster review `jwt`. `out` is what it said: the verdict is the caller's to draw.
+ * Has the cluster review `jwt`. `out` is what it said: the verdict is the caller's to draw. *has_answered, also when
+ * it fails: something came back.
  *
  * Errors:  PN_BAD_REQUEST, PN_UNAUTHENTICATED, named as the tables of §8.1 have it; scrubbed
  * Threads: worker, slow lane. At most 10 s.
  */
 bool pn_kubernetes_review(struct pn_call *call, const struct pn_kubernetes_auth *auth,
                           const struct pn_secret *jwt, struct pn_kube_review *out,
-                          struct pn_err *err) PN_CHECKED;
+                          bool *has_answered, struct pn_err *err) PN_CHECKED;
 
 /* GET of the cluster's public keys (kube/jwks.h), as the reviewer or, without one, as `jwt`. */
 bool pn_kubernetes_fetch_keys(struct pn_call *call, const struct pn_kubernetes_auth *auth,

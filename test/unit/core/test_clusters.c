@@ -61,7 +61,7 @@ PN_TEST(a_verdict_is_kept_for_its_time)
 {
     CHECK_OK(join(1), err);
     CHECK(leads);
-    settle(1, (struct pn_verdict){ .is_about_token = true, .name = "app" });
+    settle(1, (struct pn_verdict){ .is_genuine = true, .name = "app" });
     CHECK_OK(join(1), err);
     CHECK(!leads);
     CHECK_STR(pn_str_from(verdict.name), "app");
@@ -77,17 +77,17 @@ PN_TEST(a_verdict_is_kept_for_its_time)
     settle(1, (struct pn_verdict){ 0 });
 }
 
-PN_TEST(a_refusal_is_kept_and_a_failure_is_not)
+PN_TEST(a_refusal_of_what_is_genuine_is_kept_and_junk_is_not)
 {
-    struct pn_verdict refused = { .is_about_token = true }, failed = { 0 };
+    struct pn_verdict refused = { .is_genuine = true }, failed = { 0 };
 
-    (void)pn_fail(&refused.err, PN_UNAUTHENTICATED, "no");
-    (void)pn_fail(&failed.err, PN_BAD_REQUEST, "could not be asked");
+    (void)pn_fail(&refused.err, PN_FORBIDDEN, "not this namespace");
+    (void)pn_fail(&failed.err, PN_UNAUTHENTICATED, "not authenticated");
     CHECK_OK(join(1), err);
     settle(1, refused);
     CHECK_OK(join(1), err);
     CHECK(!leads);
-    CHECK_EQ(verdict.err.code, PN_UNAUTHENTICATED);
+    CHECK_EQ(verdict.err.code, PN_FORBIDDEN);
     CHECK_OK(join(2), err);
     settle(2, failed);
     CHECK_OK(join(2), err);
@@ -98,14 +98,14 @@ PN_TEST(a_refusal_is_kept_and_a_failure_is_not)
 PN_TEST(no_verdict_outlives_its_token)
 {
     CHECK_OK(join(1), err);
-    settle(1, (struct pn_verdict){ .is_about_token = true, .until_ms = pn_clock_wall_ms() + 50 });
+    settle(1, (struct pn_verdict){ .is_genuine = true, .until_ms = pn_clock_wall_ms() + 50 });
     pn_clock_advance(49);
     CHECK_OK(join(1), err);
     CHECK(!leads);
     pn_clock_advance(1);
     CHECK_OK(join(1), err);
     CHECK(leads);
-    settle(1, (struct pn_verdict){ .is_about_token = true, .until_ms = 1 });
+    settle(1, (struct pn_verdict){ .is_genuine = true, .until_ms = 1 });
     CHECK_OK(join(1), err);
     CHECK(leads);
     settle(1, (struct pn_verdict){ 0 });
@@ -116,7 +116,7 @@ PN_TEST(who_waits_too_long_is_told)
     CHECK_OK(join(1), err);
     CHECK(leads);
     CHECK_FAILS(join(1), err, TIMEOUT);
-    settle(1, (struct pn_verdict){ .is_about_token = true });
+    settle(1, (struct pn_verdict){ .is_genuine = true });
     CHECK_OK(join(1), err);
     CHECK(!leads);
 }
@@ -126,7 +126,7 @@ PN_TEST(verdicts_are_bounded)
     for (unsigned i = 0; i < 5000; i++) {
         CHECK_OK(join(i), err);
         CHECK(leads);
-        settle(i, (struct pn_verdict){ .is_about_token = true });
+        settle(i, (struct pn_verdict){ .is_genuine = true });
     }
     CHECK_OK(join(4999), err);
     CHECK(!leads);
@@ -160,7 +160,7 @@ PN_TEST(one_asks_and_all_who_wait_know)
     for (size_t i = 0; i < PN_COUNT(threads); i++)
         CHECK_EQ(pthread_create(&threads[i], NULL, wait_for_it, &count), 0);
     sched_yield();
-    settle(7, (struct pn_verdict){ .is_about_token = true, .name = "shared" });
+    settle(7, (struct pn_verdict){ .is_genuine = true, .name = "shared" });
     for (size_t i = 0; i < PN_COUNT(threads); i++)
         pthread_join(threads[i], NULL);
     CHECK_EQ(count, PN_COUNT(threads));
@@ -170,7 +170,7 @@ PN_TEST(one_asks_and_all_who_wait_know)
 
 static const struct pn_cluster_id cluster = { .bytes = { 9 } };
 
-static unsigned ask(const char *source, unsigned times, bool is_rejected)
+static unsigned ask(const char *source, unsigned times, enum pn_cluster_said said)
 {
     unsigned asked = 0;
 
@@ -179,7 +179,7 @@ static unsigned ask(const char *source, unsigned times, bool is_rejected)
         const struct pn_verdict_key proof = key_of(fresh++);
 
         if (pn_clusters_may_ask(clusters, &cluster, pn_str_from(source), &proof, &err)) {
-            pn_clusters_asked(clusters, &cluster, pn_str_from(source), &proof, is_rejected);
+            pn_clusters_asked(clusters, &cluster, pn_str_from(source), &proof, said);
             asked++;
         } else {
             CHECK_FAILS(false, err, RATE_LIMITED);
@@ -193,21 +193,22 @@ PN_TEST(rejections_are_limited_per_address_and_cluster)
     char source[16];
     unsigned asked = 0;
 
-    CHECK_EQ(ask("192.0.2.1", 100, true), PN_REJECTS_PER_SOURCE);
+    CHECK_EQ(ask("192.0.2.1", 100, PN_CLUSTER_REJECTED), PN_REJECTS_PER_SOURCE);
     for (unsigned i = 0; i < 100; i++) {
         snprintf(source, sizeof(source), "192.0.2.%u", i + 2);
-        asked += ask(source, 10, true);
+        asked += ask(source, 10, PN_CLUSTER_REJECTED);
     }
     CHECK_EQ(asked, PN_REJECTS_PER_SECOND - PN_REJECTS_PER_SOURCE);
     pn_clock_advance(1000);
-    CHECK_EQ(ask("192.0.2.1", 100, true), PN_REJECTS_PER_SOURCE);
+    CHECK_EQ(ask("192.0.2.1", 100, PN_CLUSTER_REJECTED), PN_REJECTS_PER_SOURCE);
     pn_clock_advance(100);
-    CHECK_EQ(ask("192.0.2.1", 100, true), 1);
+    CHECK_EQ(ask("192.0.2.1", 100, PN_CLUSTER_REJECTED), 1);
 }
 
 PN_TEST(what_the_cluster_accepts_costs_nothing)
 {
-    CHECK_EQ(ask("192.0.2.1", 1000, false), 1000);
+    CHECK_EQ(ask("192.0.2.1", 1000, PN_CLUSTER_ACCEPTED), 1000);
+    CHECK_EQ(ask("192.0.2.1", 1000, PN_CLUSTER_SILENT), 1000); /* nor what it never saw */
 }
 
 PN_TEST(a_token_that_was_accepted_passes_where_junk_does_not)
@@ -216,11 +217,13 @@ PN_TEST(a_token_that_was_accepted_passes_where_junk_does_not)
     struct pn_str source = PN_LIT("192.0.2.1");
 
     CHECK_OK(pn_clusters_may_ask(clusters, &cluster, source, &good, &err), err);
-    pn_clusters_asked(clusters, &cluster, source, &good, false);
-    (void)ask("192.0.2.1", 100, true);
+    pn_clusters_asked(clusters, &cluster, source, &good, PN_CLUSTER_ACCEPTED);
+    (void)ask("192.0.2.1", 100, PN_CLUSTER_REJECTED);
+    CHECK_OK(pn_clusters_may_ask(clusters, &cluster, source, &good, &err), err);
+    pn_clusters_asked(clusters, &cluster, source, &good, PN_CLUSTER_SILENT); /* proves nothing */
     CHECK_FAILS(pn_clusters_may_ask(clusters, &cluster, source, &bad, &err), err, RATE_LIMITED);
     CHECK_OK(pn_clusters_may_ask(clusters, &cluster, source, &good, &err), err);
-    pn_clusters_asked(clusters, &cluster, source, &good, true); /* no more */
+    pn_clusters_asked(clusters, &cluster, source, &good, PN_CLUSTER_REJECTED); /* no more */
     CHECK_FAILS(pn_clusters_may_ask(clusters, &cluster, source, &good, &err), err, RATE_LIMITED);
 }
 
@@ -327,7 +330,7 @@ PN_TEST(the_same_cluster_is_another_for_another_organization)
 #define CLUSTERS_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 PN_TEST_MAIN(CLUSTERS_TEST(a_verdict_is_kept_for_its_time),
-             CLUSTERS_TEST(a_refusal_is_kept_and_a_failure_is_not),
+             CLUSTERS_TEST(a_refusal_of_what_is_genuine_is_kept_and_junk_is_not),
              CLUSTERS_TEST(no_verdict_outlives_its_token),
              CLUSTERS_TEST(who_waits_too_long_is_told), CLUSTERS_TEST(verdicts_are_bounded),
              CLUSTERS_TEST(one_asks_and_all_who_wait_know),

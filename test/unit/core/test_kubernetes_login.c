@@ -10,11 +10,22 @@
 
 #define JWT "jwt-that-must-never-be-seen"
 
-/* A cluster that says what it is told to. */
+/* A key, and a token of default:app that it has signed: issuer https://issuer, until the year 2036. */
+#define KEYS                                                       \
+    "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"kid\":\"k1\"," \
+    "\"x\":\"QYjie2HC6lvpiV_2pucDpACLKbHd1wmoWaU-t15noKQ\","       \
+    "\"y\":\"COOXENPkhAbqmBF_UajIvynAeEHJ1rzaQGXbpWMFyN0\"}]}"
+#define SIGNED                                                                           \
+    "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsxIn0.eyJpc3MiOiJodHRwczovL2lzc3VlciIsInN1YiI6InN5c3" \
+    "RlbTpzZXJ2aWNlYWNjb3VudDpkZWZhdWx0OmFwcCIsImV4cCI6MjEwMDAwMDAwMCwiaWF0IjoxNzgwMDAw" \
+    "MDAwfQ.TTuo6KuSzo72hyCUIowXsMKUPkFOJAFA1RSyTN6FUT9u5YKEqOXwGkxPkZtH3DYx9Ysa-a2VMZP" \
+    "slC_wLI53jA"
+
+/* A cluster that says what it is told to; status 0: nothing at all. */
 static struct port {
     struct pn_reach_port port;
     const char *says;
-    int asked;
+    int status, asked;
 } cluster;
 
 static struct stage stage;
@@ -26,13 +37,15 @@ static bool send_it(const struct pn_reach_port *port, struct pn_call *call,
                     const struct pn_reach_to *to, const struct pn_reach_request *request,
                     struct pn_reach_answer *out, enum pn_reach_fault *fault, struct pn_err *why)
 {
-    (void)port, (void)call, (void)to, (void)request, (void)why;
-    cluster.asked++;
-    *fault = PN_REACH_NO_FAULT;
-    *out = (struct pn_reach_answer){ .status = 201,
+    bool is_review = strcmp(request->method, "POST") == 0;
+
+    (void)port, (void)call, (void)to;
+    cluster.asked += is_review;
+    *fault = is_review && cluster.status == 0 ? PN_REACH_REFUSED : PN_REACH_NO_FAULT;
+    *out = (struct pn_reach_answer){ .status = is_review ? cluster.status : 200,
                                      .content_type = PN_LIT("application/json"),
-                                     .body = pn_str_from(cluster.says) };
-    return true;
+                                     .body = pn_str_from(is_review ? cluster.says : KEYS) };
+    return *fault == PN_REACH_NO_FAULT || pn_fail(why, PN_UNREACHABLE, "connection refused");
 }
 
 static void attach(struct pn_db_conn *tx, struct pn_uuid id, struct pn_uuid identity)
@@ -71,8 +84,9 @@ static int set_up(void **state)
 {
     (void)state;
     stage_start(&stage);
-    cluster =
-        (struct port){ .port.send = send_it, .says = "{\"kind\":\"TokenReview\",\"status\":{}}" };
+    cluster = (struct port){ .port.send = send_it,
+                             .status = 201,
+                             .says = "{\"kind\":\"TokenReview\",\"status\":{}}" };
     clusters = pn_clusters_new(0, 1);
     auth = pn_random_uuid();
     foreign_auth = pn_random_uuid();
@@ -188,6 +202,55 @@ PN_TEST(junk_of_one_organization_does_not_use_up_anothers_questions)
     CHECK_FAILS(log_in(), err, UNAUTHENTICATED);
 }
 
+/* Without a reviewer's token each junk is its own reviewer, and what the cluster says is 401 about the request. */
+PN_TEST(junk_that_reviews_itself_counts_as_rejected)
+{
+    char token[32];
+
+    cluster.status = 401;
+    cluster.says = "{\"kind\":\"Status\",\"message\":\"Unauthorized\"}";
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < PN_REJECTS_PER_SOURCE; i++) {
+            snprintf(token, sizeof(token), "junk-%d", i); /* the same again is no better for it */
+            CHECK(!log_in_as(stage.robot.id, token));
+            CHECK_STR(pn_str_from(err.name), "KubernetesTokenReviewerUnauthorized");
+            CHECK_FAILS(false, err, UNAUTHENTICATED);
+        }
+        CHECK_FAILS(log_in_as(stage.robot.id, "junk-0"), err, RATE_LIMITED);
+        CHECK_EQ(cluster.asked, (round + 1) * PN_REJECTS_PER_SOURCE);
+        pn_clock_advance(1000);
+    }
+    cluster.status = 0; /* who cannot be reached has rejected nobody */
+    for (int i = 0; i < 2 * PN_REJECTS_PER_SOURCE; i++)
+        CHECK_FAILS(log_in_as(stage.robot.id, "junk-0"), err, BAD_REQUEST);
+}
+
+static bool verify_by_keys_too(struct pn_db_conn *tx, void *context, struct pn_err *why)
+{
+    (void)context, (void)why;
+    stage_sql(tx,
+              "UPDATE kubernetes_auths SET verification = 'jwks', is_reviewed_too = 1,"
+              " issuer = $text WHERE auth_id = $a",
+              &auth, "https://issuer");
+    return true;
+}
+
+PN_TEST(a_review_that_failed_is_no_verdict_whatever_the_keys_said)
+{
+    pn_clusters_free(clusters);
+    clusters = pn_clusters_new(10000, 1);
+    CHECK_OK(pn_db_write(stage.db, verify_by_keys_too, NULL, &err), err);
+    cluster.status = 0;
+    CHECK_FAILS(log_in_as(stage.robot.id, SIGNED), err, BAD_REQUEST);
+    cluster.status = 201;
+    cluster.says = "{\"status\":{\"authenticated\":true,\"user\":{\"username\":"
+                   "\"system:serviceaccount:default:app\"}}}";
+    CHECK_OK(log_in_as(stage.robot.id, SIGNED), err);
+    CHECK_EQ(cluster.asked, 2);
+    CHECK_OK(log_in_as(stage.robot.id, SIGNED), err); /* that one is remembered */
+    CHECK_EQ(cluster.asked, 2);
+}
+
 /* An answer whose user is as given: escapes of JSON, so that any byte can be said. */
 static const char *user_is(const char *username, const char *uid, const char *pod)
 {
@@ -263,6 +326,8 @@ PN_TEST(words_of_a_cluster_are_shown_without_control_characters)
 PN_TEST_MAIN(LOGIN_TEST(kh_07_to_09_what_cannot_be_reviewed_is_not_sent),
              LOGIN_TEST(a_refusal_is_recorded_without_the_token),
              LOGIN_TEST(while_others_wait_for_it_a_dead_cluster_is_busy_and_leaves_no_record),
+             LOGIN_TEST(junk_that_reviews_itself_counts_as_rejected),
+             LOGIN_TEST(a_review_that_failed_is_no_verdict_whatever_the_keys_said),
              LOGIN_TEST(junk_of_one_organization_does_not_use_up_anothers_questions),
              LOGIN_TEST(what_a_cluster_says_is_no_name_until_it_is_one_of_kubernetes),
              LOGIN_TEST(the_longest_names_of_kubernetes_are_let_in),
