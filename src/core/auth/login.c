@@ -256,14 +256,19 @@ bool pn_login_end(struct pn_call *call, struct pn_err *err)
 }
 
 /* Bounded pieces, so that a long quiet server does not hold the writer when it wakes. */
-static const char *const sweeps[] = {
-    "DELETE FROM login_failures WHERE email_mac IN"
-    " (SELECT email_mac FROM login_failures WHERE expires_ms <= $now LIMIT $most)",
-    "DELETE FROM login_sessions WHERE id IN"
-    " (SELECT id FROM login_sessions WHERE expires_ms + $keep <= $now LIMIT $most)",
-    "DELETE FROM identity_tokens WHERE id IN"
-    " (SELECT id FROM identity_tokens WHERE expires_ms > 0 AND expires_ms <= $now - $keep LIMIT "
-    "$most)",
+static const struct {
+    int64_t keep_ms; /* after their end */
+    const char *sql;
+} sweeps[] = {
+    { 0, "DELETE FROM login_failures WHERE email_mac IN"
+         " (SELECT email_mac FROM login_failures WHERE expires_ms <= $before LIMIT $most)" },
+    { 0, "DELETE FROM auth_lockouts WHERE (auth_id, source) IN"
+         " (SELECT auth_id, source FROM auth_lockouts WHERE expires_ms <= $before LIMIT $most)" },
+    { DAY_MS, "DELETE FROM login_sessions WHERE id IN"
+              " (SELECT id FROM login_sessions WHERE expires_ms <= $before LIMIT $most)" },
+    { DAY_MS, "DELETE FROM identity_tokens WHERE id IN"
+              " (SELECT id FROM identity_tokens WHERE expires_ms > 0 AND expires_ms <= $before"
+              " LIMIT $most)" },
 };
 
 static bool sweep(struct pn_db_conn *tx, void *context, struct pn_err *err)
@@ -272,11 +277,9 @@ static bool sweep(struct pn_db_conn *tx, void *context, struct pn_err *err)
 
     pn_db_touch(tx, (struct pn_uuid){ 0 }); /* nobody: what is swept has been over for a day */
     for (size_t i = 0; i < PN_COUNT(sweeps); i++) {
-        struct pn_query *q = pn_query(tx, sweeps[i]);
+        struct pn_query *q = pn_query(tx, sweeps[i].sql);
 
-        pn_bind_int(q, "$now", call->now_ms);
-        if (i > 0)
-            pn_bind_int(q, "$keep", DAY_MS);
+        pn_bind_int(q, "$before", call->now_ms - sweeps[i].keep_ms);
         pn_bind_int(q, "$most", SWEEP_AT_ONCE);
         if (!pn_query_run(q, NULL, err))
             return false;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "home.h"
 
+#include "core/auth/universal.h"
+
 HOME_TEST(bootstrap_gives_an_administrator_and_a_token_that_works)
 {
     struct pn_call call = home_as(h, h->first.token);
@@ -168,6 +170,45 @@ HOME_TEST(the_sweep_removes_what_is_over_and_only_that)
     CHECK_EQ(home_count(h, "SELECT count(*) FROM identity_tokens"), 1);
 }
 
+/* One wrong secret from each of 300 addresses; one stays locked for a day. */
+HOME_TEST(the_sweep_removes_lockouts_that_are_over_and_only_those)
+{
+    const struct pn_universal_auth_in in = { .lockoutThreshold = 1,
+                                             .has_threshold = true,
+                                             .lockoutDurationSeconds = 86400,
+                                             .has_duration = true },
+                                      short_in = { .lockoutDurationSeconds = 30,
+                                                   .has_duration = true };
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_universal_auth auth;
+    struct pn_identity robot;
+    struct pn_grant grant;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(
+        pn_identity_make(&admin, &(struct pn_identity_in){ .name = PN_LIT("robot") }, &robot, &err),
+        err);
+    CHECK_OK(pn_universal_auth_attach(&admin, robot.id, &in, &auth, &err), err);
+    for (int i = 0; i < 300; i++) {
+        struct pn_call call = home_call(h, (struct pn_actor){ 0 });
+        pn_auto(pn_secret_freep) struct pn_secret *wrong = home_secret("wrong");
+
+        if (i == 1)
+            CHECK_OK(pn_universal_auth_change(&admin, robot.id, &short_in, &auth, &err), err);
+        call.ip = pn_arena_printf(h->arena, "192.0.%d.%d", i / 250, i % 250);
+        CHECK(!pn_universal_auth_login(&call, pn_uuid_str(h->arena, auth.clientId), wrong, PN_NONE,
+                                       &grant, &err));
+        pn_err_clear(&err);
+    }
+    CHECK(home_count(h, "SELECT count(*) FROM auth_lockouts") > 20);
+    pn_clock_advance(60000);
+    admin.now_ms = pn_clock_wall_ms();
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(pn_login_sweep(&admin, &err), err);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM auth_lockouts"), 1);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM auth_lockouts WHERE source = '192.0.0.0'"), 1);
+}
+
 PN_TEST_MAIN(T(bootstrap_gives_an_administrator_and_a_token_that_works), T(bootstrap_works_once),
              T(a_password_gives_a_token_without_organization),
              T(unknown_people_and_wrong_passwords_look_alike),
@@ -176,4 +217,5 @@ PN_TEST_MAIN(T(bootstrap_gives_an_administrator_and_a_token_that_works), T(boots
              T(failures_are_forgotten_after_a_quiet_time),
              T(logout_ends_every_token_of_the_session), T(a_login_ends_after_its_time),
              T(nobody_selects_an_organization_they_are_no_member_of),
-             T(hostile_bearers_are_refused), T(the_sweep_removes_what_is_over_and_only_that))
+             T(hostile_bearers_are_refused), T(the_sweep_removes_what_is_over_and_only_that),
+             T(the_sweep_removes_lockouts_that_are_over_and_only_those))
