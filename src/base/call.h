@@ -20,13 +20,14 @@ enum pn_actor_kind {
     PN_ACTOR_IDENTITY,
     PN_ACTOR_GATEWAY,
     PN_ACTOR_RELAY,
+    PN_ACTOR_SERVICE, /* a project's service token */
     PN_ACTOR_PLATFORM
 };
 
 /* Who makes the call, as the token said and the database confirmed. */
 struct pn_actor {
     enum pn_actor_kind kind;
-    struct pn_uuid id;       /* user, identity, gateway or relay */
+    struct pn_uuid id;       /* user, identity, gateway, relay or token */
     struct pn_uuid org_id;   /* zero until an organisation is selected */
     struct pn_uuid token_id; /* login session or access token */
     struct pn_str name;      /* e-mail or name, for the audit row */

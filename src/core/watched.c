@@ -12,6 +12,7 @@ const struct pn_watch pn_core_watched[] = {
     { .table = "client_secrets" },
     { .table = "gateways" },
     { .table = "relays" },
+    { .table = "service_tokens" }, /* and what they may do */
     /* what members of projects may do (core/org/permission.c): one role more may also forbid */
     { .table = "projects" },
     { .table = "project_members" },

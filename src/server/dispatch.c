@@ -128,6 +128,7 @@ static const char *actor_kind(enum pn_actor_kind kind)
     case PN_ACTOR_IDENTITY: return "identity";
     case PN_ACTOR_GATEWAY: return "gateway";
     case PN_ACTOR_RELAY: return "relay";
+    case PN_ACTOR_SERVICE: return "service";
     case PN_ACTOR_PLATFORM: return "platform";
     }
     return "none";

@@ -34,6 +34,7 @@ const struct pn_route *const pn_route_tables[] = {
     pn_universal_auth_routes,
     pn_environment_routes,
     pn_folder_routes,
+    pn_service_token_routes,
     pn_tag_routes,
     pn_secret_imports_routes,
     NULL,
@@ -50,6 +51,7 @@ static const struct {
     { PN_BY_IDENTITY, "identity" },
     { PN_BY_GATEWAY, "gateway" },
     { PN_BY_RELAY, "relay" },
+    { PN_BY_SERVICE, "service" },
 };
 static const char *const rate_names[] = {
     [PN_RATE_NONE] = "-",      [PN_RATE_READ] = "read",   [PN_RATE_WRITE] = "write",

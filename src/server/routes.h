@@ -25,6 +25,7 @@ extern const struct pn_route pn_kubernetes_auth_routes[];
 extern const struct pn_route pn_audit_log_routes[];
 extern const struct pn_route pn_environment_routes[];
 extern const struct pn_route pn_folder_routes[];
+extern const struct pn_route pn_service_token_routes[];
 extern const struct pn_route pn_tag_routes[];
 extern const struct pn_route pn_secret_imports_routes[];
 extern const struct pn_route pn_secrets_routes[];

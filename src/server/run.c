@@ -44,6 +44,7 @@ static unsigned access_of(const struct pn_actor *actor)
     case PN_ACTOR_IDENTITY: return PN_BY_IDENTITY;
     case PN_ACTOR_GATEWAY: return PN_BY_GATEWAY;
     case PN_ACTOR_RELAY: return PN_BY_RELAY;
+    case PN_ACTOR_SERVICE: return PN_BY_SERVICE;
     case PN_ACTOR_NONE:
     case PN_ACTOR_PLATFORM: return 0; /* never by a token */
     }

@@ -266,6 +266,9 @@ static const struct {
          " (SELECT auth_id, source FROM auth_lockouts WHERE expires_ms <= $before LIMIT $most)" },
     { DAY_MS, "DELETE FROM login_sessions WHERE id IN"
               " (SELECT id FROM login_sessions WHERE expires_ms <= $before LIMIT $most)" },
+    { DAY_MS, "DELETE FROM service_tokens WHERE id IN"
+              " (SELECT id FROM service_tokens WHERE expires_ms > 0 AND expires_ms <= $before"
+              " LIMIT $most)" },
     { DAY_MS, "DELETE FROM identity_tokens WHERE id IN"
               " (SELECT id FROM identity_tokens WHERE expires_ms > 0 AND expires_ms <= $before"
               " LIMIT $most)" },

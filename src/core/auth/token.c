@@ -3,6 +3,7 @@
 
 #include "base/encode.h"
 #include "core/auth/access_token.h"
+#include "core/auth/project_token.h"
 #include "core/auth/token_cache.h"
 #include "crypto/keyring.h"
 #include "db/cache.h"
@@ -218,7 +219,7 @@ bool pn_token_read(struct pn_call *call, struct pn_str bearer, struct pn_token_c
                    struct pn_err *err)
 {
     const struct kind *kind;
-    struct claims c;
+    struct claims c = { .exp = 0 };
 
     if (bearer.len == 0)
         return pn_fail(err, PN_UNAUTHENTICATED, "Token missing");
@@ -246,7 +247,7 @@ bool pn_token_read_refresh(struct pn_call *call, struct pn_str token, struct pn_
                            struct pn_actor *actor, struct pn_err *err)
 {
     struct pn_token_facts facts = { 0 };
-    struct claims c;
+    struct claims c = { .exp = 0 };
 
     if (token.len == 0)
         return pn_fail(err, PN_UNAUTHENTICATED, "Please log in");
@@ -266,20 +267,31 @@ bool pn_token_read_refresh(struct pn_call *call, struct pn_str token, struct pn_
     return true;
 }
 
+static bool find_claimed(struct pn_call *call, const struct pn_token_claims *claims,
+                         struct pn_token_facts *out, struct pn_err *err)
+{
+    for (size_t i = 0; i < PN_COUNT(kinds); i++) {
+        if (kinds[i].kind == claims->kind && !kinds[i].find(call, claims, out, err))
+            return false;
+    }
+    return true;
+}
+
 static bool look_up(struct pn_call *call, struct pn_str bearer, struct pn_token_facts *out,
                     struct pn_err *err)
 {
-    struct pn_token_claims claims;
+    bool is_service = pn_project_token_is(bearer);
+    struct pn_token_claims claims = { .kind = PN_ACTOR_SERVICE };
     uint64_t version;
 
-    if (!pn_token_read(call, bearer, &claims, err))
+    if (is_service ? !pn_project_token_read(bearer, &claims.id, err)
+                   : !pn_token_read(call, bearer, &claims, err))
         return false;
     version = call->cache != NULL ? pn_cache_begin(call->cache, call->conn, claims.id) : 0;
     *out = (struct pn_token_facts){ 0 };
-    for (size_t i = 0; i < PN_COUNT(kinds); i++) {
-        if (kinds[i].kind == claims.kind && !kinds[i].find(call, &claims, out, err))
-            return false;
-    }
+    if (is_service ? !pn_project_token_find(call, bearer, out, err)
+                   : !find_claimed(call, &claims, out, err))
+        return false;
     if (call->cache != NULL)
         pn_token_cache_put(call, bearer, version, out);
     return true;

@@ -7,13 +7,13 @@
 #include "db/db.h"
 
 /*
- * Access tokens of every kind of actor: HS256 tokens over the instance key whose claims name a row
+ * Access tokens of every kind of actor but service tokens (project_token.h): HS256 tokens over the instance key whose claims name a row
  * (login session, identity token, gateway or relay with its version), so that revocation holds on the
  * next request (platform.md §2.1, pam-gateway.md §3.3).
  */
 
 /*
- * Who presents this bearer; a use of a limited token is counted, the address it comes from is checked.
+ * Who presents this bearer, of every kind; a use of a limited token is counted, the address it comes from is checked.
  *
  * Errors:  PN_UNAUTHENTICATED  missing, revoked, used up; named TokenError when a machine identity's
  *                              token is expired or broken (identity-auth.md §15 D4)

@@ -23,16 +23,22 @@ struct gathered {
     int64_t until_ms;
 };
 
-/* As the client sent them: what no packed form of this version is there for. */
+/* As the client sent them: what no packed form of this version is there for. A service token's are its own. */
 static bool parse_rules(const struct pn_call *call, const char *scope, struct pn_uuid scope_id,
                         struct pn_str slug, struct pn_rules *out, struct pn_err *err)
 {
-    struct pn_query *q =
-        pn_query(call->conn, "SELECT rules FROM roles WHERE scope_id = $scope AND slug = $slug");
     struct pn_str json = PN_LIT("[]");
+    struct pn_query *q;
 
-    pn_bind_uuid(q, "$scope", scope_id);
-    pn_bind_str(q, "$slug", slug);
+    if (call->actor.kind == PN_ACTOR_SERVICE) {
+        q = pn_query(call->conn, "SELECT rules FROM service_tokens WHERE id = $actor");
+        pn_bind_uuid(q, "$actor", call->actor.id);
+    } else {
+        q = pn_query(call->conn,
+                     "SELECT rules FROM roles WHERE scope_id = $scope AND slug = $slug");
+        pn_bind_uuid(q, "$scope", scope_id);
+        pn_bind_str(q, "$slug", slug);
+    }
     if (pn_query_next(q))
         json = pn_column_str(q, 0, call->arena);
     return pn_query_end(q, err) && pn_rules_parse(call->arena, scope, json, out, err);
@@ -141,6 +147,12 @@ static const char ability_sql[] =
     " LEFT JOIN roles c ON c.scope_id = p.id AND c.slug = r.role"
     " WHERE p.id = $project AND p.org_id = $org ORDER BY r.position, r.id";
 
+/* A service token is a member of its project with one role, which has no name. */
+static const char token_sql[] =
+    "SELECT t.id, CASE WHEN t.id IS NULL THEN NULL ELSE '' END, t.packed, 0, 0, 0 FROM projects p"
+    " LEFT JOIN service_tokens t ON t.project_id = p.id AND t.id = $actor"
+    " WHERE p.id = $project AND p.org_id = $org";
+
 /* Whether the row's role holds now; when that changes, what is remembered has its end. */
 static bool holds_now(struct pn_query *q, const struct pn_call *call, struct gathered *g)
 {
@@ -171,13 +183,15 @@ static bool gather_role(struct pn_call *call, struct pn_uuid project_id, struct 
 static bool gather(struct pn_call *call, struct pn_uuid project_id, struct gathered *g,
                    struct pn_err *err)
 {
-    struct pn_query *q = pn_query(call->conn, ability_sql);
+    bool is_token = call->actor.kind == PN_ACTOR_SERVICE;
+    struct pn_query *q = pn_query(call->conn, is_token ? token_sql : ability_sql);
     bool has_project = false, is_member = false, is_read = true;
 
     pn_bind_uuid(q, "$actor", call->actor.id);
     pn_bind_uuid(q, "$project", project_id);
     pn_bind_uuid(q, "$org", call->actor.org_id);
-    pn_bind_int(q, "$now", call->now_ms);
+    if (!is_token)
+        pn_bind_int(q, "$now", call->now_ms);
     while (is_read && pn_query_next(q)) {
         has_project = true;
         is_member = is_member || !pn_column_is_null(q, 0);
@@ -189,7 +203,9 @@ static bool gather(struct pn_call *call, struct pn_uuid project_id, struct gathe
         return pn_fail(err, PN_NOT_FOUND, "Project with ID '%s' not found",
                        pn_uuid_format(project_id).text);
     if (!is_member && !g->ability->is_platform)
-        return pn_fail(err, PN_PERMISSION, "You are not a member of this project");
+        return pn_fail(err, PN_PERMISSION,
+                       is_token ? "This service token is not of this project"
+                                : "You are not a member of this project");
     return true;
 }
 

@@ -131,7 +131,8 @@ static struct pn_str name_of(const struct pn_call *call)
     static const char *const kinds[] = {
         [PN_ACTOR_NONE] = "nobody",       [PN_ACTOR_USER] = "user",
         [PN_ACTOR_IDENTITY] = "identity", [PN_ACTOR_GATEWAY] = "gateway",
-        [PN_ACTOR_RELAY] = "relay",       [PN_ACTOR_PLATFORM] = "platform",
+        [PN_ACTOR_RELAY] = "relay",       [PN_ACTOR_SERVICE] = "service",
+        [PN_ACTOR_PLATFORM] = "platform",
     };
 
     if (call->actor.name.len == 0)

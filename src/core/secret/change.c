@@ -149,6 +149,7 @@ struct pn_secrets_actor pn_secrets_actor_of(const struct pn_call *call)
         .actorId = call->actor.id,
         .actorType = call->actor.kind == PN_ACTOR_USER       ? PN_LIT("user")
                      : call->actor.kind == PN_ACTOR_IDENTITY ? PN_LIT("identity")
+                     : call->actor.kind == PN_ACTOR_SERVICE  ? PN_LIT("service")
                                                              : PN_LIT("platform"),
         .name = call->actor.name,
     };

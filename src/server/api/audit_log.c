@@ -75,7 +75,11 @@ static struct pn_str actor_metadata(struct pn_arena *arena, const struct pn_audi
         pn_write_str(&w, "email", e->actorName);
         pn_write_str(&w, "username", e->actorName);
     } else if (!pn_uuid_is_zero(e->actorId)) {
-        pn_write_uuid(&w, pn_str_is(e->actorType, "identity") ? "identityId" : "id", e->actorId);
+        pn_write_uuid(&w,
+                      pn_str_is(e->actorType, "identity")  ? "identityId"
+                      : pn_str_is(e->actorType, "service") ? "serviceId"
+                                                           : "id",
+                      e->actorId);
         pn_write_str(&w, "name", e->actorName);
     }
     pn_write_end(&w);

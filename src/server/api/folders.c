@@ -274,7 +274,7 @@ static bool change_many(struct pn_call *call, const void *in_, void *out_, struc
 #define ROUTES(base, v)                                                                          \
     { PN_POST,                                                                                   \
       base,                                                                                      \
-      .access = PN_BY_PEOPLE,                                                                    \
+      .access = PN_BY_READERS,                                                                   \
       .rate = PN_RATE_WRITE,                                                                     \
       .permission = "project secret-folders:create",                                             \
       .audit = "create-folder",                                                                  \
@@ -284,7 +284,7 @@ static bool change_many(struct pn_call *call, const void *in_, void *out_, struc
       .doc = "Makes a folder below one that is there" },                                         \
         { PN_GET,                                                                                \
           base,                                                                                  \
-          .access = PN_BY_PEOPLE,                                                                \
+          .access = PN_BY_READERS,                                                               \
           .rate = PN_RATE_READ,                                                                  \
           .permission = "project secret-folders:read",                                           \
           .in = &list_in_##v,                                                                    \
@@ -293,7 +293,7 @@ static bool change_many(struct pn_call *call, const void *in_, void *out_, struc
           .doc = "The folders below one" },                                                      \
         { PN_PATCH,                                                                              \
           base "/batch",                                                                         \
-          .access = PN_BY_PEOPLE,                                                                \
+          .access = PN_BY_READERS,                                                               \
           .rate = PN_RATE_WRITE,                                                                 \
           .permission = "project secret-folders:edit",                                           \
           .audit = "update-folder",                                                              \
@@ -303,7 +303,7 @@ static bool change_many(struct pn_call *call, const void *in_, void *out_, struc
           .doc = "Renames folders, all or none" },                                               \
         { PN_PATCH,                                                                              \
           base "/:folderId",                                                                     \
-          .access = PN_BY_PEOPLE,                                                                \
+          .access = PN_BY_READERS,                                                               \
           .rate = PN_RATE_WRITE,                                                                 \
           .permission = "project secret-folders:edit",                                           \
           .audit = "update-folder",                                                              \
@@ -313,7 +313,7 @@ static bool change_many(struct pn_call *call, const void *in_, void *out_, struc
           .doc = "Renames a folder; what is below moves along" },                                \
         { PN_DELETE,                                                                             \
           base "/:folderIdOrName",                                                               \
-          .access = PN_BY_PEOPLE,                                                                \
+          .access = PN_BY_READERS,                                                               \
           .rate = PN_RATE_WRITE,                                                                 \
           .permission = "project secret-folders:delete",                                         \
           .audit = "delete-folder",                                                              \

@@ -283,7 +283,7 @@ static bool list_secrets(struct pn_call *call, const void *in_, void *out_, stru
 #define ROUTES(base, v)                                                                            \
     { PN_POST,                                                                                     \
       base,                                                                                        \
-      .access = PN_BY_PEOPLE,                                                                      \
+      .access = PN_BY_READERS,                                                                     \
       .rate = PN_RATE_WRITE,                                                                       \
       .permission = "project secret-imports:create",                                               \
       .audit = "create-secret-import",                                                             \
@@ -293,7 +293,7 @@ static bool list_secrets(struct pn_call *call, const void *in_, void *out_, stru
       .doc = "Lets a folder see another's secrets" },                                              \
         { PN_GET,                                                                                  \
           base,                                                                                    \
-          .access = PN_BY_PEOPLE,                                                                  \
+          .access = PN_BY_READERS,                                                                 \
           .rate = PN_RATE_READ,                                                                    \
           .permission = "project secret-imports:read",                                             \
           .in = &list_in_##v,                                                                      \
@@ -302,7 +302,7 @@ static bool list_secrets(struct pn_call *call, const void *in_, void *out_, stru
           .doc = "The imports of a folder, in their order" },                                      \
         { PN_GET,                                                                                  \
           base "/secrets",                                                                         \
-          .access = PN_BY_PEOPLE,                                                                  \
+          .access = PN_BY_READERS,                                                                 \
           .rate = PN_RATE_READ,                                                                    \
           .permission = "project secret-imports:read",                                             \
           .audit = "get-secrets",                                                                  \
@@ -312,7 +312,7 @@ static bool list_secrets(struct pn_call *call, const void *in_, void *out_, stru
           .doc = "What a folder sees by its imports" },                                            \
         { PN_GET,                                                                                  \
           base "/secrets/raw",                                                                     \
-          .access = PN_BY_PEOPLE,                                                                  \
+          .access = PN_BY_READERS,                                                                 \
           .rate = PN_RATE_READ,                                                                    \
           .permission = "project secret-imports:read",                                             \
           .audit = "get-secrets",                                                                  \
@@ -331,7 +331,7 @@ static bool list_secrets(struct pn_call *call, const void *in_, void *out_, stru
           .doc = "One import" },                                                                   \
         { PN_PATCH,                                                                                \
           base "/:secretImportId",                                                                 \
-          .access = PN_BY_PEOPLE,                                                                  \
+          .access = PN_BY_READERS,                                                                 \
           .rate = PN_RATE_WRITE,                                                                   \
           .permission = "project secret-imports:edit",                                             \
           .audit = "update-secret-import",                                                         \
@@ -340,7 +340,7 @@ static bool list_secrets(struct pn_call *call, const void *in_, void *out_, stru
           .handle = change,                                                                        \
           .doc = "Changes an import's source or its place among the others" },                     \
     {                                                                                              \
-        PN_DELETE, base "/:secretImportId", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE,         \
+        PN_DELETE, base "/:secretImportId", .access = PN_BY_READERS, .rate = PN_RATE_WRITE,        \
                                             .permission = "project secret-imports:delete",         \
                                             .audit = "delete-secret-import", .in = &delete_in_##v, \
                                             .out = &changed, .handle = delete_one,                 \

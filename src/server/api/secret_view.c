@@ -2,6 +2,7 @@
 /* How a secret looks on the wire, and what its routes share. Contract: platform.md §10.1, §10.2. */
 #include "server/api/secrets.h"
 
+#include "core/auth/project_token.h"
 #include "core/org/project.h"
 
 const char *const pn_secret_types[] = { "shared", "personal", NULL };
@@ -41,6 +42,25 @@ const struct pn_shape pn_secret_actor_shape = { "secret_actor", sizeof(struct pn
 static const struct pn_field secret_fields[] = { PN_SECRET_VIEW_FIELDS(pn_secret_item, ) };
 const struct pn_shape pn_secret_view = { "secret", sizeof(struct pn_secret_item), secret_fields,
                                          PN_COUNT(secret_fields) };
+
+bool pn_secret_assume(struct pn_call *call, struct pn_secret_where *where, struct pn_err *err)
+{
+    bool has_project = !pn_uuid_is_zero(where->projectId) || where->projectSlug.len > 0, is_one;
+    struct pn_project_token_scope scope;
+    struct pn_uuid project;
+
+    if (call->actor.kind != PN_ACTOR_SERVICE || (has_project && where->environment.len > 0))
+        return true;
+    if (!pn_project_token_place(call, &project, &scope, &is_one, err))
+        return false;
+    if (!has_project)
+        where->projectId = project;
+    if (is_one && where->environment.len == 0) {
+        where->environment = scope.environment;
+        where->secretPath = where->secretPath.len > 0 ? where->secretPath : scope.secretPath;
+    }
+    return true;
+}
 
 bool pn_secret_project(struct pn_call *call, const struct pn_secret_where *where,
                        struct pn_uuid *out, struct pn_err *err)

@@ -66,8 +66,12 @@ static const struct pn_shape list_v4 = READ_SHAPE(list_v4), get_v4 = READ_SHAPE(
 static bool read_query(struct pn_call *call, const struct read_in *in, struct pn_secrets_query *out,
                        struct pn_err *err)
 {
-    *out = (struct pn_secrets_query){ .environment = in->where.environment,
-                                      .path = in->where.secretPath,
+    struct pn_secret_where where = in->where;
+
+    if (!pn_secret_assume(call, &where, err))
+        return false;
+    *out = (struct pn_secrets_query){ .environment = where.environment,
+                                      .path = where.secretPath,
                                       .has_values = in->viewSecretValue,
                                       .is_expanded = in->expandSecretReferences,
                                       .has_imports = in->has_include_imports && in->include_imports,
@@ -75,7 +79,7 @@ static bool read_query(struct pn_call *call, const struct read_in *in, struct pn
                                       .tags = in->tagSlugs,
                                       .metadata = in->metadataFilter,
                                       .version = in->version };
-    return pn_secret_project(call, &in->where, &out->project_id, err);
+    return pn_secret_project(call, &where, &out->project_id, err);
 }
 
 /* What v4 assumes when a client does not say it (§10.2). */
@@ -385,15 +389,15 @@ static bool delete_secret(struct pn_call *call, const void *in, void *out, struc
 
 /* ---- the table ---- */
 
-#define READ(at, what, shape, to, run, event, ...)                                          \
-    {                                                                                       \
-        PN_GET, at, .access = PN_BY_PEOPLE, .permission = "project secrets:describeSecret", \
-                    .rate = PN_RATE_READ, .audit = event, .in = shape, .out = PN_SHAPE(to), \
-                    .handle = run, .doc = what, __VA_ARGS__                                 \
+#define READ(at, what, shape, to, run, event, ...)                                           \
+    {                                                                                        \
+        PN_GET, at, .access = PN_BY_READERS, .permission = "project secrets:describeSecret", \
+                    .rate = PN_RATE_READ, .audit = event, .in = shape, .out = PN_SHAPE(to),  \
+                    .handle = run, .doc = what, __VA_ARGS__                                  \
     }
 #define WRITE(how, at, what, shape, run, may, event)                                           \
     {                                                                                          \
-        how, at, .access = PN_BY_PEOPLE, .permission = "project secrets:" may,                 \
+        how, at, .access = PN_BY_READERS, .permission = "project secrets:" may,                \
                  .rate = PN_RATE_WRITE, .audit = event, .in = shape, .out = PN_SHAPE(one_out), \
                  .max_body_bytes = SECRETS_MAX_BODY, .handle = run, .doc = what                \
     }

@@ -68,6 +68,9 @@ struct pn_secret_where {
     struct pn_uuid projectId;
     struct pn_str projectSlug, environment, secretPath;
 };
+/* What a service token's request leaves out stands in its only scope (§10.2). */
+bool pn_secret_assume(struct pn_call *call, struct pn_secret_where *where, struct pn_err *err)
+    PN_CHECKED;
 /* The project's id. PN_BAD_REQUEST "Missing project id or environment". */
 bool pn_secret_project(struct pn_call *call, const struct pn_secret_where *where,
                        struct pn_uuid *out, struct pn_err *err) PN_CHECKED;

@@ -153,7 +153,7 @@ static bool move(struct pn_call *call, const void *in_, void *out_, struct pn_er
 
 #define BATCH(how, at, what, shape, run, may, event)                                             \
     {                                                                                            \
-        how, at, .access = PN_BY_PEOPLE, .permission = "project secrets:" may,                   \
+        how, at, .access = PN_BY_READERS, .permission = "project secrets:" may,                  \
                  .rate = PN_RATE_WRITE, .audit = event, .in = shape, .out = PN_SHAPE(batch_out), \
                  .max_body_bytes = SECRETS_MAX_BODY, .handle = run, .doc = what                  \
     }
@@ -166,7 +166,7 @@ static bool move(struct pn_call *call, const void *in_, void *out_, struct pn_er
 const struct pn_route pn_secrets_batch_routes[] = {
     FAMILY("/api/v4/secrets/batch", v4),
     FAMILY("/api/v3/secrets/batch/raw", v3),
-    { PN_POST, "/api/v4/secrets/move", .access = PN_BY_PEOPLE,
+    { PN_POST, "/api/v4/secrets/move", .access = PN_BY_READERS,
       .permission = "project secrets:delete", .rate = PN_RATE_WRITE, .audit = "move-secrets",
       .in = PN_SHAPE(move_in), .out = PN_SHAPE(move_out), .handle = move,
       .doc = "Moves secrets to another folder, with their versions" },

@@ -204,6 +204,13 @@ class Cast:
 
     # --- machines
 
+    def _make_service(self):
+        """A service token that may do in the project what service tokens may do."""
+        body = {"workspaceId": self.first["projectId"], "name": "all", "scopes": [{"environment": "dev", "secretPath": "/**"}],
+                "permissions": ["read", "write"], "expiresIn": None, "encryptedKey": "", "iv": "", "tag": ""}
+        made = self.instance.make("POST", "/api/v2/service-token", body, self.token("manager"))
+        return {"id": made["serviceTokenData"]["id"], "token": made["serviceToken"]}
+
     def _make_identity(self):
         """A machine identity, member of the project."""
         name = f"job-{secrets.token_hex(4)}"

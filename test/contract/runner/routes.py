@@ -14,7 +14,7 @@ from runner.variables import Missing, Variables
 
 LINE = re.compile(r"(GET|POST|PATCH|PUT|DELETE) +(\S+) +(\S+) +\[(.*)\] +\S+ +\S+ +\S+")
 # Which token is of a kind that a route may or may not take.
-KINDS = {"identity": "admin", "user": "owner", "gateway": "gateway", "relay": "relay"}
+KINDS = {"identity": "admin", "user": "owner", "gateway": "gateway", "relay": "relay", "service": "service"}
 
 
 class Routes:
@@ -46,6 +46,8 @@ class Routes:
             for kind, actor in KINDS.items():
                 if not {kind, kind + "-without-org"} & access:
                     yield f"{route}: 403 for the token of a {kind}", self.refuses(route, actor, [403])
+            if "service" in access and route not in self.data["own"]:
+                yield f"{route}: 403 or 404 for another project's service token", self.refuses(route, "service", [403, 404])
             for actor, rule in self.data["refused"].items():
                 if self._is_refused(route, access, rule):
                     yield f"{route}: 403 or 404 for the {actor}", self.refuses(route, actor, [403, 404])

@@ -136,8 +136,7 @@ HOME_TEST(nobody_selects_an_organization_they_are_no_member_of)
 
 HOME_TEST(hostile_bearers_are_refused)
 {
-    static const char *const bearers[] = { "x", "a.b.c", "..", "eyJhbGciOiJub25lIn0.e30.",
-                                           "st.1.2" };
+    static const char *const bearers[] = { "x", "a.b.c", "..", "eyJhbGciOiJub25lIn0.e30." };
     struct pn_err err = { 0 };
     struct pn_str changed;
     char *copy = pn_new(h->arena, char, h->first.token.len);
@@ -145,6 +144,7 @@ HOME_TEST(hostile_bearers_are_refused)
     CHECK_FAILS(home_knows(h, PN_NONE, &err), err, UNAUTHENTICATED);
     for (size_t i = 0; i < PN_COUNT(bearers); i++)
         CHECK_FAILS(home_knows(h, pn_str_from(bearers[i]), &err), err, TOKEN);
+    CHECK_FAILS(home_knows(h, PN_LIT("st.1.2"), &err), err, UNAUTHENTICATED);
     memcpy(copy, h->first.token.ptr, h->first.token.len);
     copy[h->first.token.len / 2] ^= 1;
     changed = pn_str_of(copy, h->first.token.len);
