@@ -40,17 +40,15 @@ static bool seal(struct pn_call *call, struct pn_uuid org, struct pn_uuid auth, 
     return true;
 }
 
-static bool open_ca(struct pn_call *call, struct pn_kubernetes_auth *auth, struct pn_str sealed,
-                    struct pn_err *err)
+static bool open_ca(struct pn_call *call, struct pn_kubernetes_auth *auth, struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf plain = pn_buf_init(MAX_SEALED_BYTES);
 
-    auth->caCert = PN_LIT("");
-    if (sealed.len == 0)
+    if (auth->sealed_ca.len == 0 || auth->caCert.len > 0)
         return true;
     if (!pn_scope_ready(call->conn, call->keyring, auth->org_id, err) ||
-        !pn_keyring_open_into(call->keyring, auth->org_id, place_of(auth->id, "sealed_ca"), sealed,
-                              &plain, err))
+        !pn_keyring_open_into(call->keyring, auth->org_id, place_of(auth->id, "sealed_ca"),
+                              auth->sealed_ca, &plain, err))
         return pn_within(err, "opening the CA of Kubernetes Auth");
     auth->caCert = pn_arena_copy(call->arena, pn_buf_str(&plain));
     return true;
@@ -59,6 +57,8 @@ static bool open_ca(struct pn_call *call, struct pn_kubernetes_auth *auth, struc
 bool pn_kubernetes_auth_open(struct pn_call *call, struct pn_kubernetes_auth *auth,
                              struct pn_err *err)
 {
+    if (!open_ca(call, auth, err))
+        return false;
     if (auth->sealed_reviewer.len == 0 || auth->reviewer != NULL)
         return true;
     return (pn_scope_ready(call->conn, call->keyring, auth->org_id, err) &&
@@ -85,14 +85,14 @@ static const char find_sql[] =
     " JOIN identities i ON i.id = a.identity_id JOIN orgs o ON o.id = i.org_id"
     " WHERE a.identity_id = $identity AND a.method = $method";
 
-static void read_row(struct pn_query *q, struct pn_arena *arena, struct pn_kubernetes_auth *out,
-                     struct pn_str *sealed_ca)
+static void read_row(struct pn_query *q, struct pn_arena *arena, struct pn_kubernetes_auth *out)
 {
-    *sealed_ca = pn_column_bytes(q, 3, arena);
     *out = (struct pn_kubernetes_auth){
         .id = pn_column_uuid(q, 0),
         .version = pn_column_int(q, 1),
         .kubernetesHost = pn_column_str(q, 2, arena),
+        .caCert = PN_LIT(""),
+        .sealed_ca = pn_column_bytes(q, 3, arena),
         .sealed_reviewer = pn_column_bytes(q, 4, arena),
         .verifyTlsCertificate = pn_column_int(q, 5) != 0,
         .tokenReviewMode = index_of(pn_kubernetes_review_modes, pn_column_str(q, 6, arena)),
@@ -122,15 +122,14 @@ bool pn_kubernetes_auth_find(struct pn_call *call, struct pn_uuid identity,
                              struct pn_kubernetes_auth *out, struct pn_err *err)
 {
     struct pn_query *q = pn_query(call->conn, find_sql);
-    struct pn_str sealed_ca = PN_NONE;
 
     *out = (struct pn_kubernetes_auth){ 0 };
     pn_bind_uuid(q, "$identity", identity);
     pn_bind_str(q, "$method", PN_LIT(PN_KUBERNETES_AUTH));
     if (pn_query_next(q))
-        read_row(q, call->arena, out, &sealed_ca);
+        read_row(q, call->arena, out);
     out->identityId = identity;
-    return pn_query_end(q, err) && open_ca(call, out, sealed_ca, err);
+    return pn_query_end(q, err);
 }
 
 /* ---- what a request makes of it ---- */
@@ -552,7 +551,9 @@ static bool find_attached(struct pn_call *call, struct pn_uuid identity, const c
 {
     if (!pn_kubernetes_auth_find(call, identity, out, err))
         return false;
-    return !pn_uuid_is_zero(out->id) || pn_fail(err, PN_BAD_REQUEST, "%s", missing);
+    if (pn_uuid_is_zero(out->id))
+        return pn_fail(err, PN_BAD_REQUEST, "%s", missing);
+    return open_ca(call, out, err);
 }
 
 /*
@@ -609,7 +610,8 @@ bool pn_kubernetes_auth_get(struct pn_call *call, struct pn_uuid identity,
     if (pn_uuid_is_zero(out->id))
         return pn_fail(err, PN_NOT_FOUND, "Failed to find Kubernetes Auth for identity with ID %s",
                        pn_uuid_format(identity).text);
-    return pn_auth_method_note_read(call, "get-identity-kubernetes-auth", identity, NULL,
+    return open_ca(call, out, err) &&
+           pn_auth_method_note_read(call, "get-identity-kubernetes-auth", identity, NULL,
                                     (struct pn_uuid){ { 0 } }, err);
 }
 

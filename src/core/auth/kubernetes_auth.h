@@ -38,7 +38,7 @@ struct pn_kubernetes_auth {
     int64_t version; /* of all of this; a verdict belongs to one */
     struct pn_uuid org_id;
     struct pn_str identity_name, org_slug;
-    struct pn_str sealed_reviewer;
+    struct pn_str sealed_ca, sealed_reviewer;
     struct pn_secret *reviewer; /* opened by pn_kubernetes_auth_open; the caller frees */
 };
 
@@ -49,7 +49,7 @@ struct pn_kubernetes_auth_in {
     bool verifyTlsCertificate, jwksTokenReview;
     struct pn_uuid gatewayId, gatewayPoolId;
     struct pn_token_terms_in terms;
-    bool has_host, has_ca, has_verify, has_reviewer, has_gateway, has_pool, has_verification,
+    bool has_host, has_verify, has_reviewer, has_gateway, has_pool, has_verification,
         has_jwks_review;
 };
 
@@ -79,7 +79,7 @@ struct pn_strs pn_kubernetes_auth_warnings(struct pn_arena *arena,
 /* For logins: without permission checks; `out->id` is zero when there is none. */
 bool pn_kubernetes_auth_find(struct pn_call *call, struct pn_uuid identity,
                              struct pn_kubernetes_auth *out, struct pn_err *err) PN_CHECKED;
-/* Unseals the reviewer's token, when there is one, into out->reviewer. */
+/* Unseals the CA into auth->caCert ("" before) and the reviewer's token into auth->reviewer, where there are such. */
 bool pn_kubernetes_auth_open(struct pn_call *call, struct pn_kubernetes_auth *auth,
                              struct pn_err *err) PN_CHECKED;
 

@@ -277,10 +277,24 @@ static bool check_mode(const struct pn_kubernetes_auth *a, struct pn_err *err)
                    "Kubernetes host is required when token review mode is set to API");
 }
 
+static struct pn_cluster_id cluster_of(struct pn_call *call, const struct pn_kubernetes_auth *a)
+{
+    struct pn_str text =
+        pn_arena_printf(call->arena, "%d|%d|%d|%s|%s|%zu:%.*s|%.*s", a->tokenReviewMode,
+                        a->verification, a->verifyTlsCertificate, pn_uuid_format(a->gatewayId).text,
+                        pn_uuid_format(a->gatewayPoolId).text, a->kubernetesHost.len,
+                        PN_ARG(a->kubernetesHost), PN_ARG(a->caCert));
+    struct pn_cluster_id id = { .org = a->org_id };
+
+    pn_hash_sha256(text, id.bytes);
+    return id;
+}
+
 static bool decide(struct login *l, struct pn_verdict *out, struct pn_err *err)
 {
     if (!check_mode(&l->auth, err) || !pn_kubernetes_auth_open(l->call, &l->auth, err))
         return false;
+    l->cluster = cluster_of(l->call, &l->auth);
     if (has_expired(l, EXPIRY_LEEWAY_S)) /* that needs no cluster to see */
         return refuse_token(err, "The service account token has expired");
     if (l->auth.verification != PN_VERIFY_JWKS)
@@ -309,19 +323,6 @@ static struct pn_verdict_key hash_of(const struct pn_kubernetes_auth *auth, stru
     pn_buf_add(&text, token);
     pn_hash_sha256(pn_buf_str(&text), key.bytes);
     return key;
-}
-
-static struct pn_cluster_id cluster_of(struct pn_call *call, const struct pn_kubernetes_auth *a)
-{
-    struct pn_str text =
-        pn_arena_printf(call->arena, "%d|%d|%d|%s|%s|%zu:%.*s|%.*s", a->tokenReviewMode,
-                        a->verification, a->verifyTlsCertificate, pn_uuid_format(a->gatewayId).text,
-                        pn_uuid_format(a->gatewayPoolId).text, a->kubernetesHost.len,
-                        PN_ARG(a->kubernetesHost), PN_ARG(a->caCert));
-    struct pn_cluster_id id = { .org = a->org_id };
-
-    pn_hash_sha256(text, id.bytes);
-    return id;
 }
 
 /* Somebody's who is asking just now, or our own: either way a worker waits for the cluster, and takes a turn. */
@@ -478,7 +479,6 @@ static bool attempt(struct login *l, struct pn_uuid identity, struct pn_str slug
         return pn_fail(err, PN_NOT_FOUND,
                        "Kubernetes auth method not found for identity, did you configure Kubernetes"
                        " auth?");
-    l->cluster = cluster_of(l->call, &l->auth);
     if (find_verdict(l, &verdict, err) && check_slug(l->call, &l->auth, slug, err))
         return issue(l, &verdict, out, err);
     note_refusal(l, err);

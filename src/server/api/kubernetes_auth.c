@@ -99,7 +99,7 @@ static const struct pn_field change_in_fields[] = {
     PN_FIELD(change_in, identityId, UUID, .required = true),
     IN(kubernetesHost, STRING, .min = 1, .max = PN_KUBE_HOST_MAX_BYTES, .trim = true,
        .is_nullable = true, HAS(has_host)),
-    IN(caCert, STRING, .max = MAX_CA_BYTES, .trim = true, HAS(has_ca)),
+    IN(caCert, STRING, .max = MAX_CA_BYTES, .trim = true),
     IN(verifyTlsCertificate, BOOL, HAS(has_verify)),
     IN(tokenReviewerJwt, SECRET, .max = MAX_REVIEWER_BYTES, .trim = true, .is_nullable = true,
        HAS(has_reviewer)),
