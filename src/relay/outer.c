@@ -13,7 +13,8 @@
 
 #define HANDSHAKE_MS 5000
 #define IP_BYTES 48
-#define OID_GATEWAY "1.3.6.1.4.1.12345.100.3" /* contract §7.4: {"name":…}, for the log */
+#define OID_GATEWAY \
+    "1.3.6.1.4.1.12345.100.3" /* contract §7.4: {"name":…}; where it is there it has that form */
 
 /* A client: handshaking, then pumping between its TLS and our end of the socketpair. */
 struct outer {

@@ -122,7 +122,8 @@ static const struct pn_field create_in_fields[] = {
     PN_FIELD(create_in, name, STRING, .required = true, .min = 1, .max = 64, .trim = true,
              PN_NAME_RESOURCE),
     PN_FIELD(create_in, inviteAdminEmails, STRINGS, .required = true, .min = 1,
-             .max = PN_ORG_MAX_INVITES, .item_max = 254),
+             .max = PN_ORG_MAX_INVITES, .item_max = 254, .lower = true, .trim = true,
+             .check = pn_name_is_email, .rule = "Invalid email"),
 };
 struct create_out {
     struct pn_org organization;
@@ -139,10 +140,9 @@ static bool create(struct pn_call *call, const void *in_, void *out_, struct pn_
     const struct create_in *in = in_;
     struct create_out *out = out_;
     struct pn_list invites;
-    struct pn_strs emails;
 
-    if (!pn_invite_fold_emails(call->arena, &in->inviteAdminEmails, &emails, err) ||
-        !pn_admin_org_create(call, in->name, emails, &out->organization, &invites, err))
+    if (!pn_admin_org_create(call, in->name, in->inviteAdminEmails, &out->organization, &invites,
+                             err))
         return false;
     out->completeInviteLinks = pn_invite_links(call, out->organization.id, &invites);
     return true;

@@ -14,7 +14,8 @@ struct invite_in {
 };
 static const struct pn_field invite_in_fields[] = {
     PN_FIELD(invite_in, inviteeEmails, STRINGS, .required = true, .min = 1,
-             .max = PN_ORG_MAX_INVITES, .item_max = 254),
+             .max = PN_ORG_MAX_INVITES, .item_max = 254, .lower = true, .trim = true,
+             .check = pn_name_is_email, .rule = "Invalid email"),
     PN_FIELD(invite_in, organizationId, UUID, .required = true),
     PN_FIELD(invite_in, organizationRoleSlug, STRING, .min = 1, .max = 64),
 };
@@ -35,27 +36,6 @@ static const struct pn_field invite_out_fields[] = {
     PN_FIELD(invite_out, message, STRING),
     PN_FIELD(invite_out, completeInviteLinks, OBJECTS, .shape = PN_SHAPE(link)),
 };
-
-/* Addresses are compared in lower case; one that is none is refused by name. */
-bool pn_invite_fold_emails(struct pn_arena *arena, const struct pn_strs *from, struct pn_strs *to,
-                           struct pn_err *err)
-{
-    *to = (struct pn_strs){ .items = pn_new(arena, struct pn_str, from->count),
-                            .count = from->count };
-    for (size_t i = 0; i < from->count; i++) {
-        struct pn_str email = pn_str_trim(from->items[i]);
-        char *folded = pn_new(arena, char, email.len + 1);
-
-        for (size_t j = 0; j < email.len; j++)
-            folded[j] = (char)(email.ptr[j] >= 'A' && email.ptr[j] <= 'Z' ? email.ptr[j] + 32
-                                                                          : email.ptr[j]);
-        to->items[i] = pn_str_of(folded, email.len);
-        if (!pn_name_is_email(to->items[i]))
-            return pn_fail(err, PN_BAD_REQUEST, "\"%.*s\" is not an e-mail address",
-                           PN_ARG(pn_str_slice(email, 0, 80)));
-    }
-    return true;
-}
 
 static struct pn_str make_link(struct pn_call *call, struct pn_uuid org_id,
                                const struct pn_org_invite *invite)
@@ -91,10 +71,8 @@ static bool invite(struct pn_call *call, const void *in_, void *out_, struct pn_
     const struct invite_in *in = in_;
     struct invite_out *out = out_;
     struct pn_list invites;
-    struct pn_strs emails;
 
-    if (!pn_invite_fold_emails(call->arena, &in->inviteeEmails, &emails, err) ||
-        !pn_org_invite(call, in->organizationId, emails,
+    if (!pn_org_invite(call, in->organizationId, in->inviteeEmails,
                        in->organizationRoleSlug.len > 0 ? in->organizationRoleSlug
                                                         : PN_LIT("member"),
                        &invites, err))

@@ -8,9 +8,6 @@
 /* What all routes that invite people share. */
 extern const struct pn_shape pn_invite_link_view;
 
-/* Addresses in lower case, without space around; PN_BAD_REQUEST names one that is none. */
-bool pn_invite_fold_emails(struct pn_arena *arena, const struct pn_strs *from, struct pn_strs *to,
-                           struct pn_err *err) PN_CHECKED;
 /* Of pn_invite_link_view: one for each of `invites` (pn_org_invite) that is no member. */
 struct pn_list pn_invite_links(struct pn_call *call, struct pn_uuid org_id,
                                const struct pn_list *invites);

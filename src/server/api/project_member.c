@@ -80,8 +80,8 @@ struct add_in {
 };
 static const struct pn_field add_in_fields[] = {
     PN_FIELD(add_in, projectId, UUID, .required = true),
-    PN_FIELD(add_in, emails, STRINGS, .max = 100, .item_max = 254),
-    PN_FIELD(add_in, usernames, STRINGS, .max = 100, .item_max = 254),
+    PN_FIELD(add_in, emails, STRINGS, .max = 100, .item_max = 254, .lower = true),
+    PN_FIELD(add_in, usernames, STRINGS, .max = 100, .item_max = 254, .lower = true),
     PN_FIELD(add_in, roleSlugs, STRINGS, .max = PN_PROJECT_MAX_ROLES, .item_max = 64),
 };
 
@@ -94,20 +94,16 @@ static bool has_text(const struct pn_strs *list, struct pn_str text)
     return false;
 }
 
-/* Both lists in lower case, each address once. */
-static struct pn_strs fold(struct pn_arena *arena, const struct pn_strs *a, const struct pn_strs *b)
+/* Of both lists each address once. */
+static struct pn_strs join(struct pn_arena *arena, const struct pn_strs *a, const struct pn_strs *b)
 {
     struct pn_strs all = { .items = pn_new(arena, struct pn_str, a->count + b->count) };
 
     for (size_t i = 0; i < a->count + b->count; i++) {
         struct pn_str text = i < a->count ? a->items[i] : b->items[i - a->count];
-        char *folded = pn_new(arena, char, text.len + 1);
 
-        for (size_t j = 0; j < text.len; j++)
-            folded[j] =
-                (char)(text.ptr[j] >= 'A' && text.ptr[j] <= 'Z' ? text.ptr[j] + 32 : text.ptr[j]);
-        if (!has_text(&all, pn_str_of(folded, text.len)))
-            all.items[all.count++] = pn_str_of(folded, text.len);
+        if (!has_text(&all, text))
+            all.items[all.count++] = text;
     }
     return all;
 }
@@ -117,7 +113,7 @@ static bool add_users(struct pn_call *call, const void *in_, void *out_, struct 
     static struct pn_str member_role[] = { PN_LIT_INIT("member") };
     const struct add_in *in = in_;
     struct members_out *out = out_;
-    struct pn_strs emails = fold(call->arena, &in->emails, &in->usernames);
+    struct pn_strs emails = join(call->arena, &in->emails, &in->usernames);
     struct pn_strs roles = in->roleSlugs.count > 0
                                ? in->roleSlugs
                                : (struct pn_strs){ .items = member_role, .count = 1 };
@@ -220,15 +216,15 @@ struct remove_in {
 };
 static const struct pn_field remove_in_fields[] = {
     PN_FIELD(remove_in, projectId, UUID, .required = true),
-    PN_FIELD(remove_in, emails, STRINGS, .max = 100, .item_max = 254),
-    PN_FIELD(remove_in, usernames, STRINGS, .max = 100, .item_max = 254),
+    PN_FIELD(remove_in, emails, STRINGS, .max = 100, .item_max = 254, .lower = true),
+    PN_FIELD(remove_in, usernames, STRINGS, .max = 100, .item_max = 254, .lower = true),
 };
 
 static bool remove_users(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
     const struct remove_in *in = in_;
     struct members_out *out = out_;
-    struct pn_strs emails = fold(call->arena, &in->emails, &in->usernames);
+    struct pn_strs emails = join(call->arena, &in->emails, &in->usernames);
     struct pn_list members;
 
     if (emails.count == 0)
