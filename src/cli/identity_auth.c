@@ -48,13 +48,15 @@ static const struct pn_column message_columns[] = { { "RESULT", "message" }, { 0
     {                                                                         \
         "access-token-trusted-ips", "accessTokenTrustedIps", PN_CLI_ADDRESSES \
     }
-#define TOKEN_OPTIONS                                                                       \
-    { "access-token-ttl", "S", "how long an access token lives (2592000)", NULL },          \
-        { "access-token-max-ttl", "S", "how long it can be renewed (2592000)", NULL },      \
-        { "access-token-uses", "N", "how often it can be used; 0: any number", NULL },      \
-        { "access-token-period", "S", "renewable for ever, by this much at a time", NULL }, \
-    {                                                                                       \
-        "access-token-trusted-ips", "LIST", "from where it can be used (anywhere)", NULL    \
+#define TOKEN_OPTIONS                                                                        \
+    { "access-token-ttl", "S", "how long an access token lives (2592000; kubernetes: 3600)", \
+      NULL },                                                                                \
+        { "access-token-max-ttl", "S",                                                       \
+          "how long it can be renewed (2592000; kubernetes: for ever)", NULL },              \
+        { "access-token-uses", "N", "how often it can be used; 0: any number", NULL },       \
+        { "access-token-period", "S", "renewable for ever, by this much at a time", NULL },  \
+    {                                                                                        \
+        "access-token-trusted-ips", "LIST", "from where it can be used (anywhere)", NULL     \
     }
 
 static const struct pn_cli_field kubernetes_fields[] = {

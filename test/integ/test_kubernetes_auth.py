@@ -111,7 +111,7 @@ def dev(new_dev):
 def test_a_reviewer_token(postern_dev, cluster, namespace, reviewer):
     machine = Machine(postern_dev, config(cluster, tokenReviewerJwt=reviewer, allowedNamespaces=namespace, allowedNames="app"))
     answer = machine.works(app_token(cluster, namespace) + "\n")
-    assert answer["tokenType"] == "Bearer" and answer["expiresIn"] == 2592000
+    assert answer["tokenType"] == "Bearer" and answer["expiresIn"] == 3600 and answer["accessTokenMaxTTL"] == 1000000000  # D3
     assert claims_of(answer["accessToken"])["identityAuth"] == {"kubernetes": {"namespace": namespace, "name": "app"}}
     assert reviewer not in json.dumps(postern_dev.ok("GET", machine.path))
 

@@ -9,11 +9,13 @@
 #include "core/trail.h"
 #include "crypto/random.h"
 #include "crypto/x509.h"
+#include "json/settings.h"
 #include "kube/allow.h"
 #include "kube/host.h"
 
 #define MAX_SEALED_BYTES ((size_t)64 << 10)
 #define MAX_WARNINGS 6
+#define DEFAULT_TTL_S 3600
 
 const char *const pn_kubernetes_review_modes[] = { "api", "gateway", NULL };
 const char *const pn_kubernetes_verifications[] = { "token-review", "in-cluster", "jwks", NULL };
@@ -508,6 +510,23 @@ static bool prepare(struct pn_call *call, const struct pn_kubernetes_auth_in *in
            seal_secrets(call, in, c, err);
 }
 
+/*
+ * Who says nothing of its tokens' life gets tokens of an hour that can be renewed while identity and method are there
+ * (D3): a pod renews, and a stolen token ends soon. Clients that state one part mean Infisical's other part.
+ */
+static struct pn_token_terms terms_of_new(const struct pn_call *call,
+                                          const struct pn_token_terms_in *in)
+{
+    struct pn_token_terms terms = pn_token_terms_default();
+    bool is_strict = call->settings != NULL && call->settings->strict_compat;
+
+    if (is_strict || in->has_ttl || in->has_max_ttl || in->has_period)
+        return terms;
+    terms.accessTokenTTL = DEFAULT_TTL_S;
+    terms.accessTokenMaxTTL = 0;
+    return terms;
+}
+
 bool pn_kubernetes_auth_attach(struct pn_call *call, struct pn_uuid identity,
                                const struct pn_kubernetes_auth_in *in,
                                struct pn_kubernetes_auth *out, struct pn_err *err)
@@ -531,7 +550,7 @@ bool pn_kubernetes_auth_attach(struct pn_call *call, struct pn_uuid identity,
                                         .allowedNames = PN_LIT(""),
                                         .allowedAudience = PN_LIT(""),
                                         .issuer = PN_LIT(""),
-                                        .terms = pn_token_terms_default(),
+                                        .terms = terms_of_new(call, &in->terms),
                                         .version = 1,
                                         .createdAt = call->now_ms,
                                         .updatedAt = call->now_ms };
