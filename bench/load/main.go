@@ -218,6 +218,7 @@ func main() {
 	sni := flag.String("sni", "", "server name sent in the ClientHello")
 	h2 := flag.Bool("h2", false, "HTTP/2: the workers share -h2conns connections")
 	h2conns := flag.Int("h2conns", 1, "connections with -h2")
+	exec := flag.String("exec", "", "execs instead of requests: hold, open, type (keystrokes) or flood (reads output)")
 	dialTo := flag.String("dial", "", "host:port to connect to instead of the URL's")
 	flag.Var(&hs, "H", "header")
 	flag.Parse()
@@ -247,6 +248,17 @@ func main() {
 	address := u.Host
 	if *dialTo != "" {
 		address = *dialTo
+	}
+	if *exec != "" {
+		open := func() (*conn, error) {
+			c, err := dial(address, u.Scheme == "https", cfg)
+			if err == nil {
+				err = c.openExec(u.RequestURI(), u.Host, hs)
+			}
+			return c, err
+		}
+		(&execLoad{open: open, conns: *conns, warm: *warm, dur: *dur, pids: pl, label: *label}).run(*exec)
+		return
 	}
 	var ctr atomic.Int64
 	build := func() []byte {
