@@ -195,6 +195,7 @@ PN_TEST(thousands_keep_their_order)
     pn_buf_add_text(&text, "]}");
     CHECK_OK(pn_value_parse(pn_buf_str(&text), &page, &err), err);
     pn_session_log_take(log, page);
+    pn_value_free(page);
     pn_session_log_requests(log, &json);
     value = parsed(&json);
     CHECK_EQ(pn_value_count(value), 5000);
