@@ -138,6 +138,13 @@ bool pn_ability_may_all(const struct pn_ability *ability, const char *subject, c
     return ask(ability, &(struct pn_permit_object){ .subject = subject }, action, PN_RULES_OF_ALL);
 }
 
+bool pn_ability_permit_some(struct pn_call *call, const struct pn_ability *ability,
+                            const char *subject, const char *action, struct pn_err *err)
+{
+    return pn_ability_may_some(ability, subject, action) ||
+           refuse(call, &(struct pn_permit_object){ .subject = subject }, action, err);
+}
+
 bool pn_ability_permit(struct pn_call *call, const struct pn_ability *ability,
                        const struct pn_permit_object *object, const char *action,
                        struct pn_err *err)

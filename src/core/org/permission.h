@@ -53,6 +53,9 @@ bool pn_ability_may(const struct pn_ability *ability, const struct pn_permit_obj
 bool pn_ability_may_some(const struct pn_ability *ability, const char *subject, const char *action);
 /* Whether every object of the subject is allowed, whatever it is called. */
 bool pn_ability_may_all(const struct pn_ability *ability, const char *subject, const char *action);
+/* pn_ability_may_some, or PN_PERMISSION as below. */
+bool pn_ability_permit_some(struct pn_call *call, const struct pn_ability *ability,
+                            const char *subject, const char *action, struct pn_err *err) PN_CHECKED;
 /* pn_ability_may, or PN_PERMISSION with the details clients print. */
 bool pn_ability_permit(struct pn_call *call, const struct pn_ability *ability,
                        const struct pn_permit_object *object, const char *action,

@@ -413,10 +413,9 @@ bool pn_pam_account_list(struct pn_call *call, const struct pn_pam_page *page, s
     const struct pn_ability *ability;
     struct pn_query *q;
 
-    if (!pn_ability_load(call, page->project_id, &ability, err))
+    if (!pn_ability_load(call, page->project_id, &ability, err) ||
+        !pn_ability_permit_some(call, ability, "pam-accounts", "read", err))
         return false;
-    if (!pn_ability_may_some(ability, "pam-accounts", "read"))
-        return pn_permit_project(call, page->project_id, "pam-accounts", "read", err);
     q = pn_query(call->conn, SELECT_VIEW LIST_WHERE " ORDER BY r.name, a.name");
     bind_page(q, page, like);
     *total = 0;

@@ -271,17 +271,14 @@ static bool find_view(struct pn_call *call, struct pn_uuid project, bool *may_se
                       struct pn_err *err)
 {
     const struct pn_ability *ability;
-    struct pn_err refusal = { 0 };
 
     *may_see_all = false;
     if (pn_uuid_is_zero(project))
         return true;
-    *may_see_all = pn_permit_project(call, project, "pam-sessions", "read", &refusal);
-    if (*may_see_all)
-        return true;
-    return pn_ability_load(call, project, &ability, err) &&
-           (pn_ability_may_some(ability, "pam-accounts", "read") ||
-            pn_permit_project(call, project, "pam-accounts", "read", err));
+    if (!pn_ability_load(call, project, &ability, err))
+        return false;
+    *may_see_all = pn_ability_may_all(ability, "pam-sessions", "read");
+    return *may_see_all || pn_ability_permit_some(call, ability, "pam-accounts", "read", err);
 }
 
 bool pn_pam_session_list(struct pn_call *call, const struct pn_pam_session_filter *filter,

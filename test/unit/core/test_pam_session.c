@@ -196,6 +196,29 @@ STAGE_TEST(who_may_not_end_a_session)
     CHECK_STR(show(s, id).status, "starting");
 }
 
+static bool empty_names(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    (void)context;
+    return pn_query_run(pn_query(tx,
+                                 "UPDATE pam_accounts SET auth_method = 'gateway-kubernetes-auth',"
+                                 " sealed_token = NULL, namespace = '', service_account_name ="
+                                 " 'a:b'"),
+                        NULL, err);
+}
+
+/* Refused when it is saved; should it stand there all the same, no gateway hears of it. */
+STAGE_TEST(c82_an_account_that_names_nobody_is_of_no_use)
+{
+    struct scene scene = set(s);
+    struct pn_uuid id = open_as(s, s->member);
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_db_write(s->db, empty_names, NULL, &err), err);
+    CHECK_FAILS(fetch(s, scene.gateway, id, &err), err, BAD_REQUEST);
+    CHECK_STR(show(s, id).status, "starting");
+    CHECK_EQ(stage_events(s, "pam-session-credentials-get"), 0);
+}
+
 STAGE_TEST(its_gateway_ends_it)
 {
     struct scene scene = set(s);
@@ -466,4 +489,5 @@ PN_TEST_MAIN(T(the_table_of_states), T(names_of_states_round_trip),
              T(sessions_end_with_what_they_stand_on),
              T(sessions_end_with_the_role_that_allowed_them),
              T(sync_names_what_is_over_and_what_is_foreign),
-             T(auditors_list_all_and_members_their_own), T(lists_filter_search_and_page))
+             T(auditors_list_all_and_members_their_own), T(lists_filter_search_and_page),
+             T(c82_an_account_that_names_nobody_is_of_no_use))
