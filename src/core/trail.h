@@ -12,7 +12,7 @@ struct pn_trail {
     struct pn_trail_field {
         const char *name;    /* NULL ends the list */
         struct pn_str value; /* absent texts are left out */
-    } fields[8];
+    } fields[12];
 };
 
 /* Called from the write function that makes the change. Threads: writer. */

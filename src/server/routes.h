@@ -34,7 +34,10 @@ extern const struct pn_route pn_gateways_routes[];
 extern const struct pn_route pn_gateway_pools_routes[];
 extern const struct pn_route pn_relays_routes[];
 extern const struct pn_route pn_pam_resources_routes[];
+extern const struct pn_route pn_pam_folders_routes[];
+extern const struct pn_route pn_pam_templates_routes[];
 extern const struct pn_route pn_pam_accounts_routes[];
+extern const struct pn_route pn_pam_access_routes[];
 extern const struct pn_route pn_pam_sessions_routes[];
 
 /* One line per row, sorted by path: METHOD path access permission rate lane audit. */

@@ -22,7 +22,9 @@
     " g.is_enrolled, (g.is_enrolled = 1 AND COALESCE(g.direct_heartbeat_ms, 0) > $since) OR "      \
     "EXISTS ("                                                                                     \
     "SELECT 1 FROM tunnels t WHERE t.gateway_id = g.id AND t.seen_ms > $since),"                   \
-    " (SELECT count(*) FROM pam_resources r WHERE r.gateway_id = g.id) FROM gateways g "
+    " (SELECT count(*) FROM pam_resources r WHERE r.gateway_id = g.id)"                            \
+    " + (SELECT count(*) FROM pam_accounts a WHERE a.gateway_id = g.id)"                           \
+    " + (SELECT count(*) FROM pam_templates t WHERE t.gateway_id = g.id) FROM gateways g "
 
 static void read_view(struct pn_query *q, struct pn_arena *arena, struct pn_gateways_view *out)
 {
@@ -254,12 +256,14 @@ bool pn_gateways_revoke(struct pn_call *call, struct pn_uuid id, bool *had, stru
     return pn_db_write(call->db, write_revoke, &c, err);
 }
 
-/* What names the gateway: resources, and machine identities that log in by its cluster's word. */
+/* What names the gateway: of Kubernetes access, and machine identities that log in by its cluster's word. */
 static bool check_unused(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
 {
     struct pn_query *q = pn_query(
         tx, "SELECT f.kind, f.name, count(*) OVER () FROM ("
             "SELECT 'resource' AS kind, name FROM pam_resources WHERE gateway_id = $id UNION ALL"
+            " SELECT 'account', name FROM pam_accounts WHERE gateway_id = $id UNION ALL"
+            " SELECT 'template', name FROM pam_templates WHERE gateway_id = $id UNION ALL"
             " SELECT 'identity', i.name FROM kubernetes_auths k"
             " JOIN identity_auths a ON a.id = k.auth_id JOIN identities i ON i.id = a.identity_id"
             " WHERE k.gateway_id = $id) f ORDER BY f.kind DESC, f.name LIMIT 1");

@@ -14,11 +14,14 @@
     "(g.is_enrolled = 1 AND (COALESCE(g.direct_heartbeat_ms, 0) > $since OR EXISTS (" \
     "SELECT 1 FROM tunnels t WHERE t.gateway_id = g.id AND t.seen_ms > $since)))"
 
-/* What names the pool: resources, and machine identities that log in by their cluster's word. */
-#define REFERRERS                                                                             \
-    "(SELECT r.id AS id, r.project_id AS project_id, r.name AS name, 'pam-resource' AS kind," \
-    " r.gateway_pool_id AS pool_id FROM pam_resources r UNION ALL"                            \
-    " SELECT i.id, NULL, i.name, 'kubernetes-auth', k.pool_id FROM kubernetes_auths k"        \
+/* What names the pool: of Kubernetes access, and machine identities that log in by their cluster's word. */
+#define REFERRERS                                                                              \
+    "(SELECT r.id AS id, r.project_id AS project_id, r.name AS name, 'pam-resource' AS kind,"  \
+    " r.gateway_pool_id AS pool_id FROM pam_resources r UNION ALL"                             \
+    " SELECT a.id, a.project_id, a.name, 'pam-account', a.gateway_pool_id FROM pam_accounts a" \
+    " UNION ALL SELECT t.id, t.project_id, t.name, 'pam-template', t.gateway_pool_id"          \
+    " FROM pam_templates t UNION ALL"                                                          \
+    " SELECT i.id, NULL, i.name, 'kubernetes-auth', k.pool_id FROM kubernetes_auths k"         \
     " JOIN identity_auths a ON a.id = k.auth_id JOIN identities i ON i.id = a.identity_id) f "
 
 #define SELECT_VIEW                                               \

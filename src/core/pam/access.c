@@ -7,6 +7,7 @@
 #include "core/gateway/tunnels.h"
 #include "core/org/permission.h"
 #include "core/pam/account.h"
+#include "core/pam/cluster.h"
 #include "core/pam/rules.h"
 #include "core/trail.h"
 #include "crypto/random.h"
@@ -29,6 +30,7 @@ struct target {
     struct pn_str resource_name, account_name, gateway_name, auth_method, url;
     struct pn_str namespace, service_account_name;
     int64_t max_duration_s;
+    bool needs_reason;
 };
 
 /* ---- which account ---- */
@@ -70,28 +72,31 @@ static bool refuse_missing(const struct reference *ref, struct pn_err *err)
 }
 
 #define SELECT_TARGET                                                                              \
-    "SELECT a.id, a.project_id, r.gateway_id, r.name, a.name, g.name, a.auth_method, r.url, "      \
-    "a.max_duration_s, a.namespace, a.service_account_name, r.gateway_pool_id"                     \
-    " FROM pam_accounts a JOIN pam_resources r ON r.id = a.resource_id JOIN projects p ON p.id = " \
-    "a.project_id"                                                                                 \
-    " LEFT JOIN gateways g ON g.id = r.gateway_id WHERE p.org_id = $org AND ($any_project = 1 OR " \
-    "p.id = $project) "
+    "SELECT a.id, a.project_id, r.name, a.name, a.auth_method, a.max_duration_s, t.max_duration_s" \
+    ", t.needs_reason, a.namespace, a.service_account_name, " PN_PAM_CLUSTER_COLUMNS               \
+        PN_PAM_CLUSTER_FROM "JOIN projects p ON p.id = a.project_id"                               \
+    " WHERE p.org_id = $org AND ($any_project = 1 OR p.id = $project) "
+#define CLUSTER_COLUMN 10
 
 static struct target read_target(struct pn_query *q, struct pn_arena *arena)
 {
+    const struct pn_pam_clusters clusters = pn_pam_cluster_read(q, CLUSTER_COLUMN, arena);
+    const struct pn_pam_cluster cluster = pn_pam_cluster_choose(&clusters);
+    int64_t of_account = pn_column_int(q, 5), of_template = pn_column_int(q, 6);
+
     return (struct target){
         .account_id = pn_column_uuid(q, 0),
         .project_id = pn_column_uuid(q, 1),
-        .gateway_id = pn_column_uuid(q, 2),
-        .resource_name = pn_column_str(q, 3, arena),
-        .account_name = pn_column_str(q, 4, arena),
-        .gateway_name = pn_column_str(q, 5, arena),
-        .auth_method = pn_column_str(q, 6, arena),
-        .url = pn_column_str(q, 7, arena),
-        .max_duration_s = pn_column_int(q, 8),
-        .namespace = pn_column_str(q, 9, arena),
-        .service_account_name = pn_column_str(q, 10, arena),
-        .pool_id = pn_column_uuid(q, 11),
+        .resource_name = pn_column_str(q, 2, arena),
+        .account_name = pn_column_str(q, 3, arena),
+        .auth_method = pn_column_str(q, 4, arena),
+        .max_duration_s = of_template > 0 && of_template < of_account ? of_template : of_account,
+        .needs_reason = pn_column_int(q, 7) != 0,
+        .namespace = pn_column_str(q, 8, arena),
+        .service_account_name = pn_column_str(q, 9, arena),
+        .url = cluster.connection.url,
+        .gateway_id = cluster.gateway_id,
+        .pool_id = cluster.pool_id,
     };
 }
 
@@ -317,28 +322,56 @@ static struct pn_str access_method(struct pn_str user_agent)
     return pn_str_search(user_agent, PN_LIT("Mozilla")) >= 0 ? PN_LIT("web") : PN_LIT("cli");
 }
 
+/* Since it was read the account may have gone, or moved to another gateway. */
+static bool is_still_there(struct pn_db_conn *tx, const struct opening *o, bool *is_same,
+                           struct pn_err *err)
+{
+    struct pn_query *q = pn_query(tx, SELECT_TARGET "AND a.id = $id");
+    struct target now = { 0 };
+
+    pn_bind_uuid(q, "$org", o->call->actor.org_id);
+    pn_bind_int(q, "$any_project", 1);
+    pn_bind_uuid(q, "$project", o->target->project_id);
+    pn_bind_uuid(q, "$id", o->target->account_id);
+    *is_same = pn_query_next(q);
+    if (*is_same)
+        now = read_target(q, o->call->arena);
+    if (!pn_query_end(q, err))
+        return false;
+    *is_same = *is_same && pn_str_eq(now.url, o->target->url) &&
+               pn_uuid_eq(now.pool_id, o->target->pool_id) &&
+               (!pn_uuid_is_zero(now.pool_id) || pn_uuid_eq(now.gateway_id, o->target->gateway_id));
+    return true;
+}
+
 /*
- * Since it was read the account may have gone, or moved to another gateway, and the actor may have left
- * the project, whose sessions were ended then: nothing is stored.
+ * The actor may have left the project since, whose sessions were ended then, and the gateway its pool: nothing
+ * is stored.
  */
 static bool write_session(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct opening *o = context;
     const struct pn_actor *actor = &o->call->actor;
-    struct pn_query *q = pn_query(
+    struct pn_query *q;
+    int64_t added;
+    bool is_same;
+
+    if (!is_still_there(tx, o, &is_same, err))
+        return false;
+    if (!is_same)
+        return pn_fail(err, PN_CONFLICT, "The account has just changed: try again");
+    q = pn_query(
         tx, "INSERT INTO pam_sessions (id, org_id, project_id, account_id, gateway_id,"
             " resource_name, account_name, gateway_name, user_id, identity_id, actor_name,"
             " actor_ip, actor_user_agent, access_method, reason, status, created_ms, expires_ms,"
             " updated_ms) SELECT $id, $org, a.project_id, a.id, g.id, r.name, a.name, g.name,"
             " $user, $identity, $actor_name, $ip, $agent, $method, $reason, 'starting', $now,"
             " $expires, $now FROM pam_accounts a JOIN pam_resources r ON r.id = a.resource_id"
-            " JOIN gateways g ON g.id = r.gateway_id OR EXISTS (SELECT 1 FROM"
-            " gateway_pool_members m WHERE m.pool_id = r.gateway_pool_id AND m.gateway_id = g.id)"
-            " WHERE a.id = $account AND g.id = $gateway"
+            " JOIN gateways g ON g.id = $gateway AND ($pool IS NULL OR EXISTS (SELECT 1 FROM"
+            " gateway_pool_members m WHERE m.pool_id = $pool AND m.gateway_id = g.id))"
+            " WHERE a.id = $account"
             " AND EXISTS (SELECT 1 FROM project_members m WHERE m.project_id = a.project_id"
             " AND (m.user_id = $user OR m.identity_id = $identity))");
-    int64_t added;
-
     pn_bind_uuid(q, "$id", o->access->session_id);
     pn_bind_uuid(q, "$org", actor->org_id);
     pn_bind_uuid(q, "$user", actor->kind == PN_ACTOR_USER ? actor->id : (struct pn_uuid){ { 0 } });
@@ -353,6 +386,7 @@ static bool write_session(struct pn_db_conn *tx, void *context, struct pn_err *e
     pn_bind_int(q, "$expires", o->access->expires_ms);
     pn_bind_uuid(q, "$account", o->target->account_id);
     pn_bind_uuid(q, "$gateway", o->target->gateway_id);
+    pn_bind_uuid(q, "$pool", o->target->pool_id);
     if (!pn_query_run(q, &added, err))
         return false;
     if (added != 1)
@@ -362,7 +396,16 @@ static bool write_session(struct pn_db_conn *tx, void *context, struct pn_err *e
 
 /* ---- the decision, step by step as in §13.3 ---- */
 
-/* The resource's own gateway, or else one of its pool: the session is pinned to it. */
+static bool check_reason(const struct target *target, const struct pn_pam_access_wish *wish,
+                         struct pn_err *err)
+{
+    if (!target->needs_reason || pn_str_trim(wish->reason).len > 0)
+        return true;
+    (void)pn_fail(err, PN_BAD_REQUEST, "Say why: a session of this account needs a reason");
+    return pn_err_named(err, "PAM_REASON_REQUIRED");
+}
+
+/* Its own gateway, or else one of the pool: the session is pinned to it. */
 static bool choose_gateway(struct pn_call *call, struct target *target, struct pn_err *err)
 {
     struct pn_list reachable;
@@ -379,6 +422,16 @@ static bool choose_gateway(struct pn_call *call, struct target *target, struct p
     return true;
 }
 
+static bool name_gateway(struct pn_call *call, struct target *target, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(call->conn, "SELECT name FROM gateways WHERE id = $id");
+
+    pn_bind_uuid(q, "$id", target->gateway_id);
+    if (pn_query_next(q))
+        target->gateway_name = pn_column_str(q, 0, call->arena);
+    return pn_query_end(q, err);
+}
+
 static bool find_road(struct pn_call *call, struct target *target, struct pn_pam_access *out,
                       struct pn_err *err)
 {
@@ -388,7 +441,7 @@ static bool find_road(struct pn_call *call, struct target *target, struct pn_pam
         return false;
     if (pn_uuid_is_zero(target->gateway_id))
         return pn_fail(err, PN_BAD_REQUEST, "Gateway not configured for this account");
-    if (!pn_tunnels_find(call, target->gateway_id, &road, err))
+    if (!name_gateway(call, target, err) || !pn_tunnels_find(call, target->gateway_id, &road, err))
         return false;
     if (!road.is_open)
         return pn_fail(err, PN_BAD_REQUEST,
@@ -409,7 +462,7 @@ bool pn_pam_access_open(struct pn_call *call, const struct pn_pam_access_wish *w
 
     if (!find_target(call, wish, &target, err) || !permit(call, &target, "access", err) ||
         !grant_duration(wish->duration, target.max_duration_s, &duration_ms, err) ||
-        !find_road(call, &target, &access, err))
+        !check_reason(&target, wish, err) || !find_road(call, &target, &access, err))
         return false;
     /* Certificates count whole seconds; the session ends with its certificate, not after it. */
     access.expires_ms = (call->now_ms + duration_ms) / 1000 * 1000;

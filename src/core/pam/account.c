@@ -4,6 +4,7 @@
 #include "core/org/permission.h"
 #include "core/pam/rules.h"
 #include "core/pam/session.h"
+#include "core/pam/template.h"
 #include "core/rows.h"
 #include "core/scope.h"
 #include "core/trail.h"
@@ -13,10 +14,23 @@
 
 #define SELECT_VIEW                                                                            \
     "SELECT a.id, a.project_id, a.resource_id, a.name, r.name, a.description, a.auth_method, " \
-    "a.namespace,"                                                                             \
-    " a.service_account_name, a.max_duration_s, a.created_ms, a.updated_ms, a.idle_timeout_s " \
-    "FROM pam_accounts a"                                                                      \
-    " JOIN pam_resources r ON r.id = a.resource_id "
+    "a.namespace, a.service_account_name, a.max_duration_s, a.created_ms, a.updated_ms,"       \
+    " a.idle_timeout_s, a.template_id, t.name, t.needs_reason, " PN_PAM_CLUSTER_COLUMNS        \
+        PN_PAM_CLUSTER_FROM
+#define CLUSTER_COLUMN 16
+
+static void find_issues(struct pn_arena *arena, struct pn_pam_account *account)
+{
+    const struct pn_pam_cluster cluster = pn_pam_cluster_choose(&account->clusters);
+
+    account->isAccessible =
+        !pn_uuid_is_zero(cluster.gateway_id) || !pn_uuid_is_zero(cluster.pool_id);
+    account->accessibilityIssues.items = pn_new(arena, struct pn_str, 1);
+    if (!account->isAccessible)
+        account->accessibilityIssues.items[account->accessibilityIssues.count++] =
+            PN_LIT("no-gateway");
+    account->connectionDetails = cluster.connection;
+}
 
 static void read_view(struct pn_query *q, struct pn_arena *arena, struct pn_pam_account *out)
 {
@@ -24,6 +38,7 @@ static void read_view(struct pn_query *q, struct pn_arena *arena, struct pn_pam_
         .id = pn_column_uuid(q, 0),
         .projectId = pn_column_uuid(q, 1),
         .resourceId = pn_column_uuid(q, 2),
+        .folderId = pn_column_uuid(q, 2),
         .name = pn_column_str(q, 3, arena),
         .resourceName = pn_column_str(q, 4, arena),
         .description = pn_column_str(q, 5, arena),
@@ -35,11 +50,18 @@ static void read_view(struct pn_query *q, struct pn_arena *arena, struct pn_pam_
         .createdAt = pn_column_int(q, 10),
         .updatedAt = pn_column_int(q, 11),
         .idleTimeoutSeconds = pn_column_int(q, 12),
+        .templateId = pn_column_uuid(q, 13),
+        .templateName = pn_column_str(q, 14, arena),
+        .requireReason = pn_column_int(q, 15) != 0,
+        .clusters = pn_pam_cluster_read(q, CLUSTER_COLUMN, arena),
     };
+    out->gatewayId = out->clusters.own.gateway_id;
+    out->gatewayPoolId = out->clusters.own.pool_id;
     out->resource = (struct pn_pam_account_resource){ out->resourceId, out->resourceName,
                                                       PN_LIT("kubernetes") };
     out->accountPath =
         pn_arena_printf(arena, "%.*s/%.*s", PN_ARG(out->resourceName), PN_ARG(out->name));
+    find_issues(arena, out);
 }
 
 static bool refuse_missing(struct pn_uuid id, struct pn_err *err)
@@ -69,6 +91,26 @@ static struct pn_permit_object object(const struct pn_pam_account *account)
     return pn_pam_account_object(account->resourceName, account->name, account->accountPath);
 }
 
+/* Whoever says where a cluster is, or how it is reached, sends the gateway there: as with resources. */
+static bool permit_cluster(struct pn_call *call, struct pn_uuid project,
+                           const struct pn_pam_cluster_change *change, struct pn_err *err)
+{
+    if (!change->has_url && !change->has_ca && !change->has_verified && !change->has_gateway &&
+        !change->has_pool)
+        return true;
+    return pn_permit_project(call, project, "pam-resources", "edit", err) &&
+           pn_pam_cluster_check(call, change, err);
+}
+
+/* What of it depends on who asks. */
+static void show_to(const struct pn_ability *ability, struct pn_pam_account *account)
+{
+    const struct pn_permit_object asked = object(account);
+
+    account->canLaunch = pn_ability_may(ability, &asked, "access");
+    account->has_connection = pn_ability_may_all(ability, "pam-resources", "read");
+}
+
 /* Finds it, for an actor who may read it; others are told that it does not exist. */
 static bool find(struct pn_call *call, struct pn_uuid id, const char *action,
                  struct pn_pam_account *out, struct pn_err *err)
@@ -83,6 +125,7 @@ static bool find(struct pn_call *call, struct pn_uuid id, const char *action,
     if (!pn_ability_load(call, out->projectId, &ability, &refusal) ||
         !pn_ability_may(ability, &account, "read"))
         return refuse_missing(id, err);
+    show_to(ability, out);
     return pn_ability_permit(call, ability, &account, action, err);
 }
 
@@ -140,6 +183,7 @@ struct change {
     const struct pn_pam_account_change *want;
     struct pn_pam_account row;
     struct pn_str sealed_token; /* PN_NONE: keep */
+    struct pn_pam_probe_result test;
 };
 
 static bool is_by_gateway(const struct pn_pam_account *row)
@@ -157,10 +201,16 @@ static struct pn_str service_account(struct pn_arena *arena,
                            PN_ARG(credentials->serviceAccountName));
 }
 
+static struct pn_str id_or_none(struct pn_arena *arena, struct pn_uuid id)
+{
+    return pn_uuid_is_zero(id) ? PN_NONE : pn_uuid_str(arena, id);
+}
+
 static bool note(struct pn_db_conn *tx, const struct change *c, const char *type,
                  struct pn_err *err)
 {
     struct pn_arena *arena = c->call->arena;
+    const struct pn_pam_cluster *own = &c->row.clusters.own;
 
     return pn_trail_write(
         tx, c->call,
@@ -173,13 +223,32 @@ static bool note(struct pn_db_conn *tx, const struct change *c, const char *type
                         { "name", c->row.name },
                         { "authMethod", c->row.credentials.authMethod },
                         { "serviceAccount", service_account(arena, &c->row.credentials) },
-                        { "token", c->sealed_token.ptr != NULL ? PN_LIT("set") : PN_NONE } } },
+                        { "token", c->sealed_token.ptr != NULL ? PN_LIT("set") : PN_NONE },
+                        { "templateId", id_or_none(arena, c->row.templateId) },
+                        { "url", own->connection.url },
+                        { "gatewayId", id_or_none(arena, own->gateway_id) },
+                        { "gatewayPoolId", id_or_none(arena, own->pool_id) },
+                        { "connectionTest", c->test.status } } },
         err);
 }
 
 static struct pn_str or_none(struct pn_str text)
 {
     return text.len > 0 ? text : PN_NONE;
+}
+
+/* A cluster of its own begins as the one that it leaves. */
+static void apply_cluster(struct pn_pam_clusters *clusters,
+                          const struct pn_pam_account_change *want)
+{
+    const struct pn_pam_cluster_change *change = &want->cluster;
+    struct pn_pam_cluster *own = &clusters->own;
+
+    if (want->drops_connection)
+        own->connection = (struct pn_pam_connection){ PN_NONE, PN_NONE, false };
+    if (own->connection.url.len == 0 && (change->has_url || change->has_verified || change->has_ca))
+        own->connection = clusters->of_resource.connection;
+    pn_pam_cluster_apply(own, change);
 }
 
 static void apply(struct pn_pam_account *row, const struct pn_pam_account_change *want)
@@ -198,14 +267,23 @@ static void apply(struct pn_pam_account *row, const struct pn_pam_account_change
         row->maxDurationSeconds = want->max_duration_s;
     if (want->has_idle_timeout)
         row->idleTimeoutSeconds = want->idle_timeout_s;
+    apply_cluster(&row->clusters, want);
+}
+
+static bool is_same_actor(const struct pn_pam_account *a, const struct pn_pam_account *b)
+{
+    return pn_str_eq(a->credentials.authMethod, b->credentials.authMethod) &&
+           pn_str_eq(a->credentials.namespace, b->credentials.namespace) &&
+           pn_str_eq(a->credentials.serviceAccountName, b->credentials.serviceAccountName);
 }
 
 /* Is it still what live sessions were opened for? */
 static bool is_same_access(const struct pn_pam_account *a, const struct pn_pam_account *b)
 {
-    return pn_str_eq(a->credentials.authMethod, b->credentials.authMethod) &&
-           pn_str_eq(a->credentials.namespace, b->credentials.namespace) &&
-           pn_str_eq(a->credentials.serviceAccountName, b->credentials.serviceAccountName) &&
+    const struct pn_pam_cluster one = pn_pam_cluster_choose(&a->clusters),
+                                other = pn_pam_cluster_choose(&b->clusters);
+
+    return pn_pam_cluster_eq(&one, &other) && is_same_actor(a, b) &&
            a->idleTimeoutSeconds == b->idleTimeoutSeconds;
 }
 
@@ -229,8 +307,47 @@ static bool check_method(const struct change *c, bool has_token, struct pn_err *
                           "Say which service account the gateway is to act as", err);
 }
 
+static bool check_cluster(const struct change *c, struct pn_err *err)
+{
+    const struct pn_pam_cluster cluster = pn_pam_cluster_choose(&c->row.clusters);
+
+    return cluster.connection.url.len > 0 ||
+           pn_pam_invalid(c->call->arena, "connectionDetails",
+                          "Say where the cluster is: the account's folder has none", err);
+}
+
+/* Where it will be: the resource of its project, and the template. */
+static bool settle(struct pn_db_conn *conn, struct change *c, struct pn_err *err)
+{
+    const struct pn_pam_account_change *want = c->want;
+    struct pn_pam_account *row = &c->row;
+    struct pn_pam_template template = { 0 };
+    struct pn_pam_resource resource;
+
+    if (!pn_uuid_is_zero(want->resource_id)) {
+        if (!pn_pam_resource_find(conn, c->call, want->resource_id, row->projectId, &resource, err))
+            return false;
+        row->resourceId = row->folderId = resource.id;
+        row->resourceName = resource.name;
+        row->clusters.of_resource =
+            (struct pn_pam_cluster){ resource.connectionDetails, resource.gatewayId,
+                                     resource.gatewayPoolId };
+    }
+    if (!want->has_template)
+        return true;
+    if (!pn_uuid_is_zero(want->template_id) &&
+        !pn_pam_template_find(conn, c->call, want->template_id, row->projectId, &template, err))
+        return false;
+    row->templateId = template.id;
+    row->clusters.of_template = (struct pn_pam_cluster){ .gateway_id = template.gatewayId,
+                                                         .pool_id = template.gatewayPoolId };
+    return true;
+}
+
 static void bind_row(struct pn_query *q, const struct change *c)
 {
+    const struct pn_pam_cluster *own = &c->row.clusters.own;
+
     pn_bind_uuid(q, "$id", c->id);
     pn_bind_str(q, "$name", c->row.name);
     pn_bind_str(q, "$description", c->row.description);
@@ -241,22 +358,31 @@ static void bind_row(struct pn_query *q, const struct change *c)
     pn_bind_int(q, "$idle", c->row.idleTimeoutSeconds);
     pn_bind_bytes(q, "$token", c->sealed_token);
     pn_bind_int(q, "$now", c->call->now_ms);
+    pn_bind_uuid(q, "$resource", c->row.resourceId);
+    pn_bind_uuid(q, "$template", c->row.templateId);
+    pn_bind_str(q, "$url", or_none(own->connection.url));
+    pn_bind_int(q, "$verified", own->connection.sslRejectUnauthorized);
+    pn_bind_str(q, "$ca", or_none(own->connection.sslCertificate));
+    pn_bind_uuid(q, "$gateway", own->gateway_id);
+    pn_bind_uuid(q, "$pool", own->pool_id);
 }
 
 static bool write_create(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct change *c = context;
-    struct pn_query *q =
-        pn_query(tx, "INSERT INTO pam_accounts (id, resource_id, project_id, name, description,"
-                     " auth_method, sealed_token, namespace, service_account_name, max_duration_s,"
-                     " idle_timeout_s, created_ms, updated_ms) SELECT $id, r.id, r.project_id, "
-                     "$name, $description,"
-                     " $method, $token, $namespace, $account, $duration, $idle, $now, $now"
-                     " FROM pam_resources r WHERE r.id = $resource");
+    struct pn_query *q;
     int64_t added;
 
+    if (!settle(tx, c, err) || !pn_pam_cluster_check_way(tx, c->call, &c->row.clusters.own, err))
+        return false;
+    q = pn_query(tx, "INSERT INTO pam_accounts (id, resource_id, project_id, name, description,"
+                     " auth_method, sealed_token, namespace, service_account_name, max_duration_s,"
+                     " idle_timeout_s, template_id, url, is_verified, ca_certificate, gateway_id,"
+                     " gateway_pool_id, created_ms, updated_ms) SELECT $id, r.id, r.project_id,"
+                     " $name, $description, $method, $token, $namespace, $account, $duration,"
+                     " $idle, $template, $url, $verified, $ca, $gateway, $pool, $now, $now"
+                     " FROM pam_resources r WHERE r.id = $resource");
     bind_row(q, c);
-    pn_bind_uuid(q, "$resource", c->row.resourceId);
     if (!pn_query_run(q, &added, err))
         return false;
     if (added == 0)
@@ -273,6 +399,56 @@ static bool is_taken(struct pn_str name, struct pn_err *err)
                : false;
 }
 
+/* ---- the test before the save ---- */
+
+/* The token that is stored, for a test with what else changes. */
+static bool open_stored(struct change *c, struct pn_secret **out, struct pn_err *err)
+{
+    struct pn_query *q =
+        pn_query(c->call->conn, "SELECT sealed_token FROM pam_accounts WHERE id = $id");
+    struct pn_str sealed = PN_NONE;
+
+    pn_bind_uuid(q, "$id", c->id);
+    if (pn_query_next(q))
+        sealed = pn_column_bytes(q, 0, c->call->arena);
+    if (!pn_query_end(q, err))
+        return false;
+    return sealed.ptr == NULL ||
+           pn_pam_account_open_token(c->call, c->row.projectId, c->id, sealed, out, err);
+}
+
+static bool try_access(struct change *c, struct pn_err *err)
+{
+    pn_auto(pn_secret_freep) struct pn_secret *stored = NULL;
+    const struct pn_pam_cluster cluster = pn_pam_cluster_choose(&c->row.clusters);
+    struct pn_pam_probe probe = {
+        .cluster = &cluster,
+        .auth_method = is_by_gateway(&c->row) ? PN_PAM_BY_GATEWAY : PN_PAM_BY_TOKEN,
+        .token = c->want->token,
+        .namespace = c->row.credentials.namespace,
+        .service_account_name = c->row.credentials.serviceAccountName,
+        .is_skipped = c->want->skips_test,
+    };
+
+    if (!is_by_gateway(&c->row) && keeps_token(c->want->token)) {
+        if (!open_stored(c, &stored, err))
+            return false;
+        probe.token = stored;
+    }
+    return pn_pam_probe(c->call, &probe, &c->test, err);
+}
+
+static bool read_saved(struct change *c, const struct pn_ability *ability,
+                       struct pn_pam_account *out, struct pn_err *err)
+{
+    if (!read_one(c->call->conn, c->call, c->id, out, err))
+        return false;
+    show_to(ability, out);
+    out->connectionTest = c->test;
+    out->has_test = c->test.status.ptr != NULL;
+    return true;
+}
+
 bool pn_pam_account_create(struct pn_call *call, const struct pn_pam_account_change *change,
                            struct pn_pam_account *out, struct pn_err *err)
 {
@@ -287,22 +463,25 @@ bool pn_pam_account_create(struct pn_call *call, const struct pn_pam_account_cha
         resource.name, change->name,
         pn_arena_printf(call->arena, "%.*s/%.*s", PN_ARG(resource.name), PN_ARG(change->name)));
     if (!pn_ability_load(call, resource.projectId, &ability, err) ||
-        !pn_ability_permit(call, ability, &account, "create", err))
+        !pn_ability_permit(call, ability, &account, "create", err) ||
+        !permit_cluster(call, resource.projectId, &change->cluster, err))
         return false;
     c.row.projectId = resource.projectId;
-    c.row.resourceId = resource.id;
-    c.row.resourceName = resource.name;
     c.row.maxDurationSeconds = PN_PAM_SESSION_MAX_S;
     c.row.credentials.authMethod = PN_LIT(PN_PAM_BY_TOKEN);
+    if (!settle(call->conn, &c, err))
+        return false;
     apply(&c.row, change);
-    if (!check_method(&c, !keeps_token(change->token), err))
+    if (!check_method(&c, !keeps_token(change->token), err) || !check_cluster(&c, err))
         return false;
     if (!keeps_token(change->token) &&
         !seal_token(call, resource.projectId, c.id, change->token, &c.sealed_token, err))
         return false;
+    if (!try_access(&c, err))
+        return false;
     if (!pn_db_write(call->db, write_create, &c, err))
         return is_taken(c.row.name, err);
-    return read_one(call->conn, call, c.id, out, err);
+    return read_saved(&c, ability, out, err);
 }
 
 bool pn_pam_account_get(struct pn_call *call, struct pn_uuid id, struct pn_pam_account *out,
@@ -312,16 +491,15 @@ bool pn_pam_account_get(struct pn_call *call, struct pn_uuid id, struct pn_pam_a
 }
 
 /* Under its new name too: nobody moves an account out of, or into, what he may change. */
-static bool permit_rename(struct pn_call *call, const struct pn_pam_account *account,
-                          struct pn_str name, struct pn_err *err)
+static bool permit_rename(struct pn_call *call, const struct pn_ability *ability,
+                          const struct pn_pam_account *account, struct pn_err *err)
 {
     const struct pn_permit_object renamed = pn_pam_account_object(
-        account->resourceName, name,
-        pn_arena_printf(call->arena, "%.*s/%.*s", PN_ARG(account->resourceName), PN_ARG(name)));
-    const struct pn_ability *ability;
+        account->resourceName, account->name,
+        pn_arena_printf(call->arena, "%.*s/%.*s", PN_ARG(account->resourceName),
+                        PN_ARG(account->name)));
 
-    return pn_ability_load(call, account->projectId, &ability, err) &&
-           pn_ability_permit(call, ability, &renamed, "edit", err);
+    return pn_ability_permit(call, ability, &renamed, "edit", err);
 }
 
 static bool write_update(struct pn_db_conn *tx, void *context, struct pn_err *err)
@@ -335,15 +513,19 @@ static bool write_update(struct pn_db_conn *tx, void *context, struct pn_err *er
         return false;
     before = c->row;
     has_token = c->sealed_token.ptr != NULL || !is_by_gateway(&c->row);
+    if (!settle(tx, c, err))
+        return false;
     apply(&c->row, c->want);
-    if (!check_method(c, has_token, err))
+    if (!check_method(c, has_token, err) || !check_cluster(c, err) ||
+        !pn_pam_cluster_check_way(tx, c->call, &c->row.clusters.own, err))
         return false;
     q = pn_query(
         tx,
         "UPDATE pam_accounts SET name = $name, description = $description, namespace = $namespace,"
         " service_account_name = $account, max_duration_s = $duration, idle_timeout_s = $idle, "
-        "auth_method = $method,"
-        " sealed_token = CASE WHEN $method = '" PN_PAM_BY_GATEWAY "' THEN NULL"
+        "auth_method = $method, resource_id = $resource, template_id = $template, url = $url,"
+        " is_verified = $verified, ca_certificate = $ca, gateway_id = $gateway, gateway_pool_id ="
+        " $pool, sealed_token = CASE WHEN $method = '" PN_PAM_BY_GATEWAY "' THEN NULL"
         " ELSE COALESCE($token, sealed_token) END, updated_ms = $now WHERE id = $id");
     bind_row(q, c);
     if (!pn_query_run(q, NULL, err) || !note(tx, c, "pam-account-update", err))
@@ -357,16 +539,29 @@ bool pn_pam_account_update(struct pn_call *call, struct pn_uuid id,
                            struct pn_err *err)
 {
     struct change c = { .call = call, .id = id, .want = change };
+    const struct pn_ability *ability;
+    bool had_token;
 
     if (!find(call, id, "edit", out, err) ||
-        (change->has_name && !permit_rename(call, out, change->name, err)))
+        !permit_cluster(call, out->projectId, &change->cluster, err))
+        return false;
+    c.row = *out;
+    had_token = !is_by_gateway(out);
+    if (!settle(call->conn, &c, err))
+        return false;
+    apply(&c.row, change);
+    if (!pn_ability_load(call, out->projectId, &ability, err) ||
+        !permit_rename(call, ability, &c.row, err) ||
+        !check_method(&c, had_token || !keeps_token(change->token), err) || !check_cluster(&c, err))
         return false;
     if (!keeps_token(change->token) &&
         !seal_token(call, out->projectId, id, change->token, &c.sealed_token, err))
         return false;
+    if ((c.sealed_token.ptr != NULL || !is_same_access(out, &c.row)) && !try_access(&c, err))
+        return false;
     if (!pn_db_write(call->db, write_update, &c, err))
         return is_taken(c.row.name, err);
-    return read_one(call->conn, call, id, out, err);
+    return read_saved(&c, ability, out, err);
 }
 
 static bool write_delete(struct pn_db_conn *tx, void *context, struct pn_err *err)
@@ -394,6 +589,7 @@ bool pn_pam_account_delete(struct pn_call *call, struct pn_uuid id, struct pn_pa
 
 #define LIST_WHERE                                                                       \
     "WHERE a.project_id = $project AND ($any_resource = 1 OR a.resource_id = $resource)" \
+    " AND ($any_template = 1 OR a.template_id = $template)"                              \
     " AND (lower(a.name) LIKE $like ESCAPE '\\' OR lower(r.name) LIKE $like ESCAPE '\\')"
 
 static void bind_page(struct pn_query *q, const struct pn_pam_page *page, struct pn_str like)
@@ -401,6 +597,8 @@ static void bind_page(struct pn_query *q, const struct pn_pam_page *page, struct
     pn_bind_uuid(q, "$project", page->project_id);
     pn_bind_int(q, "$any_resource", pn_uuid_is_zero(page->resource_id));
     pn_bind_uuid(q, "$resource", page->resource_id);
+    pn_bind_int(q, "$any_template", pn_uuid_is_zero(page->template_id));
+    pn_bind_uuid(q, "$template", page->template_id);
     pn_bind_str(q, "$like", like);
 }
 
@@ -416,7 +614,9 @@ bool pn_pam_account_list(struct pn_call *call, const struct pn_pam_page *page, s
     if (!pn_ability_load(call, page->project_id, &ability, err) ||
         !pn_ability_permit_some(call, ability, "pam-accounts", "read", err))
         return false;
-    q = pn_query(call->conn, SELECT_VIEW LIST_WHERE " ORDER BY r.name, a.name");
+    q = pn_query(call->conn, page->is_descending
+                                 ? SELECT_VIEW LIST_WHERE " ORDER BY r.name DESC, a.name DESC"
+                                 : SELECT_VIEW LIST_WHERE " ORDER BY r.name, a.name");
     bind_page(q, page, like);
     *total = 0;
     while (pn_query_next(q)) {
@@ -427,6 +627,7 @@ bool pn_pam_account_list(struct pn_call *call, const struct pn_pam_page *page, s
         asked = object(&account);
         if (!pn_ability_may(ability, &asked, "read"))
             continue;
+        show_to(ability, &account);
         if (*total >= page->offset && *total - page->offset < most)
             *(struct pn_pam_account *)pn_rows_add(&rows) = account;
         (*total)++;

@@ -29,31 +29,48 @@ struct pn_pam_account_resource {
 
 /* An account as the API shows it: never its token. */
 struct pn_pam_account {
-    struct pn_uuid id, projectId, resourceId, folderId; /* folderId: always none */
-    struct pn_str name, resourceName, accountPath, accountType, description;
-    bool requireMfa;
+    struct pn_uuid id, projectId, resourceId, folderId;  /* folderId: the same as resourceId */
+    struct pn_uuid templateId, gatewayId, gatewayPoolId; /* of its own, or none */
+    struct pn_str name, resourceName, accountPath, accountType, description, templateName;
+    bool requireMfa, requireReason;
+    bool canLaunch;    /* by who asks */
+    bool isAccessible; /* no accessibilityIssues */
+    struct pn_strs accessibilityIssues;
     int64_t maxDurationSeconds, idleTimeoutSeconds; /* the latter 0: none */
     int64_t createdAt, updatedAt;
     struct pn_pam_account_credentials credentials;
     struct pn_pam_account_resource resource;
+    struct pn_pam_connection connectionDetails; /* where sessions go; for who may read resources */
+    bool has_connection, has_test;
+    struct pn_pam_probe_result connectionTest; /* of a call that saved it */
+    struct pn_pam_clusters clusters;
+    struct pn_uuid recordingConnectionId; /* these two always none: of clients of the contract */
+    struct pn_str settingsOverrides;
 };
 
 /* What a caller wants changed; on creation everything is taken as it is. */
 struct pn_pam_account_change {
-    struct pn_uuid resource_id; /* creation only */
+    struct pn_uuid resource_id; /* where it is, or goes; zero: stays */
+    struct pn_uuid template_id;
     struct pn_str name, description, namespace, service_account_name;
     const char *auth_method;       /* PN_PAM_BY_…; NULL: keep */
     const struct pn_secret *token; /* PN_PAM_UNCHANGED or NULL: keep; of PN_PAM_BY_TOKEN alone */
     int64_t max_duration_s, idle_timeout_s;
-    bool has_idle_timeout;
+    bool has_idle_timeout, has_template;
     bool has_name, has_description, has_namespace, has_service_account, has_max_duration;
+    struct pn_pam_cluster_change cluster; /* of its own; what is not given is the resource's */
+    bool drops_connection;                /* from now on the resource's */
+    bool skips_test;
 };
 
 /*
- * Permissions: pam-accounts read, create, edit, delete for the account; lists leave out those that may not
- * be read. Accounts of projects the caller
- * has no part in are PN_NOT_FOUND. Errors: PN_BAD_REQUEST (name taken), PN_VALIDATION (what the method
- * needs is missing, or is none), PN_PERMISSION, PN_NOT_FOUND.
+ * An account is in a resource and goes to its cluster, or to one of its own; through its own gateway, its template's
+ * or the resource's. Whom it acts as is tried there before it is saved (probe.h).
+ *
+ * Permissions: pam-accounts read, create, edit, delete for the account, under its new name too; those of a
+ * gateway that is named; lists leave out those that may not be read. Accounts of projects the caller
+ * has no part in are PN_NOT_FOUND. Errors: PN_BAD_REQUEST (name taken, test failed), PN_VALIDATION (what the
+ * method needs is missing, or is none; no cluster), PN_PERMISSION, PN_NOT_FOUND.
  */
 bool pn_pam_account_create(struct pn_call *call, const struct pn_pam_account_change *change,
                            struct pn_pam_account *out, struct pn_err *err) PN_CHECKED;

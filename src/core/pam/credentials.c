@@ -2,6 +2,7 @@
 #include "core/pam/credentials.h"
 
 #include "core/pam/account.h"
+#include "core/pam/cluster.h"
 #include "core/trail.h"
 #include "json/writer.h"
 #include "kube/names.h"
@@ -34,24 +35,25 @@ static bool refuse_over(const struct fetch *f, struct pn_err *err)
 
 static bool read_target(struct pn_db_conn *tx, struct fetch *f, struct pn_err *err)
 {
-    struct pn_query *q =
-        pn_query(tx, "SELECT r.url, r.is_verified, r.ca_certificate, a.auth_method, a.sealed_token,"
-                     " a.namespace, a.service_account_name, a.idle_timeout_s"
-                     " FROM pam_accounts a JOIN pam_resources r ON r.id = a.resource_id"
-                     " WHERE a.id = $id");
+    struct pn_query *q = pn_query(
+        tx, "SELECT a.auth_method, a.sealed_token, a.namespace, a.service_account_name,"
+            " a.idle_timeout_s, " PN_PAM_CLUSTER_COLUMNS PN_PAM_CLUSTER_FROM "WHERE a.id = $id");
     bool is_there;
 
     pn_bind_uuid(q, "$id", f->found.session.accountId);
     is_there = pn_query_next(q);
     if (is_there) {
-        f->found.url = pn_column_str(q, 0, f->call->arena);
-        f->found.is_verified = pn_column_int(q, 1) != 0;
-        f->found.ca_certificate = pn_column_str(q, 2, f->call->arena);
-        f->found.auth_method = pn_column_str(q, 3, f->call->arena);
-        f->sealed_token = pn_column_bytes(q, 4, f->call->arena);
-        f->found.namespace = pn_column_str(q, 5, f->call->arena);
-        f->found.service_account_name = pn_column_str(q, 6, f->call->arena);
-        f->found.idle_timeout_s = pn_column_int(q, 7);
+        const struct pn_pam_clusters clusters = pn_pam_cluster_read(q, 5, f->call->arena);
+        const struct pn_pam_connection to = pn_pam_cluster_choose(&clusters).connection;
+
+        f->found.url = to.url;
+        f->found.is_verified = to.sslRejectUnauthorized;
+        f->found.ca_certificate = to.sslCertificate;
+        f->found.auth_method = pn_column_str(q, 0, f->call->arena);
+        f->sealed_token = pn_column_bytes(q, 1, f->call->arena);
+        f->found.namespace = pn_column_str(q, 2, f->call->arena);
+        f->found.service_account_name = pn_column_str(q, 3, f->call->arena);
+        f->found.idle_timeout_s = pn_column_int(q, 4);
     }
     if (!pn_query_end(q, err))
         return false;

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/pam/resource.h"
 
-#include "core/gateway/pools.h"
 #include "core/org/permission.h"
 #include "core/pam/rules.h"
 #include "core/pam/session.h"
 #include "core/trail.h"
 #include "crypto/random.h"
-#include "crypto/x509.h"
 
 #define SELECT_VIEW                                                                      \
     "SELECT r.id, r.project_id, r.gateway_id, r.name, g.name, r.url, r.ca_certificate, " \
     "r.is_verified,"                                                                     \
     " (SELECT count(*) FROM pam_accounts a WHERE a.resource_id = r.id), r.created_ms, "  \
-    "r.updated_ms, r.gateway_pool_id, gp.name"                                           \
+    "r.updated_ms, r.gateway_pool_id, gp.name, r.description"                            \
     " FROM pam_resources r LEFT JOIN gateways g ON g.id = r.gateway_id"                  \
     " LEFT JOIN gateway_pools gp ON gp.id = r.gateway_pool_id "
 
 static void read_view(struct pn_query *q, struct pn_arena *arena, struct pn_pam_resource *out)
 {
+    struct pn_str url = pn_column_str(q, 5, arena);
+
     *out = (struct pn_pam_resource){
         .id = pn_column_uuid(q, 0),
         .projectId = pn_column_uuid(q, 1),
@@ -26,7 +26,7 @@ static void read_view(struct pn_query *q, struct pn_arena *arena, struct pn_pam_
         .name = pn_column_str(q, 3, arena),
         .gatewayName = pn_column_str(q, 4, arena),
         .resourceType = PN_LIT("kubernetes"),
-        .connectionDetails = { .url = pn_column_str(q, 5, arena),
+        .connectionDetails = { .url = url.len > 0 ? url : PN_NONE,
                                .sslCertificate = pn_column_str(q, 6, arena),
                                .sslRejectUnauthorized = pn_column_int(q, 7) != 0 },
         .accountCount = pn_column_int(q, 8),
@@ -34,6 +34,7 @@ static void read_view(struct pn_query *q, struct pn_arena *arena, struct pn_pam_
         .updatedAt = pn_column_int(q, 10),
         .gatewayPoolId = pn_column_uuid(q, 11),
         .gatewayPoolName = pn_column_str(q, 12, arena),
+        .description = pn_column_str(q, 13, arena),
     };
 }
 
@@ -59,6 +60,13 @@ static bool read_one(struct pn_db_conn *conn, const struct pn_call *call, struct
     return is_there || refuse_missing(id, err);
 }
 
+bool pn_pam_resource_find(struct pn_db_conn *conn, const struct pn_call *call, struct pn_uuid id,
+                          struct pn_uuid project, struct pn_pam_resource *out, struct pn_err *err)
+{
+    return read_one(conn, call, id, out, err) &&
+           (pn_uuid_eq(out->projectId, project) || refuse_missing(id, err));
+}
+
 /* Finds it, for an actor who may read it; others are told that it does not exist. */
 static bool find(struct pn_call *call, struct pn_uuid id, const char *action,
                  struct pn_pam_resource *out, struct pn_err *err)
@@ -70,31 +78,6 @@ static bool find(struct pn_call *call, struct pn_uuid id, const char *action,
     if (!pn_permit_project(call, out->projectId, "pam-resources", "read", &refusal))
         return refuse_missing(id, err);
     return pn_permit_project(call, out->projectId, "pam-resources", action, err);
-}
-
-static bool check_ca(struct pn_call *call, struct pn_str pem, struct pn_err *err)
-{
-    struct pn_err fault = { 0 };
-    size_t count;
-
-    if (pem.len == 0 || pn_x509_check_bundle(pem, &count, &fault))
-        return true;
-    return pn_pam_invalid(call->arena, "connectionDetails.sslCertificate", fault.message, err);
-}
-
-static bool check_change(struct pn_call *call, const struct pn_pam_resource_change *change,
-                         struct pn_err *err)
-{
-    if (change->has_ca && !check_ca(call, change->ca_certificate, err))
-        return false;
-    if (!pn_uuid_is_zero(change->gateway_id) && !pn_uuid_is_zero(change->pool_id))
-        return pn_pam_invalid(call->arena, "gatewayPoolId",
-                              "Cannot specify both a gateway and a gateway pool", err);
-    if (!pn_uuid_is_zero(change->pool_id) &&
-        !pn_permit_org(call, "gateway-pool", "attach-gateway-pools", err))
-        return false;
-    return pn_uuid_is_zero(change->gateway_id) ||
-           pn_permit_org(call, "gateway", "attach-gateways", err);
 }
 
 struct change {
@@ -124,51 +107,30 @@ static bool note(struct pn_db_conn *tx, const struct change *c, const char *type
                         { "name", c->row.name },
                         { "url", c->row.connectionDetails.url },
                         { "gatewayId", id_or_none(arena, c->row.gatewayId) },
-                        { "gatewayPoolId", id_or_none(arena, c->row.gatewayPoolId) } } },
+                        { "gatewayPoolId", id_or_none(arena, c->row.gatewayPoolId) },
+                        { "connectionTest", c->row.connectionTest.status } } },
         err);
 }
 
-/* The gateway must be of the same organisation; the foreign key alone does not know that. */
-static bool check_gateway(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
+static struct pn_pam_cluster cluster_of(const struct pn_pam_resource *row)
 {
-    struct pn_query *q;
-    bool is_there;
-
-    if (!pn_uuid_is_zero(c->row.gatewayPoolId))
-        return pn_pools_check(tx, c->call, c->row.gatewayPoolId, err);
-    if (pn_uuid_is_zero(c->row.gatewayId))
-        return true;
-    q = pn_query(tx, "SELECT 1 FROM gateways WHERE id = $id AND org_id = $org");
-    pn_bind_uuid(q, "$id", c->row.gatewayId);
-    pn_bind_uuid(q, "$org", c->call->actor.org_id);
-    is_there = pn_query_next(q);
-    if (!pn_query_end(q, err))
-        return false;
-    if (!is_there)
-        return pn_fail(err, PN_NOT_FOUND, "Gateway %s not found",
-                       pn_uuid_format(c->row.gatewayId).text);
-    return true;
+    return (struct pn_pam_cluster){ .connection = row->connectionDetails,
+                                    .gateway_id = row->gatewayId,
+                                    .pool_id = row->gatewayPoolId };
 }
 
 static void apply(struct pn_pam_resource *row, const struct pn_pam_resource_change *want)
 {
+    struct pn_pam_cluster cluster = cluster_of(row);
+
     if (want->has_name)
         row->name = want->name;
-    if (want->has_url)
-        row->connectionDetails.url = want->url;
-    if (want->has_verified)
-        row->connectionDetails.sslRejectUnauthorized = want->is_verified;
-    if (want->has_ca)
-        row->connectionDetails.sslCertificate =
-            want->ca_certificate.len > 0 ? want->ca_certificate : PN_NONE;
-    if (want->has_gateway)
-        row->gatewayId = want->gateway_id;
-    if (want->has_pool)
-        row->gatewayPoolId = want->pool_id;
-    if (!pn_uuid_is_zero(want->gateway_id)) /* one stands for the other */
-        row->gatewayPoolId = (struct pn_uuid){ { 0 } };
-    if (!pn_uuid_is_zero(want->pool_id))
-        row->gatewayId = (struct pn_uuid){ { 0 } };
+    if (want->has_description)
+        row->description = want->description.len > 0 ? want->description : PN_NONE;
+    pn_pam_cluster_apply(&cluster, &want->cluster);
+    row->connectionDetails = cluster.connection;
+    row->gatewayId = cluster.gateway_id;
+    row->gatewayPoolId = cluster.pool_id;
 }
 
 static void bind_row(struct pn_query *q, const struct change *c)
@@ -177,7 +139,10 @@ static void bind_row(struct pn_query *q, const struct change *c)
     pn_bind_uuid(q, "$gateway", c->row.gatewayId);
     pn_bind_uuid(q, "$pool", c->row.gatewayPoolId);
     pn_bind_str(q, "$name", c->row.name);
-    pn_bind_str(q, "$url", c->row.connectionDetails.url);
+    pn_bind_str(q, "$description", c->row.description);
+    pn_bind_str(q, "$url",
+                c->row.connectionDetails.url.ptr != NULL ? c->row.connectionDetails.url
+                                                         : PN_LIT(""));
     pn_bind_int(q, "$verified", c->row.connectionDetails.sslRejectUnauthorized);
     pn_bind_str(q, "$ca", c->row.connectionDetails.sslCertificate);
     pn_bind_int(q, "$now", c->call->now_ms);
@@ -186,28 +151,48 @@ static void bind_row(struct pn_query *q, const struct change *c)
 static bool write_create(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct change *c = context;
+    const struct pn_pam_cluster cluster = cluster_of(&c->row);
     struct pn_query *q;
 
-    if (!check_gateway(tx, c, err))
+    if (!pn_pam_cluster_check_way(tx, c->call, &cluster, err))
         return false;
     q = pn_query(
         tx,
-        "INSERT INTO pam_resources (id, project_id, gateway_id, gateway_pool_id, name, type, url, "
-        "is_verified, ca_certificate,"
-        " created_ms, updated_ms) VALUES ($id, $project, $gateway, $pool, $name, "
-        "'kubernetes', $url, $verified,"
-        " $ca, $now, $now)");
+        "INSERT INTO pam_resources (id, project_id, gateway_id, gateway_pool_id, name, description,"
+        " type, url, is_verified, ca_certificate, created_ms, updated_ms) VALUES ($id, $project,"
+        " $gateway, $pool, $name, $description, 'kubernetes', $url, $verified, $ca, $now, $now)");
     bind_row(q, c);
     pn_bind_uuid(q, "$project", c->row.projectId);
-    return pn_query_run(q, NULL, err) && note(tx, c, "pam-resource-create", err);
+    return pn_query_run(q, NULL, err) &&
+           note(tx, c, c->want->is_folder ? "pam-folder-create" : "pam-resource-create", err);
 }
 
-static bool is_taken(struct pn_str name, struct pn_err *err)
+static bool is_taken(const struct change *c, struct pn_err *err)
 {
     return pn_db_is_duplicate(err)
-               ? pn_recast(err, PN_BAD_REQUEST,
-                           "A resource named %.*s already exists in this project", PN_ARG(name))
+               ? pn_recast(err, PN_BAD_REQUEST, "A %s named %.*s already exists in this project",
+                           c->want->is_folder ? "folder" : "resource", PN_ARG(c->row.name))
                : false;
+}
+
+/* Tried as it will be, before it is stored: nothing is written for what cannot work. */
+static bool try_cluster(struct change *c, struct pn_err *err)
+{
+    const struct pn_pam_cluster cluster = cluster_of(&c->row);
+    const struct pn_pam_probe probe = { .cluster = &cluster, .is_skipped = c->want->skips_test };
+
+    return pn_pam_probe(c->call, &probe, &c->row.connectionTest, err);
+}
+
+static bool read_saved(struct change *c, struct pn_pam_resource *out, struct pn_err *err)
+{
+    const struct pn_pam_probe_result test = c->row.connectionTest;
+
+    if (!read_one(c->call->conn, c->call, c->id, out, err))
+        return false;
+    out->connectionTest = test;
+    out->has_test = test.status.ptr != NULL;
+    return true;
 }
 
 bool pn_pam_resource_create(struct pn_call *call, const struct pn_pam_resource_change *change,
@@ -216,13 +201,15 @@ bool pn_pam_resource_create(struct pn_call *call, const struct pn_pam_resource_c
     struct change c = { .call = call, .id = pn_random_uuid(), .want = change };
 
     if (!pn_permit_project(call, change->project_id, "pam-resources", "create", err) ||
-        !check_change(call, change, err))
+        !pn_pam_cluster_check(call, &change->cluster, err))
         return false;
     c.row.projectId = change->project_id;
     apply(&c.row, change);
+    if (!try_cluster(&c, err))
+        return false;
     if (!pn_db_write(call->db, write_create, &c, err))
-        return is_taken(c.row.name, err);
-    return read_one(call->conn, call, c.id, out, err);
+        return is_taken(&c, err);
+    return read_saved(&c, out, err);
 }
 
 bool pn_pam_resource_get(struct pn_call *call, struct pn_uuid id, struct pn_pam_resource *out,
@@ -231,37 +218,38 @@ bool pn_pam_resource_get(struct pn_call *call, struct pn_uuid id, struct pn_pam_
     return find(call, id, "read", out, err);
 }
 
-/* Is it still the cluster, and the way to it, that live sessions were opened for? */
-static bool is_same_cluster(const struct pn_pam_resource *a, const struct pn_pam_resource *b)
-{
-    return pn_uuid_eq(a->gatewayId, b->gatewayId) &&
-           pn_str_eq(a->connectionDetails.url, b->connectionDetails.url) &&
-           pn_str_eq(a->connectionDetails.sslCertificate, b->connectionDetails.sslCertificate) &&
-           a->connectionDetails.sslRejectUnauthorized == b->connectionDetails.sslRejectUnauthorized;
-}
-
 static bool write_update(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct change *c = context;
-    struct pn_pam_resource before;
+    const struct pn_pam_probe_result test = c->row.connectionTest;
+    struct pn_pam_cluster before, after;
     struct pn_query *q;
 
     if (!read_one(tx, c->call, c->id, &c->row, err))
         return false;
-    before = c->row;
+    before = cluster_of(&c->row);
     apply(&c->row, c->want);
-    if (!check_gateway(tx, c, err))
+    c->row.connectionTest = test;
+    after = cluster_of(&c->row);
+    if (!pn_pam_cluster_check_way(tx, c->call, &after, err))
         return false;
-    q = pn_query(tx, "UPDATE pam_resources SET gateway_id = $gateway, gateway_pool_id = $pool, "
-                     "name = $name, url = $url, "
-                     "is_verified = $verified,"
-                     " ca_certificate = $ca, updated_ms = $now WHERE id = $id");
+    q = pn_query(tx, "UPDATE pam_resources SET gateway_id = $gateway, gateway_pool_id = $pool,"
+                     " name = $name, description = $description, url = $url, is_verified ="
+                     " $verified, ca_certificate = $ca, updated_ms = $now WHERE id = $id");
     bind_row(q, c);
-    if (!pn_query_run(q, NULL, err) || !note(tx, c, "pam-resource-update", err))
+    if (!pn_query_run(q, NULL, err) ||
+        !note(tx, c, c->want->is_folder ? "pam-folder-update" : "pam-resource-update", err))
         return false;
-    return is_same_cluster(&before, &c->row) ||
+    return pn_pam_cluster_eq(&before, &after) ||
            pn_pam_session_close_resource(tx, c->call, c->id, PN_LIT("The resource was changed"),
                                          err);
+}
+
+static bool is_same_cluster(const struct pn_pam_resource *a, const struct pn_pam_resource *b)
+{
+    const struct pn_pam_cluster one = cluster_of(a), other = cluster_of(b);
+
+    return pn_pam_cluster_eq(&one, &other);
 }
 
 bool pn_pam_resource_update(struct pn_call *call, struct pn_uuid id,
@@ -270,11 +258,15 @@ bool pn_pam_resource_update(struct pn_call *call, struct pn_uuid id,
 {
     struct change c = { .call = call, .id = id, .want = change };
 
-    if (!find(call, id, "edit", out, err) || !check_change(call, change, err))
+    if (!find(call, id, "edit", out, err) || !pn_pam_cluster_check(call, &change->cluster, err))
+        return false;
+    c.row = *out;
+    apply(&c.row, change);
+    if (!is_same_cluster(out, &c.row) && !try_cluster(&c, err))
         return false;
     if (!pn_db_write(call->db, write_update, &c, err))
-        return is_taken(c.row.name, err);
-    return read_one(call->conn, call, id, out, err);
+        return is_taken(&c, err);
+    return read_saved(&c, out, err);
 }
 
 static bool write_delete(struct pn_db_conn *tx, void *context, struct pn_err *err)
@@ -296,6 +288,31 @@ bool pn_pam_resource_delete(struct pn_call *call, struct pn_uuid id, struct pn_p
     struct change c = { .call = call, .id = id };
 
     return find(call, id, "delete", out, err) && pn_db_write(call->db, write_delete, &c, err);
+}
+
+static bool write_delete_folder(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    struct change *c = context;
+    struct pn_query *q;
+
+    if (!read_one(tx, c->call, c->id, &c->row, err))
+        return false;
+    if (c->row.accountCount > 0)
+        return pn_fail(err, PN_BAD_REQUEST,
+                       "Folder %.*s has %lld accounts: delete them or move them first",
+                       PN_ARG(c->row.name), (long long)c->row.accountCount);
+    q = pn_query(tx, "DELETE FROM pam_resources WHERE id = $id");
+    pn_bind_uuid(q, "$id", c->id);
+    return pn_query_run(q, NULL, err) && note(tx, c, "pam-folder-delete", err);
+}
+
+bool pn_pam_folder_delete(struct pn_call *call, struct pn_uuid id, struct pn_pam_resource *out,
+                          struct pn_err *err)
+{
+    struct change c = { .call = call, .id = id };
+
+    return find(call, id, "delete", out, err) &&
+           pn_db_write(call->db, write_delete_folder, &c, err);
 }
 
 #define LIST_WHERE "WHERE r.project_id = $project AND lower(r.name) LIKE $like ESCAPE '\\'"
@@ -323,7 +340,10 @@ bool pn_pam_resource_list(struct pn_call *call, const struct pn_pam_page *page, 
         return false;
     rows = pn_new(call->arena, struct pn_pam_resource, PN_PAM_PAGE_MAX);
     *out = (struct pn_list){ .items = rows };
-    q = pn_query(call->conn, SELECT_VIEW LIST_WHERE " ORDER BY r.name LIMIT $limit OFFSET $offset");
+    q = pn_query(call->conn, page->is_descending ? SELECT_VIEW LIST_WHERE
+                                 " ORDER BY r.name DESC LIMIT $limit OFFSET $offset"
+                                                 : SELECT_VIEW LIST_WHERE
+                                 " ORDER BY r.name LIMIT $limit OFFSET $offset");
     pn_bind_uuid(q, "$project", page->project_id);
     pn_bind_str(q, "$like", like);
     pn_bind_int(q, "$limit", page->limit < PN_PAM_PAGE_MAX ? page->limit : PN_PAM_PAGE_MAX);
@@ -331,4 +351,31 @@ bool pn_pam_resource_list(struct pn_call *call, const struct pn_pam_page *page, 
     while (out->count < PN_PAM_PAGE_MAX && pn_query_next(q))
         read_view(q, call->arena, &rows[out->count++]);
     return pn_query_end(q, err);
+}
+
+/* ---- the project of the current form ---- */
+
+bool pn_pam_project_of(struct pn_call *call, struct pn_uuid wanted, struct pn_uuid *out,
+                       struct pn_err *err)
+{
+    struct pn_query *q;
+    int count = 0;
+
+    *out = wanted;
+    if (!pn_uuid_is_zero(wanted))
+        return true;
+    q = pn_query(call->conn,
+                 "SELECT p.id FROM projects p WHERE p.org_id = $org AND p.type = 'pam' AND EXISTS"
+                 " (SELECT 1 FROM project_members m WHERE m.project_id = p.id"
+                 " AND (m.user_id = $actor OR m.identity_id = $actor)) LIMIT 2");
+    pn_bind_uuid(q, "$org", call->actor.org_id);
+    pn_bind_uuid(q, "$actor", call->actor.id);
+    for (; pn_query_next(q); count++)
+        *out = pn_column_uuid(q, 0);
+    if (!pn_query_end(q, err))
+        return false;
+    return count == 1 || pn_fail(err, PN_BAD_REQUEST,
+                                 count == 0 ? "You are a member of no project for Kubernetes access"
+                                            : "Several of your projects are for Kubernetes access: "
+                                              "add projectId");
 }

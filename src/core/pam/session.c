@@ -560,6 +560,17 @@ bool pn_pam_session_close_account(struct pn_db_conn *tx, const struct pn_call *c
                      err);
 }
 
+bool pn_pam_session_close_template(struct pn_db_conn *tx, const struct pn_call *call,
+                                   struct pn_uuid template, struct pn_str reason,
+                                   struct pn_err *err)
+{
+    return close_all(tx, call,
+                     CLOSE_SELECT
+                     "s.account_id IN (SELECT id FROM pam_accounts WHERE template_id = $id AND"
+                     " gateway_id IS NULL AND gateway_pool_id IS NULL) LIMIT $limit",
+                     template, reason, err);
+}
+
 bool pn_pam_session_close_project(struct pn_db_conn *tx, const struct pn_call *call,
                                   struct pn_uuid project, struct pn_str reason, struct pn_err *err)
 {

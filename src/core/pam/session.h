@@ -101,6 +101,10 @@ bool pn_pam_session_close_resource(struct pn_db_conn *tx, const struct pn_call *
 bool pn_pam_session_close_account(struct pn_db_conn *tx, const struct pn_call *call,
                                   struct pn_uuid account, struct pn_str reason, struct pn_err *err)
     PN_CHECKED;
+/* Of the accounts whose gateway a template names. */
+bool pn_pam_session_close_template(struct pn_db_conn *tx, const struct pn_call *call,
+                                   struct pn_uuid template, struct pn_str reason,
+                                   struct pn_err *err) PN_CHECKED;
 /* Of a project, or of all projects of an organisation: call it before they are deleted. */
 bool pn_pam_session_close_project(struct pn_db_conn *tx, const struct pn_call *call,
                                   struct pn_uuid project, struct pn_str reason, struct pn_err *err)

@@ -236,7 +236,7 @@ class Cast:
         made = self.instance.make("POST", "/api/v3/gateways", {"name": name, "authMethod": {"method": "token"}}, admin)
         minted = self.instance.make("POST", f"/api/v3/gateways/{made['id']}/token", token=admin)["token"]
         token = self.instance.make("POST", "/api/v3/gateways/token-auth/enroll", {"token": minted})["accessToken"]
-        self.instance.make("POST", "/api/v2/gateways/heartbeat", {"directAddress": "192.0.2.7:8443"}, token)
+        self.instance.make("POST", "/api/v2/gateways/heartbeat", {"directAddress": "127.0.0.1:1"}, token)
         return {"id": made["id"], "name": name, "token": token}
 
     def _make_relay(self):

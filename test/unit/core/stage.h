@@ -331,12 +331,12 @@ static inline struct pn_uuid stage_resource(struct stage *s, struct pn_uuid proj
         .project_id = project,
         .name = pn_str_from(name),
         .has_name = true,
-        .url = PN_LIT("https://10.0.0.1:6443"),
-        .has_url = true,
-        .is_verified = true,
-        .has_verified = true,
-        .gateway_id = gateway,
-        .has_gateway = true,
+        .cluster.url = PN_LIT("https://10.0.0.1:6443"),
+        .cluster.has_url = true,
+        .cluster.is_verified = true,
+        .cluster.has_verified = true,
+        .cluster.gateway_id = gateway,
+        .cluster.has_gateway = true,
     };
     struct pn_pam_resource resource;
     struct pn_err err = { 0 };

@@ -294,7 +294,7 @@ STAGE_TEST(a_gateway_in_use_stays)
 {
     struct pn_call call = stage_call(s, s->admin);
     struct pn_uuid id = new_gateway(s, "edge"), resource = stage_resource(s, s->project, "k8s", id);
-    const struct pn_pam_resource_change off = { .has_gateway = true };
+    const struct pn_pam_resource_change off = { .cluster.has_gateway = true };
     struct pn_pam_resource changed;
     struct pn_gateways_view view;
     struct pn_err err = { 0 };

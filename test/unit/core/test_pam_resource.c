@@ -8,10 +8,10 @@ static struct pn_pam_resource_change wish(struct stage *s, const char *name)
     return (struct pn_pam_resource_change){ .project_id = s->project,
                                             .name = pn_str_from(name),
                                             .has_name = true,
-                                            .url = PN_LIT("https://k.test:6443"),
-                                            .has_url = true,
-                                            .is_verified = true,
-                                            .has_verified = true };
+                                            .cluster.url = PN_LIT("https://k.test:6443"),
+                                            .cluster.has_url = true,
+                                            .cluster.is_verified = true,
+                                            .cluster.has_verified = true };
 }
 
 STAGE_TEST(a_resource_comes_changes_and_goes)
@@ -19,14 +19,15 @@ STAGE_TEST(a_resource_comes_changes_and_goes)
     struct pn_call call = stage_call(s, s->admin);
     struct pn_uuid gateway = stage_gateway(s, "edge");
     struct pn_pam_resource_change change = wish(s, "prod");
-    const struct pn_pam_resource_change rename = {
-        .name = PN_LIT("live"), .has_name = true, .has_verified = true, .is_verified = false
-    };
+    const struct pn_pam_resource_change rename = { .name = PN_LIT("live"),
+                                                   .has_name = true,
+                                                   .cluster.has_verified = true,
+                                                   .cluster.is_verified = false };
     struct pn_pam_resource got;
     struct pn_err err = { 0 };
 
-    change.gateway_id = gateway;
-    change.has_gateway = true;
+    change.cluster.gateway_id = gateway;
+    change.cluster.has_gateway = true;
     CHECK_OK(pn_pam_resource_create(&call, &change, &got, &err), err);
     CHECK_STR(got.name, "prod");
     CHECK_STR(got.gatewayName, "edge");
@@ -70,8 +71,8 @@ STAGE_TEST(a_gateway_must_be_the_organisations_own)
     struct pn_err err = { 0 };
 
     CHECK_OK(pn_gateways_create(&foreigner, PN_LIT("theirs"), &theirs, &err), err);
-    change.has_gateway = true;
-    change.gateway_id = theirs.id;
+    change.cluster.has_gateway = true;
+    change.cluster.gateway_id = theirs.id;
     CHECK_FAILS(pn_pam_resource_create(&call, &change, &got, &err), err, NOT_FOUND);
     CHECK_EQ(stage_count(s, "SELECT count(*) FROM pam_resources"), 0);
     CHECK_EQ(stage_events(s, "pam-resource-create"), 0);
@@ -81,15 +82,15 @@ STAGE_TEST(a_gateway_must_be_the_organisations_own)
 STAGE_TEST(a_ca_bundle_is_read_before_it_is_kept)
 {
     struct pn_call call = stage_call(s, s->admin);
-    struct pn_pam_resource_change change = wish(s, "prod"), clear = { .has_ca = true };
+    struct pn_pam_resource_change change = wish(s, "prod"), clear = { .cluster.has_ca = true };
     struct pn_pam_resource got;
     struct pn_err err = { 0 };
 
-    change.has_ca = true;
-    change.ca_certificate =
+    change.cluster.has_ca = true;
+    change.cluster.ca_certificate =
         PN_LIT("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n");
     CHECK_FAILS(pn_pam_resource_create(&call, &change, &got, &err), err, VALIDATION);
-    change.ca_certificate = PN_LIT("");
+    change.cluster.ca_certificate = PN_LIT("");
     CHECK_OK(pn_pam_resource_create(&call, &change, &got, &err), err);
     CHECK(got.connectionDetails.sslCertificate.ptr == NULL);
     CHECK_OK(pn_pam_resource_update(&call, got.id, &clear, &got, &err), err);

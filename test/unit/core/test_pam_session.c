@@ -323,10 +323,11 @@ STAGE_TEST(sessions_end_with_what_they_stand_on)
 
     scene.gateway = stage_gateway(s, "second");
     stage_tunnel(s, scene.relay, scene.gateway);
-    CHECK_OK(pn_pam_resource_update(&call, scene.resource,
-                                    &(struct pn_pam_resource_change){ .has_gateway = true,
-                                                                      .gateway_id = scene.gateway },
-                                    &resource, &err),
+    CHECK_OK(pn_pam_resource_update(
+                 &call, scene.resource,
+                 &(struct pn_pam_resource_change){ .cluster.has_gateway = true,
+                                                   .cluster.gateway_id = scene.gateway },
+                 &resource, &err),
              err);
     by_resource = open_as(s, s->member);
     CHECK_OK(pn_pam_resource_delete(&call, scene.resource, &resource, &err), err);
