@@ -128,6 +128,36 @@ static bool find_account(struct pn_cli *cli, struct pn_str path, struct pn_str *
     return true;
 }
 
+/* What is saved has been tried through its gateway; a person reads what came of it, unless all is well. */
+static void tell_test(const struct pn_value *test)
+{
+    struct pn_str status = pn_value_str(pn_value_get(test, "status")),
+                  message = pn_value_str(pn_value_get(test, "message"));
+
+    if (status.len > 0 && !pn_str_is(status, "ok"))
+        fprintf(stderr, "connection test: %.*s: %.*s\n", PN_ARG(status), PN_ARG(message));
+}
+
+static bool save(struct pn_cli *cli, struct pn_str path, const struct pn_buf *body,
+                 const char *member, const struct pn_column *columns, struct pn_err *err)
+{
+    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
+    const struct pn_value *saved;
+
+    if (!pn_cli_fetch(cli, "POST", path, body, &reply, err))
+        return false;
+    saved = pn_value_get(reply, member);
+    tell_test(pn_value_get(saved, "connectionTest"));
+    pn_cli_print(cli, saved, columns);
+    return true;
+}
+
+static void write_skip(struct pn_cli *cli, struct pn_writer *w)
+{
+    if (pn_cli_has(cli, "no-test"))
+        pn_write_bool(w, "skipConnectionTest", true);
+}
+
 /* ---- resources ---- */
 
 /* The gateway by name or id, or the only one. */
@@ -204,9 +234,10 @@ static bool resource_create(struct pn_cli *cli, int *exit_code, struct pn_err *e
     pn_write_str(&w, pn_cli_has(cli, "pool") ? "gatewayPoolId" : "gatewayId", gateway);
     if (!write_connection(cli, &w, err))
         return false;
+    write_skip(cli, &w);
     pn_write_end(&w);
-    return pn_cli_call(cli, "POST", PN_LIT("/v1/pam/resources/kubernetes"), &body, "resource",
-                       resource_columns, err);
+    return save(cli, PN_LIT("/v1/pam/resources/kubernetes"), &body, "resource", resource_columns,
+                err);
 }
 
 static bool resource_list(struct pn_cli *cli, int *exit_code, struct pn_err *err)
@@ -303,9 +334,9 @@ static bool account_create(struct pn_cli *cli, int *exit_code, struct pn_err *er
         !write_seconds(cli, &w, "max-duration", "maxDurationSeconds", err) ||
         !write_seconds(cli, &w, "idle-timeout", "idleTimeoutSeconds", err))
         return false;
+    write_skip(cli, &w);
     pn_write_end(&w);
-    return pn_cli_call(cli, "POST", PN_LIT("/v1/pam/accounts/kubernetes"), &body, "account",
-                       account_columns, err);
+    return save(cli, PN_LIT("/v1/pam/accounts/kubernetes"), &body, "account", account_columns, err);
 }
 
 static bool account_list(struct pn_cli *cli, int *exit_code, struct pn_err *err)
@@ -341,12 +372,18 @@ static bool account_delete(struct pn_cli *cli, int *exit_code, struct pn_err *er
                NULL, "account", account_columns, err);
 }
 
+#define NO_TEST                                                           \
+    {                                                                     \
+        "no-test", NULL, "store it without trying it through the gateway" \
+    }
+
 static const struct pn_option resource_options[] = {
     { "url", "URL", "the Kubernetes API server, as the gateway sees it" },
     { "ca-file", "F", "CA of its certificate, PEM (default: the gateway's system's CAs)" },
     { "insecure-skip-tls-verify", NULL, "do not check its certificate" },
     { "gateway", "G", "which gateway reaches it (default: the only one)" },
     { "pool", "P", "which pool of gateways does, instead" },
+    NO_TEST,
     { 0 },
 };
 static const struct pn_option account_options[] = {
@@ -356,6 +393,7 @@ static const struct pn_option account_options[] = {
     { "max-duration", "TIME", "no session lasts longer (default: 24h)" },
     { "idle-timeout", "TIME", "sessions end after so long without a request or a byte" },
     { "description", "TEXT", "what the account is for" },
+    NO_TEST,
     { 0 },
 };
 

@@ -35,8 +35,9 @@ def test_metrics(postern_dev):
 def test_an_api_server_that_is_down(newest_kubectl, cluster, postern_dev, namespace, tmp_path):
     """C-93."""
     name = f"down-{os.getpid()}"
-    postern_dev.admin("pam", "resource", "create", name, "--url", f"https://{free_address()}", "--ca-file", cluster.ca_file, "--gateway", "dev")
-    postern_dev.admin("pam", "account", "create", f"{name}/a", "--token-file", "-", stdin=cluster.token("x", namespace))
+    postern_dev.admin("pam", "resource", "create", name, "--url", f"https://{free_address()}", "--ca-file", cluster.ca_file, "--gateway", "dev",
+                      "--no-test")
+    postern_dev.admin("pam", "account", "create", f"{name}/a", "--token-file", "-", "--no-test", stdin=cluster.token("x", namespace))
     with access(postern_dev.user(), f"{name}/a") as kubeconfig:
         done = newest_kubectl.using(kubeconfig)("get", "pods", check=False)
     assert done.returncode == 1 and "EOF" not in done.stderr and "127.0.0.1" not in done.stderr, done.stderr
@@ -44,15 +45,15 @@ def test_an_api_server_that_is_down(newest_kubectl, cluster, postern_dev, namesp
 
 def test_a_wrong_ca(newest_kubectl, cluster, postern_dev, namespace):
     name = f"wrong-ca-{os.getpid()}"
-    postern_dev.admin("pam", "resource", "create", name, "--url", cluster.url, "--ca-file", postern_dev.ca_file, "--gateway", "dev")
-    postern_dev.admin("pam", "account", "create", f"{name}/a", "--token-file", "-", stdin=cluster.token("x", namespace))
+    postern_dev.admin("pam", "resource", "create", name, "--url", cluster.url, "--ca-file", postern_dev.ca_file, "--gateway", "dev", "--no-test")
+    postern_dev.admin("pam", "account", "create", f"{name}/a", "--token-file", "-", "--no-test", stdin=cluster.token("x", namespace))
     with access(postern_dev.user(), f"{name}/a") as kubeconfig:
         done = newest_kubectl.using(kubeconfig)("get", "pods", check=False)
     assert done.returncode == 1 and "certificate" in done.stderr, done.stderr
 
 
 def test_a_token_the_cluster_does_not_know(newest_kubectl, cluster, postern_dev):
-    account = postern_dev.connect(cluster, "not-a-token-of-this-cluster")
+    account = postern_dev.connect(cluster, "not-a-token-of-this-cluster", "--no-test")
     with access(postern_dev.user(), account) as kubeconfig:
         done = newest_kubectl.using(kubeconfig)("get", "pods", check=False)
     assert done.returncode == 1 and ("nauthorized" in done.stderr or "logged in" in done.stderr), done.stderr

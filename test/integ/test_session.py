@@ -183,13 +183,14 @@ def test_c95_one_handshake_for_a_hundred_requests(cluster, postern_dev, namespac
     name = f"tapped-{namespace}"
     postern_dev.admin("pam", "resource", "create", name, "--url", f"https://{tap.address}", "--ca-file", cluster.ca_file, "--gateway", "dev")
     postern_dev.admin("pam", "account", "create", f"{name}/a", "--token-file", "-", stdin=cluster.token("counted", namespace))
+    before = tap.connections  # the account was tried when it was saved
     answer = session(postern_dev, f"{name}/a")
     with connect(postern_dev, answer) as stream:
         for _ in range(100):
             status, _ = talk(stream, f"GET /{answer['accountId']}/version HTTP/1.1\r\nHost: a\r\n\r\n".encode())
             assert status == 200
     tap.close()
-    assert tap.connections == 1
+    assert tap.connections == before + 1
 
 
 def test_the_local_port_is_remembered_and_gives_way(postern_dev, account):
