@@ -114,6 +114,16 @@ static bool is_own_host(const struct pn_proxy *proxy, struct pn_str authority)
     return pn_str_iis(authority, name[0]) || pn_str_iis(authority, name[1]);
 }
 
+/* Some programs name themselves where browsers name the page: what is nobody's page but this proxy's. */
+static bool is_own_origin(const struct pn_proxy *proxy, const struct pn_http_head *request)
+{
+    static const struct pn_str scheme = PN_LIT_INIT("https://");
+    struct pn_str value = pn_http_field_get(request, "origin");
+
+    return pn_http_field_count(request, "origin") == 1 && pn_str_istarts(value, scheme) &&
+           is_own_host(proxy, pn_str_slice(value, scheme.len, value.len));
+}
+
 static bool has_bearer(const struct pn_proxy *proxy, const struct pn_http_head *request)
 {
     struct pn_str value = pn_http_field_get(request, "authorization");
@@ -137,7 +147,7 @@ static const char *objection(const struct pn_proxy *proxy, const struct pn_http_
     *status = 403;
     if (!is_own_host(proxy, request->authority))
         return "this proxy answers only to its own address";
-    if (pn_http_field_count(request, "origin") > 0)
+    if (pn_http_field_count(request, "origin") > 0 && !is_own_origin(proxy, request))
         return "this proxy does not serve web pages";
     *status = 401;
     if (!has_bearer(proxy, request))
@@ -148,7 +158,7 @@ static const char *objection(const struct pn_proxy *proxy, const struct pn_http_
     if (proxy->is_closed)
         return "the session has ended";
     if (!is_below(request->target, proxy->prefix))
-        return "this kubeconfig belongs to another session";
+        return "this kubeconfig belongs to another session (kubectl proxy: --append-server-path)";
     return NULL;
 }
 

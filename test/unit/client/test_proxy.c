@@ -223,7 +223,7 @@ static void down(struct stage *s)
 struct call {
     struct pn_http_head head;
     struct pn_http_field fields[8];
-    char authority[64], bearer[128], target[256];
+    char authority[64], bearer[128], target[256], origin[128];
 };
 
 static struct call *call_good(const struct stage *s, const char *path)
@@ -387,6 +387,24 @@ static void web_page(struct call *call)
 {
     add_field(call, "origin", "https://127.0.0.1");
 }
+static void add_origin(struct call *call, const char *before, const char *behind)
+{
+    snprintf(call->origin, sizeof call->origin, "%s%s%s", before, call->authority, behind);
+    add_field(call, "origin", call->origin);
+}
+static void like_its_own(struct call *call)
+{
+    add_origin(call, "https://", ".evil.example");
+}
+static void without_tls(struct call *call)
+{
+    add_origin(call, "http://", "");
+}
+static void two_origins(struct call *call)
+{
+    add_origin(call, "https://", "");
+    add_field(call, "origin", "https://evil.example");
+}
 static void no_bearer(struct call *call)
 {
     call->head.count = 0;
@@ -428,7 +446,8 @@ PN_TEST(strangers_are_refused_here)
     } cases[] = {
         { foreign_host, 403 },  { other_port, 403 },     { web_page, 403 },   { no_bearer, 401 },
         { wrong_bearer, 401 },  { empty_bearer, 401 },   { basic, 401 },      { two_bearers, 401 },
-        { other_account, 403 }, { longer_account, 403 }, { no_account, 403 },
+        { other_account, 403 }, { longer_account, 403 }, { no_account, 403 }, { like_its_own, 403 },
+        { without_tls, 403 },   { two_origins, 403 },
     };
     struct pn_err err = { 0 };
     struct stage s;
@@ -447,6 +466,25 @@ PN_TEST(strangers_are_refused_here)
         pn_heap_free(call);
     }
     CHECK_EQ(host_calls(&s.gateway), 1); /* the first question, and nothing since */
+    down(&s);
+}
+
+/* Some programs call themselves by the address they ask: with the bearer that is nobody's page. */
+PN_TEST(its_own_address_is_no_stranger)
+{
+    struct caller caller;
+    struct call *call;
+    struct pn_err err = { 0 };
+    struct stage s;
+
+    up(&s);
+    CHECK_OK(start(&s, 0, &err), err);
+    call = call_good(&s, "/version");
+    add_origin(call, "https://", "");
+    caller_up(&caller, s.proxy, false);
+    CHECK_EQ(caller_ask(&caller, &call->head), 200);
+    pn_heap_free(call);
+    caller_down(&caller);
     down(&s);
 }
 
@@ -621,7 +659,7 @@ PN_TEST(stopping_aborts_what_is_open)
 PN_TEST_MAIN(T(a_request_reaches_the_gateway_without_the_bearer),
              T(an_upgrade_carries_bytes_both_ways), T(sessions_share_a_port),
              T(a_dead_address_is_passed_over), T(a_silent_address_is_passed_over_in_time),
-             T(strangers_are_refused_here), T(nothing_passes_after_the_expiry),
-             T(the_gateway_s_sentence_is_told), T(nobody_there), T(another_server_there),
-             T(a_key_that_is_none), T(a_session_that_is_over_already), T(a_port_that_is_taken),
-             T(waiting_can_be_cancelled), T(stopping_aborts_what_is_open))
+             T(its_own_address_is_no_stranger), T(strangers_are_refused_here),
+             T(nothing_passes_after_the_expiry), T(the_gateway_s_sentence_is_told), T(nobody_there),
+             T(another_server_there), T(a_key_that_is_none), T(a_session_that_is_over_already),
+             T(a_port_that_is_taken), T(waiting_can_be_cancelled), T(stopping_aborts_what_is_open))
