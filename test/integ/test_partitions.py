@@ -25,8 +25,8 @@ WITHIN_S = 15.0
 def account_on(instance, stub, gateway=None, is_checked=True):
     name = f"r-{secrets.token_hex(4)}"
     trust = ("--ca-file", stub.ca_file) if is_checked else ("--insecure-skip-tls-verify",)
-    instance.admin("pam", "resource", "create", name, "--url", stub.url, *trust, "--gateway", gateway or instance.gateway_name)
-    instance.admin("pam", "account", "create", f"{name}/a", "--token-file", "-", stdin="token-of-the-stub")
+    instance.admin("pam", "resource", "create", name, "--url", stub.url, *trust, "--gateway", gateway or instance.gateway_name, "--no-test")
+    instance.admin("pam", "account", "create", f"{name}/a", "--token-file", "-", "--no-test", stdin="token-of-the-stub")
     return f"{name}/a"
 
 

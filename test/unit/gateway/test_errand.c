@@ -227,6 +227,27 @@ PN_TEST(metadata_and_the_gateway_itself_are_no_targets)
 #define REQUEST \
     "{\"as\":\"gateway\",\"method\":\"GET\",\"path\":\"/\",\"timeoutMs\":9000,\"maxBodyBytes\":9}"
 
+/* With no ALPN the platform's certificate opens nothing: what a session's gets there is HTTP/1.1. */
+PN_TEST(c47_the_platform_without_an_alpn_is_closed)
+{
+    struct world w;
+    struct pn_cert cert;
+    struct call *call;
+
+    world_new(&w);
+    pod_make(&w, w.root.pem);
+    cert = disguise(&w, (struct guise){ 0 });
+    call = call_run(
+        &w, (struct ask){ .method = "GET", .target = PN_ROAD_PATH, .is_h1 = true, .cert = &cert });
+    CHECK_EQ(call->status, 0);
+    CHECK(call->is_failed);
+    call_end(call);
+    CHECK_EQ(w.questions, 0);
+    CHECK_EQ(w.cluster_requests, 0);
+    pn_secret_free(cert.key);
+    world_free(&w);
+}
+
 PN_TEST(c50_c58_nobody_else_runs_an_errand)
 {
     const struct guise guises[] = {
@@ -357,5 +378,6 @@ PN_TEST(what_is_no_request_is_refused)
 PN_TEST_MAIN(T(c52_as_the_gateway_with_its_pods_token_at_its_own_cluster),
              T(c54_as_a_bearer_at_a_given_host_under_a_given_ca), T(what_goes_wrong_is_said),
              T(metadata_and_the_gateway_itself_are_no_targets),
-             T(c50_c58_nobody_else_runs_an_errand), T(a_sign_of_life_is_given_and_asks_nobody),
-             T(an_errand_that_is_too_late_is_not_run), T(what_is_no_request_is_refused))
+             T(c47_the_platform_without_an_alpn_is_closed), T(c50_c58_nobody_else_runs_an_errand),
+             T(a_sign_of_life_is_given_and_asks_nobody), T(an_errand_that_is_too_late_is_not_run),
+             T(what_is_no_request_is_refused))
