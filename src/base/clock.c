@@ -11,6 +11,8 @@
 /* The one piece of global state time needs: where tests have stopped it. */
 static atomic_bool is_frozen;
 static _Atomic int64_t frozen_wall_ms, frozen_mono_ms;
+/* What the lease clock is ahead of the monotonic one; only ever rises. */
+static _Atomic int64_t lease_lead_ms = INT64_MIN;
 
 static int64_t read_ns(clockid_t clock)
 {
@@ -35,6 +37,27 @@ int64_t pn_clock_mono_ns(void)
 int64_t pn_clock_mono_ms(void)
 {
     return pn_clock_mono_ns() / 1000000;
+}
+
+static int64_t raise_lead(int64_t lead_ms)
+{
+    int64_t seen = atomic_load(&lease_lead_ms);
+
+    while (seen < lead_ms && !atomic_compare_exchange_weak(&lease_lead_ms, &seen, lead_ms))
+        continue;
+    return seen < lead_ms ? lead_ms : seen;
+}
+
+int64_t pn_clock_lease_ms(void)
+{
+    int64_t mono_ms = pn_clock_mono_ms();
+
+    return mono_ms + raise_lead(pn_clock_wall_ms() - mono_ms);
+}
+
+void pn_clock_lease_floor(int64_t wall_ms)
+{
+    (void)raise_lead(wall_ms - pn_clock_mono_ms());
 }
 
 void pn_clock_freeze(int64_t wall_ms, int64_t mono_ms)
@@ -65,6 +88,7 @@ void pn_clock_pause_ms(int64_t ms)
 
 void pn_clock_release(void)
 {
+    atomic_store(&lease_lead_ms, INT64_MIN);
     atomic_store(&is_frozen, false);
 }
 

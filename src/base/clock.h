@@ -11,6 +11,13 @@
 int64_t pn_clock_wall_ms(void);
 int64_t pn_clock_mono_ms(void);
 int64_t pn_clock_mono_ns(void);
+/*
+ * Wall time for what must not be lengthened: it never goes back and never runs slower than the
+ * monotonic clock, whatever is done to the wall clock. A step forward takes it along for good.
+ */
+int64_t pn_clock_lease_ms(void);
+/* From now on at least this: where it had come before the process began. */
+void pn_clock_lease_floor(int64_t wall_ms);
 
 /*
  * Waits: for a worker that was told when to come again. Where the clock is frozen it moves on instead, and nobody

@@ -149,7 +149,32 @@ PN_TEST(threads_may_move_it_together)
     pn_clock_release();
 }
 
+PN_TEST(no_step_lengthens_what_the_lease_clock_measures)
+{
+    pn_clock_freeze(1000000, 500);
+    CHECK_EQ(pn_clock_lease_ms(), 1000000);
+    pn_clock_freeze(1000000 - 3600000, 1500); /* an hour back: a second has passed */
+    CHECK_EQ(pn_clock_lease_ms(), 1001000);
+    pn_clock_freeze(1000000 + 3600000, 2500); /* an hour forward: taken along */
+    CHECK_EQ(pn_clock_lease_ms(), 4600000);
+    pn_clock_freeze(1003000, 3500); /* and right again: what was promised in that hour ends then */
+    CHECK_EQ(pn_clock_lease_ms(), 4601000);
+    pn_clock_release();
+}
+
+PN_TEST(the_lease_clock_goes_on_from_where_it_was)
+{
+    pn_clock_freeze(1000, 0);
+    pn_clock_lease_floor(5000);
+    CHECK_EQ(pn_clock_lease_ms(), 5000);
+    pn_clock_lease_floor(4000);
+    pn_clock_advance(1);
+    CHECK_EQ(pn_clock_lease_ms(), 5001);
+    pn_clock_release();
+}
+
 PN_TEST_MAIN(T(prints_and_reads_back), T(years_have_four_digits_whatever_comes),
              T(reads_every_form_of_rfc_3339), T(refuses_what_is_no_time),
              T(stands_still_and_moves_when_told), T(real_clocks_run_forward),
-             T(threads_may_move_it_together))
+             T(threads_may_move_it_together), T(no_step_lengthens_what_the_lease_clock_measures),
+             T(the_lease_clock_goes_on_from_where_it_was))
