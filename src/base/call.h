@@ -36,6 +36,15 @@ struct pn_actor {
 };
 
 /*
+ * What is written when an answer does not reach its client, who then has not what was made for it: a
+ * write function (db/db.h) and the id it is given. Left by the handler; harmless when it comes late or twice.
+ */
+struct pn_undo {
+    bool (*write)(struct pn_db_conn *tx, void *id, struct pn_err *err); /* NULL: nothing */
+    struct pn_uuid id;
+};
+
+/*
  * The context of one request or job: everything core/ may reach outside itself. Owned by the
  * dispatcher, alive until the reply is on its way back to the loop.
  */
@@ -48,6 +57,7 @@ struct pn_call {
     struct pn_str ip, user_agent; /* of the client */
     struct pn_str refresh_cookie; /* value of the client's cookie `jid`, or PN_NONE */
     struct pn_str set_cookie;     /* out: a Set-Cookie for the client, when the call succeeds */
+    struct pn_undo if_lost;       /* out: when the call succeeds, and its answer is lost */
     struct pn_db *db;             /* writes go through its writer */
     struct pn_db_conn *conn;      /* this worker's read connection */
     struct pn_keyring *keyring;

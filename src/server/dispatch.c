@@ -40,6 +40,7 @@ struct request {
     struct pn_limit limit;
     int64_t began_ns;
     int64_t retry_s; /* 0: no Retry-After */
+    bool is_lost;    /* the client left while a worker had it */
     char id[PN_REQUEST_ID_BYTES];
 };
 
@@ -205,6 +206,35 @@ static void make_fields(struct request *r, struct fields *f)
     }
 }
 
+/* On the writer's thread. */
+static void undone(void *undo_, const struct pn_err *err)
+{
+    struct pn_undo *undo = undo_;
+
+    if (err != NULL)
+        pn_log(PN_ERROR, "lost-answer-not-undone", PN_F_TEXT("id", pn_uuid_format(undo->id).text),
+               PN_F_ERR(err));
+    pn_heap_free(undo);
+}
+
+static bool write_undo(struct pn_db_conn *tx, void *undo_, struct pn_err *err)
+{
+    struct pn_undo *undo = undo_;
+
+    return undo->write(tx, &undo->id, err);
+}
+
+/* The client will never see what was made for it. The loop does not wait for the commit. */
+static void undo_lost(struct request *r)
+{
+    struct pn_undo *undo = pn_heap_new(sizeof(*undo));
+    struct pn_err err = { 0 };
+
+    *undo = r->answer.if_lost;
+    if (!pn_db_write_later(r->dispatcher->parts.db, write_undo, undo, undone, &err))
+        undone(undo, &err);
+}
+
 /* The one end of a request. */
 static void answer(struct request *r)
 {
@@ -219,6 +249,8 @@ static void answer(struct request *r)
                                   .content_length = (int64_t)r->answer.body.len };
     pn_metrics_answered(r->dispatcher->parts.metrics, r->answer.status, us);
     log_request(r, us);
+    if (r->is_lost && r->answer.if_lost.write != NULL)
+        undo_lost(r);
     pn_exchange_answer(r->exchange, &head, pn_buf_str(&r->answer.body));
     request_free(r);
 }
@@ -292,7 +324,11 @@ static void back_on_loop(struct pn_task *task)
  */
 static void on_left(void *request, struct pn_stream *stream, unsigned events)
 {
-    (void)request, (void)events;
+    struct request *r = request;
+
+    (void)events;
+    if (pn_stream_error(stream) != NULL)
+        r->is_lost = true;
     pn_stream_want(stream, 0);
 }
 

@@ -64,6 +64,7 @@ struct pn_answer {
     struct pn_buf body;
     char etag[PN_ETAG_BYTES]; /* "": none */
     struct pn_str set_cookie; /* PN_NONE: none */
+    struct pn_undo if_lost;
     struct pn_actor actor;
     struct pn_err err; /* for the log; code PN_OK when the answer is no error */
 };

@@ -205,7 +205,9 @@ void pn_dispatch_run(const struct pn_dispatch_parts *parts, struct pn_db_conn *c
         out->content_type = "application/json; charset=utf-8";
         out->status = pn_code_status(out->err.code);
         pn_envelope_print(&out->err, facts->request_id, &out->body);
-    } else
+    } else {
         out->set_cookie = r.call.set_cookie;
+        out->if_lost = r.call.if_lost;
+    }
     out->actor = r.call.actor;
 }
