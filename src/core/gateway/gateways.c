@@ -256,7 +256,7 @@ bool pn_gateways_revoke(struct pn_call *call, struct pn_uuid id, bool *had, stru
     return pn_db_write(call->db, write_revoke, &c, err);
 }
 
-/* What names the gateway: of Kubernetes access, and machine identities that log in by its cluster's word. */
+/* What names the gateway: of Kubernetes access, machine identities that log in by its cluster's word, leases. */
 static bool check_unused(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
 {
     struct pn_query *q = pn_query(
@@ -266,7 +266,10 @@ static bool check_unused(struct pn_db_conn *tx, const struct change *c, struct p
             " SELECT 'template', name FROM pam_templates WHERE gateway_id = $id UNION ALL"
             " SELECT 'identity', i.name FROM kubernetes_auths k"
             " JOIN identity_auths a ON a.id = k.auth_id JOIN identities i ON i.id = a.identity_id"
-            " WHERE k.gateway_id = $id) f ORDER BY f.kind DESC, f.name LIMIT 1");
+            " WHERE k.gateway_id = $id UNION ALL SELECT DISTINCT 'dynamic secret',"
+            " COALESCE(d.name, '(deleted)') FROM lease_configs l LEFT JOIN dynamic_secrets d"
+            " ON d.id = l.dynamic_secret_id WHERE l.gateway_id = $id) f ORDER BY f.kind DESC, "
+            "f.name LIMIT 1");
     struct pn_str kind = PN_NONE, first = PN_NONE;
     int64_t count = 0;
 

@@ -14,7 +14,7 @@
     "(g.is_enrolled = 1 AND (COALESCE(g.direct_heartbeat_ms, 0) > $since OR EXISTS (" \
     "SELECT 1 FROM tunnels t WHERE t.gateway_id = g.id AND t.seen_ms > $since)))"
 
-/* What names the pool: of Kubernetes access, and machine identities that log in by their cluster's word. */
+/* What names the pool: of Kubernetes access, machine identities that log in by their cluster's word, leases. */
 #define REFERRERS                                                                              \
     "(SELECT r.id AS id, r.project_id AS project_id, r.name AS name, 'pam-resource' AS kind,"  \
     " r.gateway_pool_id AS pool_id FROM pam_resources r UNION ALL"                             \
@@ -22,7 +22,10 @@
     " UNION ALL SELECT t.id, t.project_id, t.name, 'pam-template', t.gateway_pool_id"          \
     " FROM pam_templates t UNION ALL"                                                          \
     " SELECT i.id, NULL, i.name, 'kubernetes-auth', k.pool_id FROM kubernetes_auths k"         \
-    " JOIN identity_auths a ON a.id = k.auth_id JOIN identities i ON i.id = a.identity_id) f "
+    " JOIN identity_auths a ON a.id = k.auth_id JOIN identities i ON i.id = a.identity_id"     \
+    " UNION ALL SELECT DISTINCT l.dynamic_secret_id, NULL, COALESCE(d.name, '(deleted)'),"     \
+    " 'dynamic-secret', l.pool_id FROM lease_configs l LEFT JOIN dynamic_secrets d"            \
+    " ON d.id = l.dynamic_secret_id WHERE l.pool_id IS NOT NULL) f "
 
 #define SELECT_VIEW                                               \
     "SELECT p.id, p.org_id, p.name, p.created_ms, p.updated_ms,"  \
@@ -303,7 +306,8 @@ static bool find_first(struct pn_db_conn *tx, const struct change *c, struct pn_
                        struct pn_str *name, struct pn_err *err)
 {
     struct pn_query *q =
-        pn_query(tx, "SELECT CASE f.kind WHEN 'pam-resource' THEN 'resource' ELSE 'identity' END,"
+        pn_query(tx, "SELECT CASE f.kind WHEN 'pam-resource' THEN 'resource'"
+                     " WHEN 'dynamic-secret' THEN 'dynamic secret' ELSE 'identity' END,"
                      " f.name FROM " REFERRERS
                      "WHERE f.pool_id = $pool ORDER BY f.kind DESC, f.name LIMIT 1");
 

@@ -47,6 +47,33 @@ struct pn_lease_config {
     struct pn_uuid org_id;     /* whose gateways */
 };
 
+/*
+ * The same as a request has it: what is absent is as it was. The shape says types and lengths; the rules
+ * of how members fit together are pn_lease_config_check.
+ */
+struct pn_lease_config_in {
+    struct pn_lease_config c;
+    bool has_ssl, has_reject, has_audiences, has_gateway, has_pool, has_ca;
+};
+extern const struct pn_shape pn_lease_config_shape; /* of struct pn_lease_config_in */
+
 void pn_lease_config_drop(struct pn_lease_config *config);
+
+/* A new one from a request, or `onto` with what the request changes. The token stays the request's. */
+struct pn_issues;
+void pn_lease_config_take(const struct pn_lease_config_in *in, struct pn_lease_config *onto);
+/* Notes what is wrong under `path` ("provider.inputs"); fills in defaults and `namespaces`. */
+void pn_lease_config_check(struct pn_arena *arena, struct pn_lease_config *config, const char *path,
+                           struct pn_issues *issues);
+/* Whether a token that was stored with `before` would be sent elsewhere, or unseen, with `after`. */
+bool pn_lease_config_is_moved(const struct pn_lease_config *before,
+                              const struct pn_lease_config *after);
+/* Where it is: "pool:ID", "gateway:ID" or "host:port": what can be dead, for jobs. */
+struct pn_str pn_lease_config_place(struct pn_arena *arena, const struct pn_lease_config *config);
+
+/* As a row keeps it and the API shows it: JSON with all defaults, without the token. */
+struct pn_str pn_lease_config_print(struct pn_arena *arena, const struct pn_lease_config *config);
+bool pn_lease_config_read(struct pn_arena *arena, struct pn_str json, struct pn_lease_config *out,
+                          struct pn_err *err) PN_CHECKED;
 
 #endif

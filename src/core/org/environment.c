@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/org/environment.h"
 
+#include "core/lease/lease.h"
 #include "core/org/permission.h"
 #include "core/rows.h"
 #include "core/secret/below.h"
@@ -310,14 +311,15 @@ bool pn_environment_update(struct pn_call *call, struct pn_uuid project, struct 
            pn_db_write(call->db, write_update, &c, err);
 }
 
-/* Folders, secrets and imports in it go by their foreign keys. */
+/* Folders, secrets and imports in it go by their foreign keys; leases when they have ended. */
 static bool write_delete(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct change *c = context;
     struct pn_place root;
     struct pn_query *q;
 
-    if (!find_in_write(tx, c, err))
+    if (!find_in_write(tx, c, err) ||
+        !pn_lease_end_below(tx, c->call->arena, c->id, PN_LIT("/"), err))
         return false;
     root = root_of(c, c->row->slug);
     if (!pn_below_may_delete(c->call, tx, &root, err))

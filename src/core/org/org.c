@@ -3,6 +3,7 @@
 
 #include "core/audit/audit.h"
 #include "core/auth/login.h"
+#include "core/lease/lease.h"
 #include "core/org/names.h"
 #include "core/org/permission.h"
 #include "core/pam/session.h"
@@ -194,7 +195,8 @@ bool pn_org_erase(struct pn_db_conn *tx, const struct pn_call *call, const struc
     struct pn_call inside = *call; /* whoever deletes it, the records are the organisation's */
 
     inside.actor.org_id = org->id;
-    if (!pn_pam_session_close_org(tx, &inside, org->id, PN_LIT("The organization was deleted"),
+    if (!pn_lease_refuse_org(tx, org->id, err) ||
+        !pn_pam_session_close_org(tx, &inside, org->id, PN_LIT("The organization was deleted"),
                                   err))
         return false;
     for (size_t i = 0; i < PN_COUNT(erase_sql); i++) {

@@ -2,6 +2,7 @@
 #include "core/org/project.h"
 
 #include "core/audit/audit.h"
+#include "core/lease/lease.h"
 #include "core/org/names.h"
 #include "core/org/permission.h"
 #include "core/org/project_member.h"
@@ -384,7 +385,8 @@ static bool delete_project(struct pn_db_conn *tx, void *context, struct pn_err *
     int64_t changed;
 
     if (!pn_pam_session_close_project(tx, c->call, c->project->id,
-                                      PN_LIT("The project was deleted"), err))
+                                      PN_LIT("The project was deleted"), err) ||
+        !pn_lease_end_project(tx, c->project->id, err))
         return false;
     q = pn_query(tx, "DELETE FROM projects WHERE id = $id AND has_delete_protection = 0");
     pn_bind_uuid(q, "$id", c->project->id);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/secret/folder.h"
 
+#include "core/lease/lease.h"
 #include "core/org/permission.h"
 #include "core/rows.h"
 #include "core/secret/below.h"
@@ -510,7 +511,7 @@ static bool note_removal(struct pn_db_conn *tx, const struct removal *r, const i
         err);
 }
 
-/* What is below goes by its foreign keys: folders, secrets, imports. */
+/* What is below goes by its foreign keys: folders, secrets, imports; leases when they have ended. */
 static bool write_delete(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct removal *r = context;
@@ -521,7 +522,8 @@ static bool write_delete(struct pn_db_conn *tx, void *context, struct pn_err *er
     if (!find_for_removal(tx, r, err))
         return false;
     place = place_of(r->row, r->row->path);
-    if (!pn_below_may_delete(r->call, tx, &place, err) || !count_below(tx, r, counts, err))
+    if (!pn_below_may_delete(r->call, tx, &place, err) || !count_below(tx, r, counts, err) ||
+        !pn_lease_end_below(tx, r->call->arena, r->row->envId, r->row->path, err))
         return false;
     q = pn_query(tx, "DELETE FROM folders WHERE id = $id");
     pn_bind_uuid(q, "$id", r->row->id);

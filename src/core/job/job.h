@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PN_CORE_JOB_JOB_H
+#define PN_CORE_JOB_JOB_H
+
+#include "base/call.h"
+#include "db/db.h"
+#include "json/shape.h"
+
+/*
+ * The rows of what is to happen at a time. A row is written in the write that makes it necessary, moved in
+ * the one that postpones it, dropped in the one that settles it: nothing is due that is not so, and nothing
+ * that is so is forgotten. server/jobs claims rows that are due and runs them; a claim that was overtaken by
+ * another changes nothing any more. Times are pn_clock_lease_ms().
+ */
+#define PN_JOB_LEASE "lease"
+
+/* How long a claim holds: longer than any run. Who crashed in one is overtaken then, or by the next start. */
+#define PN_JOB_CLAIM_MS 60000
+
+struct pn_job_row {
+    struct pn_str kind;
+    struct pn_uuid id;
+    struct pn_str place; /* "" is this server itself */
+    int64_t due_ms, claim, claimed_until_ms, attempts, failing_since_ms, created_ms;
+    struct pn_str last_error; /* PN_NONE: none */
+};
+
+/* ---- for write functions (threads: writer) ---- */
+
+bool pn_job_put(struct pn_db_conn *tx, const char *kind, struct pn_uuid id, struct pn_str place,
+                int64_t due_ms, int64_t now_ms, struct pn_err *err) PN_CHECKED;
+/* Another time; failures are forgotten, and a claim with them. */
+bool pn_job_move(struct pn_db_conn *tx, const char *kind, struct pn_uuid id, int64_t due_ms,
+                 struct pn_err *err) PN_CHECKED;
+bool pn_job_drop(struct pn_db_conn *tx, const char *kind, struct pn_uuid id, struct pn_err *err)
+    PN_CHECKED;
+/*
+ * Claims the row whether it is due or not, and whoever holds it: the run it overtakes loses. *claim is 0
+ * when there is no row.
+ */
+bool pn_job_take(struct pn_db_conn *tx, const char *kind, struct pn_uuid id, int64_t now_ms,
+                 int64_t *claim, struct pn_err *err) PN_CHECKED;
+/* The same for one that is due and not held: what server/jobs does. *claim is 0 when it is not so any more. */
+bool pn_job_claim(struct pn_db_conn *tx, struct pn_str kind, struct pn_uuid id, int64_t now_ms,
+                  int64_t *claim, struct pn_err *err) PN_CHECKED;
+bool pn_job_holds(struct pn_db_conn *conn, const char *kind, struct pn_uuid id, int64_t claim,
+                  bool *holds, struct pn_err *err) PN_CHECKED;
+/* A run that holds it has failed, and the next is due then: gives the claim back, counts. */
+bool pn_job_fail(struct pn_db_conn *tx, const char *kind, struct pn_uuid id, int64_t claim,
+                 int64_t due_ms, struct pn_str error, int64_t now_ms, struct pn_err *err)
+    PN_CHECKED;
+/* All that were claimed by a process that is gone: at the start, before the first claim. */
+bool pn_job_release_all(struct pn_db_conn *tx, struct pn_err *err) PN_CHECKED;
+
+/* A chore has no row of its own, but one while it fails, for who looks. */
+bool pn_job_note_chore(struct pn_db_conn *tx, const char *name, int64_t due_ms, struct pn_str error,
+                       int64_t now_ms, struct pn_err *err) PN_CHECKED;
+bool pn_job_forget_chore(struct pn_db_conn *tx, const char *name, struct pn_err *err) PN_CHECKED;
+
+/* ---- the lease clock over a restart ---- */
+
+/* A chore: writes down where it is, when something waits for it. */
+bool pn_job_keep_clock(struct pn_call *call, struct pn_err *err) PN_CHECKED;
+/* At the start: it goes on at least from there, if something waits. */
+bool pn_job_load_clock(struct pn_db_conn *conn, struct pn_err *err) PN_CHECKED;
+
+/* ---- reading ---- */
+
+bool pn_job_find(struct pn_db_conn *conn, struct pn_arena *arena, const char *kind,
+                 struct pn_uuid id, struct pn_job_row *out, bool *is_there, struct pn_err *err)
+    PN_CHECKED;
+/* The first place behind `after` (PN_NONE: of all) where something is due; PN_NONE when there is none. */
+bool pn_job_next_place(struct pn_db_conn *conn, struct pn_arena *arena, struct pn_str after,
+                       struct pn_str *out, struct pn_err *err) PN_CHECKED;
+/* At most `limit` rows that are due there and not held, oldest first: a list of struct pn_job_row. */
+bool pn_job_due(struct pn_db_conn *conn, struct pn_arena *arena, struct pn_str place,
+                int64_t now_ms, int64_t limit, struct pn_list *out, struct pn_err *err) PN_CHECKED;
+/* Failing ones first, then by due time. */
+bool pn_job_list(struct pn_db_conn *conn, struct pn_arena *arena, bool is_failing_only,
+                 int64_t limit, struct pn_list *out, struct pn_err *err) PN_CHECKED;
+
+struct pn_job_stats {
+    int64_t waiting, failing, lag_ms; /* lag: how long the oldest that is due has waited */
+};
+bool pn_job_stats(struct pn_db_conn *conn, int64_t now_ms, struct pn_job_stats *out,
+                  struct pn_err *err) PN_CHECKED;
+
+#endif

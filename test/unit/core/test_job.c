@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stage.h"
+
+#include "core/job/job.h"
+
+/* What a write function is to do, and what came of it. */
+struct step {
+    enum { ADD, MOVE, DROP, TAKE, CLAIM, FAIL, RELEASE, NOTE, FORGET } what;
+    struct pn_uuid id;
+    const char *place;
+    int64_t due_ms, claim;
+};
+
+static bool write_step(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const int64_t now_ms = pn_clock_lease_ms();
+    struct step *s = context;
+
+    switch (s->what) {
+    case ADD: return pn_job_put(tx, "lease", s->id, pn_str_from(s->place), s->due_ms, now_ms, err);
+    case MOVE: return pn_job_move(tx, "lease", s->id, s->due_ms, err);
+    case DROP: return pn_job_drop(tx, "lease", s->id, err);
+    case TAKE: return pn_job_take(tx, "lease", s->id, now_ms, &s->claim, err);
+    case CLAIM: return pn_job_claim(tx, PN_LIT("lease"), s->id, now_ms, &s->claim, err);
+    case FAIL:
+        return pn_job_fail(tx, "lease", s->id, s->claim, s->due_ms, PN_LIT("no"), now_ms, err);
+    case RELEASE: return pn_job_release_all(tx, err);
+    case NOTE: return pn_job_note_chore(tx, "sweep", s->due_ms, PN_LIT("no"), now_ms, err);
+    case FORGET: return pn_job_forget_chore(tx, "sweep", err);
+    }
+    return false;
+}
+
+static struct stage stage;
+
+static struct step done(struct step step)
+{
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_db_write(stage.db, write_step, &step, &err), err);
+    return step;
+}
+
+static struct pn_uuid add(const char *place, int64_t due_ms)
+{
+    struct pn_uuid id = pn_random_uuid();
+
+    (void)done((struct step){ .what = ADD, .id = id, .place = place, .due_ms = due_ms });
+    return id;
+}
+
+static struct pn_job_row row(struct pn_uuid id)
+{
+    struct pn_job_row out = { .claim = -1 };
+    struct pn_err err = { 0 };
+    bool is_there;
+
+    CHECK_OK(pn_job_find(stage.conn, stage.arena, "lease", id, &out, &is_there, &err), err);
+    CHECK_EQ(is_there, out.claim >= 0);
+    return out;
+}
+
+static size_t due(const char *place, int64_t limit)
+{
+    struct pn_err err = { 0 };
+    struct pn_list list;
+
+    CHECK_OK(pn_job_due(stage.conn, stage.arena, pn_str_from(place), pn_clock_lease_ms(), limit,
+                        &list, &err),
+             err);
+    return list.count;
+}
+
+static bool holds(struct pn_uuid id, int64_t claim)
+{
+    struct pn_err err = { 0 };
+    bool does;
+
+    CHECK_OK(pn_job_holds(stage.conn, "lease", id, claim, &does, &err), err);
+    return does;
+}
+
+static int64_t claim(struct pn_uuid id)
+{
+    return done((struct step){ .what = CLAIM, .id = id }).claim;
+}
+
+PN_TEST(only_what_is_due_is_claimed_and_once)
+{
+    const int64_t now_ms = pn_clock_lease_ms();
+    struct pn_uuid id = add("a", now_ms + 10);
+
+    CHECK_EQ(claim(id), 0);
+    CHECK_EQ(due("a", 10), 0);
+    pn_clock_advance(10);
+    CHECK_EQ(due("a", 10), 1);
+    CHECK_EQ(due("b", 10), 0);
+    CHECK(claim(id) > 0);
+    CHECK_EQ(due("a", 10), 0);
+    CHECK_EQ(claim(id), 0);
+}
+
+PN_TEST(a_claim_that_is_not_given_back_ends_by_itself)
+{
+    struct pn_uuid id = add("a", 1);
+    int64_t first = claim(id), second;
+
+    pn_clock_advance(PN_JOB_CLAIM_MS);
+    second = claim(id);
+    CHECK(second > first);
+    CHECK(!holds(id, first));
+    CHECK(holds(id, second));
+}
+
+PN_TEST(a_run_that_was_overtaken_changes_nothing)
+{
+    struct pn_uuid id = add("a", 1);
+    int64_t first = claim(id), second = done((struct step){ .what = TAKE, .id = id }).claim;
+
+    CHECK(second > first);
+    (void)done((struct step){ .what = FAIL, .id = id, .claim = first, .due_ms = 77 });
+    CHECK_EQ(row(id).due_ms, 1);
+    CHECK_EQ(row(id).attempts, 0);
+    (void)done((struct step){ .what = FAIL, .id = id, .claim = second, .due_ms = 78 });
+    CHECK_EQ(row(id).due_ms, 78);
+    CHECK_EQ(row(id).attempts, 1);
+    CHECK_STR(row(id).last_error, "no");
+}
+
+PN_TEST(moving_overtakes_and_forgets_failures)
+{
+    struct pn_uuid id = add("a", 1);
+    int64_t first = claim(id);
+
+    (void)done((struct step){ .what = FAIL, .id = id, .claim = first, .due_ms = 2 });
+    first = claim(id);
+    (void)done((struct step){ .what = MOVE, .id = id, .due_ms = pn_clock_lease_ms() + 1000 });
+    CHECK(!holds(id, first));
+    CHECK_EQ(row(id).attempts, 0);
+    CHECK_EQ(row(id).failing_since_ms, 0);
+    CHECK_EQ(due("a", 10), 0);
+}
+
+PN_TEST(the_first_failure_is_remembered)
+{
+    struct pn_uuid id = add("a", 1);
+    int64_t since_ms = pn_clock_lease_ms();
+
+    for (int i = 1; i <= 3; i++) {
+        (void)done((struct step){ .what = FAIL, .id = id, .claim = claim(id), .due_ms = i });
+        pn_clock_advance(1000);
+    }
+    CHECK_EQ(row(id).failing_since_ms, since_ms);
+    CHECK_EQ(row(id).attempts, 3);
+}
+
+PN_TEST(places_come_in_turn)
+{
+    struct pn_err err = { 0 };
+    struct pn_str place = PN_NONE;
+    static const char *const wanted[] = { "", "a", "b" };
+
+    (void)add("b", 1);
+    (void)add("a", 1);
+    (void)add("a", 2);
+    (void)add("", 1);
+    for (size_t i = 0; i < PN_COUNT(wanted); i++) {
+        CHECK_OK(pn_job_next_place(stage.conn, stage.arena, place, &place, &err), err);
+        CHECK_STR(place, wanted[i]);
+    }
+    CHECK_OK(pn_job_next_place(stage.conn, stage.arena, place, &place, &err), err);
+    CHECK(place.ptr == NULL);
+    CHECK_EQ(due("a", 1), 1);
+    CHECK_EQ(due("a", 10), 2);
+}
+
+PN_TEST(a_start_releases_what_a_crash_held)
+{
+    struct pn_uuid id = add("a", 1);
+    int64_t first = claim(id);
+
+    CHECK_EQ(claim(id), 0);
+    (void)done((struct step){ .what = RELEASE });
+    CHECK(claim(id) > first);
+}
+
+PN_TEST(a_chore_has_a_row_while_it_fails)
+{
+    const struct pn_uuid none = { { 0 } };
+    struct pn_job_stats stats;
+    struct pn_err err = { 0 };
+    struct pn_list list;
+
+    (void)add("a", INT64_MAX);
+    (void)done((struct step){ .what = NOTE, .id = none, .due_ms = 5 });
+    (void)done((struct step){ .what = NOTE, .id = none, .due_ms = 6 });
+    CHECK_OK(pn_job_list(stage.conn, stage.arena, true, 10, &list, &err), err);
+    CHECK_EQ(list.count, 1);
+    CHECK_EQ(((struct pn_job_row *)list.items)->attempts, 2);
+    CHECK_OK(pn_job_list(stage.conn, stage.arena, false, 10, &list, &err), err);
+    CHECK_EQ(list.count, 2);
+    CHECK_OK(pn_job_stats(stage.conn, 16, &stats, &err), err);
+    CHECK_EQ(stats.waiting, 2);
+    CHECK_EQ(stats.failing, 1);
+    CHECK_EQ(stats.lag_ms, 10);
+    (void)done((struct step){ .what = FORGET });
+    CHECK_OK(pn_job_list(stage.conn, stage.arena, true, 10, &list, &err), err);
+    CHECK_EQ(list.count, 0);
+}
+
+PN_TEST(the_clock_goes_on_after_a_restart_while_something_waits)
+{
+    struct pn_call call = stage_call(&stage, stage.admin);
+    const int64_t now_ms = pn_clock_lease_ms();
+    struct pn_err err = { 0 };
+
+    (void)add("a", now_ms + 1000);
+    CHECK_OK(pn_job_keep_clock(&call, &err), err);
+    pn_clock_release(); /* a new process … */
+    pn_clock_freeze(now_ms - 3600000, 5);
+    CHECK_EQ(pn_clock_lease_ms(), now_ms - 3600000);
+    CHECK_OK(pn_job_load_clock(stage.conn, &err), err);
+    CHECK_EQ(pn_clock_lease_ms(), now_ms);
+}
+
+PN_TEST(without_anything_that_waits_the_clock_is_the_walls)
+{
+    struct pn_call call = stage_call(&stage, stage.admin);
+    const int64_t now_ms = pn_clock_lease_ms();
+    struct pn_err err = { 0 };
+    struct pn_uuid id = add("a", now_ms + 1000);
+
+    CHECK_OK(pn_job_keep_clock(&call, &err), err);
+    (void)done((struct step){ .what = DROP, .id = id });
+    pn_clock_release();
+    pn_clock_freeze(now_ms - 3600000, 5);
+    CHECK_OK(pn_job_load_clock(stage.conn, &err), err);
+    CHECK_EQ(pn_clock_lease_ms(), now_ms - 3600000);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    stage_start(&stage);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    stage_stop(&stage);
+    return 0;
+}
+
+#define S(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+PN_TEST_MAIN(S(only_what_is_due_is_claimed_and_once),
+             S(a_claim_that_is_not_given_back_ends_by_itself),
+             S(a_run_that_was_overtaken_changes_nothing), S(moving_overtakes_and_forgets_failures),
+             S(the_first_failure_is_remembered), S(places_come_in_turn),
+             S(a_start_releases_what_a_crash_held), S(a_chore_has_a_row_while_it_fails),
+             S(the_clock_goes_on_after_a_restart_while_something_waits),
+             S(without_anything_that_waits_the_clock_is_the_walls))
