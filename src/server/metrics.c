@@ -55,6 +55,15 @@ void pn_metrics_print(struct pn_metrics *metrics, struct pn_db *db, struct pn_bu
     print(out, "db_batches_total", "counter", "Commits.", stats.batches);
     print(out, "db_failures_total", "counter", "Write functions that failed.", stats.failures);
     print(out, "db_queue", "gauge", "Writes that wait.", stats.queue_now);
+    print(out, "job_runs_total", "counter", "Runs of jobs.", atomic_load(&metrics->job_runs));
+    print(out, "job_failures_total", "counter", "Runs that could not be finished.",
+          atomic_load(&metrics->job_failures));
+    print(out, "jobs_waiting", "gauge", "Jobs that are or will be due: live leases.",
+          atomic_load(&metrics->jobs_waiting));
+    print(out, "jobs_failing", "gauge", "Jobs whose last run failed: credentials not revoked.",
+          atomic_load(&metrics->jobs_failing));
+    print(out, "job_lag_milliseconds", "gauge", "How long the oldest due job has waited.",
+          atomic_load(&metrics->job_lag_ms));
     print(out, "process_resident_bytes", "gauge", "Resident memory.", pn_process_resident_bytes());
     print(out, "process_open_files", "gauge", "Open descriptors.", pn_process_open_files());
 }

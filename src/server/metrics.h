@@ -13,6 +13,8 @@ struct pn_metrics {
     atomic_llong duration_us; /* of all answers together */
     atomic_llong in_progress;
     atomic_llong refused_busy, refused_rate;
+    atomic_llong job_runs, job_failures;                 /* of this process */
+    atomic_llong jobs_waiting, jobs_failing, job_lag_ms; /* rows, looked at every few seconds */
 };
 
 void pn_metrics_answered(struct pn_metrics *metrics, int status, int64_t duration_us);

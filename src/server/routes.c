@@ -40,6 +40,9 @@ const struct pn_route *const pn_route_tables[] = {
     pn_service_token_routes,
     pn_tag_routes,
     pn_secret_imports_routes,
+    pn_dynamic_secrets_routes,
+    pn_dynamic_secret_leases_routes,
+    pn_jobs_routes,
     NULL,
 };
 /* clang-format on */

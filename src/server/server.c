@@ -369,7 +369,9 @@ bool pn_server_start(const struct pn_server_config *config, struct pn_server **o
     }
     jobs = (struct pn_jobs_config){ .db = server->db,
                                     .keyring = server->keyring,
-                                    .settings = server->settings };
+                                    .settings = server->settings,
+                                    .reach = pn_reacher_port(server->reacher),
+                                    .metrics = &server->metrics };
     if (!pn_jobs_start(&jobs, &server->jobs, err)) {
         pn_server_stop(server);
         return false;

@@ -4,9 +4,15 @@
 
 #include "base/call.h"
 
+struct pn_metrics;
+
 /*
- * What happens because time passes: one thread that runs each row of a table when it is due. A job
- * finds its work in the database, so that a missed or repeated run does no harm.
+ * What happens because time passes, by two tables (jobs.c): rows of `jobs` that are due (core/job/job.h) are
+ * claimed and run by threads of their own; chores run again and again and find their work themselves, so that a
+ * missed or repeated run does no harm.
+ *
+ * Fair by place: each place in turn, so that one with ten thousand due rows holds up no other; and a place that did
+ * not answer last time has one run at a time until it does, so that dead clusters hold few threads.
  */
 struct pn_jobs;
 
@@ -14,10 +20,12 @@ struct pn_jobs_config {
     struct pn_db *db;
     struct pn_keyring *keyring;
     const struct pn_settings *settings;
+    const struct pn_reach_port *reach;
+    struct pn_metrics *metrics;
 };
 bool pn_jobs_start(const struct pn_jobs_config *config, struct pn_jobs **out, struct pn_err *err)
     PN_CHECKED;
-/* Waits for the job that runs. */
+/* Waits for the runs in progress; what is left is due at the next start. */
 void pn_jobs_stop(struct pn_jobs *jobs);
 
 #endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PN_SERVER_JOBS_PLACES_H
+#define PN_SERVER_JOBS_PLACES_H
+
+#include "base/str.h"
+
+/*
+ * How many runs are at each place now, and whether it answers: how many more may go there. Pure; the
+ * caller has the lock. A place that nobody is at and that answered is forgotten.
+ */
+struct pn_job_places;
+struct pn_job_place;
+
+struct pn_job_places *pn_job_places_new(void);
+void pn_job_places_free(struct pn_job_places *places);
+/* Forgets places where nobody is and that answered; silent ones too when there are too many to remember. */
+void pn_job_places_tidy(struct pn_job_places *places);
+/* Never NULL; lives until the next tidying, and as long as somebody is there. */
+struct pn_job_place *pn_job_places_find(struct pn_job_places *places, struct pn_str name);
+
+/*
+ * Of `threads` threads: all but two for a place that answers, one for one that does not. The server
+ * itself (the empty name) has no limit.
+ */
+size_t pn_job_place_room(const struct pn_job_place *place, size_t threads);
+void pn_job_place_entered(struct pn_job_place *place);
+void pn_job_place_left(struct pn_job_place *place, bool has_answered);
+
+#endif
