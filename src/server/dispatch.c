@@ -313,7 +313,7 @@ static void back_on_loop(struct pn_task *task)
 {
     struct request *r = pn_container_of(task, struct request, done);
 
-    if (r->answer.err.code == PN_BUSY)
+    if (r->answer.err.code == PN_BUSY || r->answer.err.code == PN_RATE_LIMITED)
         r->retry_s = BUSY_RETRY_S;
     answer(r);
 }

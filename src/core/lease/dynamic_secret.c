@@ -129,14 +129,17 @@ static bool test_in_turn(struct pn_call *call, struct pn_lease_config *config, s
 
 static bool test(struct pn_call *call, struct pn_lease_config *config, struct pn_err *err)
 {
-    struct pn_str cause;
+    struct pn_str cause, manifest;
 
     if (test_in_turn(call, config, err))
         return true;
     if (err->code != PN_BAD_REQUEST)
         return false;
     cause = pn_arena_copy(call->arena, pn_str_from(err->message));
-    return pn_recast(err, PN_BAD_REQUEST, "Failed to connect with provider: %.*s", PN_ARG(cause));
+    manifest = err->details;
+    (void)pn_recast(err, PN_BAD_REQUEST, "Failed to connect with provider: %.*s", PN_ARG(cause));
+    err->details = manifest;
+    return false;
 }
 
 /* Gateway, cluster, and the row of these inputs. */

@@ -277,7 +277,8 @@ static bool make_in_turn(struct making *m, struct pn_err *err)
 
     pn_hash_sha256(pn_lease_config_place(m->call->arena, &m->config), place.bytes);
     if (turns != NULL && !pn_cluster_turns_take(turns, &place, m->call->deadline_ms, err))
-        return false;
+        return pn_recast(err, PN_RATE_LIMITED, /* which clients try again by themselves */
+                         "Too many leases of this cluster at once. Please try again in 1 seconds");
     done = pn_db_write(m->call->db, write_intent, m, err) && make_and_keep(m, err);
     if (turns != NULL)
         pn_cluster_turns_give(turns, &place, done || err->code == PN_BAD_REQUEST);
