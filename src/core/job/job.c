@@ -76,10 +76,12 @@ static bool read_claim(struct pn_query *q, int64_t *claim, struct pn_err *err)
 bool pn_job_take(struct pn_db_conn *tx, const char *kind, struct pn_uuid id, int64_t now_ms,
                  int64_t *claim, struct pn_err *err)
 {
-    struct pn_query *q = pn_query(tx, "UPDATE jobs SET claim = claim + 1, claimed_until_ms = $until"
-                                      " WHERE kind = $kind AND id = $id RETURNING claim");
+    struct pn_query *q =
+        pn_query(tx, "UPDATE jobs SET claim = claim + 1, claimed_until_ms = $until, due_ms = $now"
+                     " WHERE kind = $kind AND id = $id RETURNING claim");
 
     bind_key(q, pn_str_from(kind), id);
+    pn_bind_int(q, "$now", now_ms);
     pn_bind_int(q, "$until", now_ms + PN_JOB_CLAIM_MS);
     return read_claim(q, claim, err);
 }

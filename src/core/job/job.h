@@ -35,8 +35,8 @@ bool pn_job_move(struct pn_db_conn *tx, const char *kind, struct pn_uuid id, int
 bool pn_job_drop(struct pn_db_conn *tx, const char *kind, struct pn_uuid id, struct pn_err *err)
     PN_CHECKED;
 /*
- * Claims the row whether it is due or not, and whoever holds it: the run it overtakes loses. *claim is 0
- * when there is no row.
+ * Claims the row whether it is due or not, and whoever holds it: the run it overtakes loses. It is due from now
+ * on: who crashes in it has begun what a job goes on with. *claim is 0 when there is no row.
  */
 bool pn_job_take(struct pn_db_conn *tx, const char *kind, struct pn_uuid id, int64_t now_ms,
                  int64_t *claim, struct pn_err *err) PN_CHECKED;

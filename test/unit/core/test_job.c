@@ -127,6 +127,16 @@ PN_TEST(a_run_that_was_overtaken_changes_nothing)
     CHECK_STR(row(id).last_error, "no");
 }
 
+PN_TEST(what_was_taken_by_hand_is_due_after_a_crash)
+{
+    struct pn_uuid id = add("a", pn_clock_lease_ms() + 3600000);
+
+    CHECK(done((struct step){ .what = TAKE, .id = id }).claim > 0);
+    CHECK_EQ(due("a", 10), 0);
+    (void)done((struct step){ .what = RELEASE });
+    CHECK_EQ(due("a", 10), 1);
+}
+
 PN_TEST(moving_overtakes_and_forgets_failures)
 {
     struct pn_uuid id = add("a", 1);
@@ -256,8 +266,10 @@ static int tear_down(void **state)
 
 PN_TEST_MAIN(S(only_what_is_due_is_claimed_and_once),
              S(a_claim_that_is_not_given_back_ends_by_itself),
-             S(a_run_that_was_overtaken_changes_nothing), S(moving_overtakes_and_forgets_failures),
-             S(the_first_failure_is_remembered), S(places_come_in_turn),
-             S(a_start_releases_what_a_crash_held), S(a_chore_has_a_row_while_it_fails),
+             S(a_run_that_was_overtaken_changes_nothing),
+             S(what_was_taken_by_hand_is_due_after_a_crash),
+             S(moving_overtakes_and_forgets_failures), S(the_first_failure_is_remembered),
+             S(places_come_in_turn), S(a_start_releases_what_a_crash_held),
+             S(a_chore_has_a_row_while_it_fails),
              S(the_clock_goes_on_after_a_restart_while_something_waits),
              S(without_anything_that_waits_the_clock_is_the_walls))
