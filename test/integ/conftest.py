@@ -5,7 +5,9 @@ import pytest
 
 from harness import process
 from harness.cluster import Cluster
+from harness.gate import Gate
 from harness.kubectl import NEWEST, VERSIONS, Kubectl
+from harness.leases import Leases
 from harness.postern import BINARY, Dev, Split
 
 GREETER = "#!/bin/sh\necho \"I am greeter of $*\"\nexec sleep infinity\n"
@@ -77,6 +79,20 @@ def new_dev(tmp_path):
     yield make
     for instance in made:
         instance.stop()
+
+
+@pytest.fixture(scope="session")
+def leases(postern_dev, cluster):
+    """A project with dynamic secrets, and what Postern may in two namespaces: keep to names of your own."""
+    return Leases.made(postern_dev, cluster)
+
+
+@pytest.fixture
+def gate(cluster):
+    """Before the API server: a test is told of every request, and may break it."""
+    gate = Gate(cluster)
+    yield gate
+    gate.stop()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from harness.killing import killed_at_random
 from harness.kubectl import VERSIONS, Kubectl
 from harness.poll import until
 from harness.road import ROADS, access, login
@@ -99,3 +100,9 @@ def test_strangers_without_a_hello_are_dropped(postern_split):
         for stream in streams:
             stream.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.timeout(7200)
+def test_a_thousand_kills(new_dev, leases, gate):
+    """kill -9 at random while leases are made and ended: nothing is left behind, and nothing that lives has lost what it needs."""
+    killed_at_random(new_dev(is_fixed=True), leases, gate, times=1000)

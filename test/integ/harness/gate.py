@@ -1,0 +1,71 @@
+"""A gate before an API server: plain HTTP in, the real thing behind it. A test is told of every request, and may hold or break it."""
+import http.client
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+FORWARDED = ("authorization", "content-type", "accept", "x-infisical-action")
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def relay(self):
+        gate = self.server.gate
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if gate.tell("before", self.command, self.path) is False:
+            self.close_connection = True
+            return
+        status, answer = gate.ask(self.command, self.path, {k: v for k, v in self.headers.items() if k.lower() in FORWARDED}, body)
+        if gate.tell("after", self.command, self.path) is False:
+            self.close_connection = True
+            return
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_POST = do_DELETE = relay
+
+    def log_message(self, *args):
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """Who was killed hangs up; that is what the tests are about."""
+
+
+class Gate:
+    """`on(phase, method, path)` is called "before" a request is passed on and "after" it was answered; False: nobody hears of it any more."""
+
+    def __init__(self, cluster):
+        self.cluster, self.on, self.lock, self.count = cluster, None, threading.Lock(), 0
+        self.context = ssl.create_default_context(cafile=cluster.ca_file)
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server.gate = self
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def tell(self, phase, method, path):
+        with self.lock:
+            self.count += phase == "before"
+        return self.on(phase, method, path) if self.on else None
+
+    def ask(self, method, path, headers, body):
+        where = urlsplit(self.cluster.url)
+        connection = http.client.HTTPSConnection(where.hostname, where.port, context=self.context, timeout=30)
+        try:
+            connection.request(method, path, body or None, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()

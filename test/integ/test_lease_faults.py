@@ -1,0 +1,157 @@
+"""What goes wrong while leases are made and ended, against a real API server behind a gate: the client, the cluster, the server itself."""
+import http.client
+import json
+import ssl
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import pytest
+
+from harness.killing import Killing, killed_at_random, settles
+from harness.leases import BASE, seconds_left
+from harness.poll import until
+
+
+@pytest.fixture
+def here(postern_dev, leases):
+    return leases.having(postern_dev)
+
+
+def test_a_limit_is_never_passed(new_dev, leases):
+    """DS-52, 53: also by twenty at once; what was refused has left nothing."""
+    limited = leases.having(new_dev("--lease-limit", "5"))
+    limited.create("few", limited.dynamic())
+    with ThreadPoolExecutor(20) as pool:
+        body = limited.place(dynamicSecretName="few")
+        answers = list(pool.map(lambda _: limited.postern.api("POST", f"{BASE}/leases", body), range(20)))
+    good = [answer for answer in answers if answer.status == 200]
+    refused = [answer for answer in answers if answer.status == 400]
+    assert len(good) == 5, [answer.text for answer in answers]
+    assert all(answer.json["message"] == "Max lease limit reached. Limit: 5" for answer in refused)
+    shown, there = limited.owned("few")
+    assert len(shown) == 5 and shown == there
+    assert len(refused) + len(good) + sum(answer.status == 429 for answer in answers) == 20
+    limited.revoke(good[0].json["lease"]["id"])
+    limited.lease("few")
+
+
+def test_a_client_that_leaves_gets_no_lease(here, gate):
+    """DS-107, 108: its answer reached nobody, so the lease ends at once; the request is worked on to its end."""
+    here.create("left", here.through(gate))
+    begun, gone = threading.Event(), threading.Event()
+
+    def hold(phase, method, path):
+        if phase == "before" and path.endswith("/token"):
+            begun.set()
+            gone.wait(10)
+            time.sleep(0.5)
+    gate.on = hold
+    where = urlsplit(here.postern.url)
+    client = http.client.HTTPSConnection(where.hostname, where.port, context=ssl.create_default_context(cafile=here.postern.ca_file))
+    client.request("POST", f"{BASE}/leases", json.dumps(here.place(dynamicSecretName="left")),
+                   {"Authorization": f"Bearer {here.postern.token}", "Content-Type": "application/json"})
+    assert begun.wait(10)
+    client.close()
+    gone.set()
+    events = f"/api/v1/organization/audit-logs?projectId={here.project_id}&eventType=delete-dynamic-secret-lease"
+    until(lambda: here.postern.ok("GET", events)["auditLogs"], "the lease was made, and ended")
+    assert here.owned("left") == (set(), set())
+
+
+def test_two_revoke_at_once(here, gate):
+    """DS-75"""
+    here.create("twice", here.through(gate))
+    lease = here.lease("twice")
+    gate.on = lambda phase, method, path: time.sleep(0.5) if method == "DELETE" and phase == "before" else None
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: here.postern.api("DELETE", f"{BASE}/leases/{lease.id}", here.place()), range(2)))
+    assert sorted(answer.status for answer in answers) in ([200, 200], [200, 404])
+    assert all(answer.json.get("lease", {}).get("status") is None for answer in answers)
+    until(lambda: here.owned("twice") == (set(), set()), "it is gone")
+
+
+def test_leases_are_revoked_where_they_were_made(here, cluster, gate):
+    """DS-73, 74, 79: whatever the dynamic secret has become."""
+    here.create("moved", here.dynamic(), defaultTTL="1m")
+    second = here.namespaces[1]
+    expiring = here.lease("moved", config={"namespace": second})
+    revoked = here.lease("moved", config={"namespace": second}, ttl="1h")
+    here.postern.ok("PATCH", f"{BASE}/moved", here.place(data={"inputs": here.through(gate, namespace=here.namespace)}))
+    here.revoke(revoked.id)
+    assert here.objects(revoked.id) == [] and gate.count > 0
+    replaced = here.lease("moved", ttl="1h")
+    cluster.kubectl("-n", here.namespace, "delete", "sa", replaced.externalEntityId)
+    cluster.kubectl("-n", here.namespace, "create", "sa", replaced.externalEntityId)
+    here.revoke(replaced.id)
+    assert cluster.kubectl("-n", here.namespace, "get", "sa", replaced.externalEntityId).returncode == 0, "another's account of the name stays"
+    assert here.get(replaced.id).status == 404
+    until(lambda: here.get(expiring.id).status == 404, "the one in the other namespace has ended", timeout=70)
+    assert here.objects(expiring.id) == []
+
+
+def test_a_cluster_that_is_away_is_tried_again(here, gate):
+    """DS-84, 85, 116, 117: and nothing is made while it is."""
+    here.create("away", here.through(gate))
+    lease = here.lease("away")
+    gate.on = lambda *_: False
+    failed = here.revoke(lease.id)["lease"]
+    assert failed["status"] == "Failed to delete" and failed["statusDetails"].startswith("Failed to revoke lease from provider: ")
+    until(lambda: here.get(lease.id).json["lease"]["statusDetails"].endswith(" - Retrying automatically"), "tried again")
+    assert here.lease("away", status=400)["message"].startswith("Failed to create lease from provider: ")
+    assert len(here.list("away")) == 1
+    gate.on = None
+    until(lambda: here.get(lease.id).status == 404, "its next try", timeout=45)
+    assert here.owned("away") == (set(), set())
+
+
+def test_a_cluster_that_is_away_holds_up_no_other(here, gate):
+    """DS-87"""
+    here.create("dark", here.through(gate), defaultTTL="1m")
+    here.create("bright", here.dynamic(), defaultTTL="1m")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: here.lease("dark"), range(24)))
+    silence = threading.Event()
+    gate.on = lambda *_: silence.wait(20) and None
+    bright = here.lease("bright")
+    until(lambda: here.get(bright.id).status == 404, "the other cluster's lease ends on its time", timeout=75)
+    assert seconds_left(bright) > -20
+    silence.set()
+    gate.on = None
+
+
+# ---- kill -9 ----
+
+@pytest.mark.timeout(400)
+def test_killed_at_every_step(new_dev, leases, gate):
+    """DS-82, 83, 94, 95, 96, 97, 98: nothing without an intent, nothing without an end; what was handed out lives on."""
+    postern = new_dev(is_fixed=True)
+    mine = leases.having(postern)
+    mine.create("killed", mine.through(gate))
+    mine.create("expiring", mine.through(gate), defaultTTL="1m")
+    kept, expiring = mine.lease("killed"), mine.lease("expiring")
+    killing = Killing(postern, gate)
+    for phase in ("before", "after"):
+        for number in (1, 2, 3):
+            assert killing.at(phase, number, lambda: mine.lease("killed"), method="POST"), (phase, number)
+    for phase in ("before", "after"):
+        for number in (1, 2):
+            victim = mine.lease("killed")
+            assert killing.at(phase, number, lambda v=victim: mine.revoke(v.id), method="DELETE"), (phase, number)
+            until(lambda v=victim: mine.get(v.id).status == 404, "the revocation goes on after the start", timeout=90)
+    assert mine.status_of(kept.token) in (200, 403), "what was handed out lives on"
+    settles(mine, "killed")
+    until(lambda: mine.get(expiring.id).status == 404, "what was due while the server was down", timeout=30)
+    settles(mine, "expiring")
+    shown, _ = mine.owned("killed")
+    assert kept.id in shown
+    postern.server.kill()
+    postern.server._start()  # pylint: disable=protected-access
+    assert {lease["id"] for lease in mine.list("killed")} == shown
+
+
+@pytest.mark.timeout(400)
+def test_killed_at_random(new_dev, leases, gate):
+    """A dozen kills under load; test_long.py has a thousand."""
+    killed_at_random(new_dev(is_fixed=True), leases, gate, times=12)
