@@ -10,7 +10,7 @@
 #define MAX_ANSWER_BYTES ((size_t)16 * 1024 * 1024)
 #define MAX_DOMAIN_BYTES 2048
 #define MAX_SENTENCE_BYTES ((size_t)256)
-#define MAX_DETAILS_BYTES ((size_t)16 * 1024)
+#define MAX_DETAILS_BYTES ((size_t)256 * 1024) /* a manifest of 32 namespaces */
 
 struct pn_rest {
     struct pn_fetcher *fetcher;
