@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"time"
 
 	infisical "github.com/infisical/go-sdk"
 )
@@ -35,6 +37,52 @@ func login(client infisical.InfisicalClientInterface, seen map[string]any) {
 	seen["tokenType"] = credential.TokenType
 }
 
+// The second walk.
+func leases(client infisical.InfisicalClientInterface, seen map[string]any) {
+	const environment, path = "dev", "/"
+	name, project := os.Getenv("LEASE_OF"), os.Getenv("PROJECT_SLUG")
+	secrets := client.DynamicSecrets()
+	seen["got"] = must(secrets.GetByName(infisical.GetDynamicSecretRootCredentialByNameOptions{DynamicSecretName: name,
+		ProjectSlug: project, EnvironmentSlug: environment, SecretPath: path})).Type
+	seen["listed"] = len(must(secrets.List(infisical.ListDynamicSecretsRootCredentialsOptions{ProjectSlug: project, EnvironmentSlug: environment,
+		SecretPath: path})))
+	create := func(ttl string) (string, string, map[string]any) {
+		data, _, lease, err := secrets.Leases().Create(infisical.CreateDynamicSecretLeaseOptions{DynamicSecretName: name, ProjectSlug: project,
+			EnvironmentSlug: environment, SecretPath: path, TTL: ttl})
+		if err != nil {
+			log.Fatal(err)
+		}
+		return lease.Id, lease.ExpireAt.Format(time.RFC3339Nano), data
+	}
+	id, expires, data := create("15m")
+	without, _, _ := create("")
+	seen["lease"], seen["expires"], seen["data"], seen["without"] = id, expires, data, without
+	leases := must(secrets.Leases().List(infisical.ListDynamicSecretLeasesOptions{DynamicSecretName: name, ProjectSlug: project,
+		EnvironmentSlug: environment, SecretPath: path}))
+	seen["leases"] = len(leases)
+	seen["found"] = must(secrets.Leases().GetById(infisical.GetDynamicSecretLeaseByIdOptions{LeaseId: id, ProjectSlug: project,
+		EnvironmentSlug: environment, SecretPath: path})).ExternalEntityId
+	seen["renewed"] = must(secrets.Leases().RenewById(infisical.RenewDynamicSecretLeaseOptions{LeaseId: id, ProjectSlug: project,
+		EnvironmentSlug: environment, SecretPath: path, TTL: "5m"})).ExpireAt.Format(time.RFC3339Nano)
+	fmt.Println(string(must(json.Marshal(seen))))
+	bufio.NewReader(os.Stdin).ReadString('\n')
+	revoked := []string{}
+	for _, of := range []string{id, without} {
+		revoked = append(revoked, must(secrets.Leases().DeleteById(infisical.DeleteDynamicSecretLeaseOptions{LeaseId: of, ProjectSlug: project,
+			EnvironmentSlug: environment, SecretPath: path})).Id)
+	}
+	seen["revoked"] = revoked
+	_, _, _, err := secrets.Leases().Create(infisical.CreateDynamicSecretLeaseOptions{DynamicSecretName: name, ProjectSlug: project,
+		EnvironmentSlug: environment, SecretPath: path, TTL: "59s"})
+	if err != nil {
+		seen["error"] = err.Error()
+		if status := regexp.MustCompile(`status-code=(\d+)`).FindStringSubmatch(err.Error()); status != nil {
+			seen["refused"] = must(strconv.Atoi(status[1]))
+		}
+	}
+	fmt.Println(string(must(json.Marshal(seen))))
+}
+
 func main() {
 	const environment, path, key = "dev", "/", "WALK"
 	project := os.Getenv("PROJECT")
@@ -45,6 +93,10 @@ func main() {
 		SilentMode:    true,
 	})
 	login(client, seen)
+	if os.Getenv("LEASE_OF") != "" {
+		leases(client, seen)
+		return
+	}
 	secrets := client.Secrets()
 	read := infisical.RetrieveSecretOptions{SecretKey: key, ProjectID: project, Environment: environment, SecretPath: path}
 

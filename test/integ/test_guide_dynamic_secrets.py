@@ -1,0 +1,128 @@
+"""doc/guide/dynamic-secrets.md, as it stands there, against the real API server (Shows 1, 3)."""
+import os
+import re
+import secrets
+import subprocess
+import textwrap
+from types import SimpleNamespace
+
+import pytest
+
+from harness import TOP
+from harness.kubectl import CACHE, NEWEST
+from harness.poll import until
+from harness.postern import BINARY
+from test_impersonation import Outside
+
+GUIDE = (TOP / "doc/guide/dynamic-secrets.md").read_text()
+REVOKED_WITHIN = 15  # seconds, as the guide says
+
+
+def section(title):
+    """The commands of one section."""
+    text = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", GUIDE, re.M | re.S)[1]
+    return textwrap.dedent("\n".join(line for line in text.splitlines() if line.startswith("    "))) + "\n"
+
+
+class Reader:
+    """Somebody who types what the guide says, in one directory, with one shell's variables."""
+
+    def __init__(self, dev, cluster, folder, namespace):
+        self.folder, self.namespace = folder, namespace
+        bin_dir = folder / "bin"
+        bin_dir.mkdir()
+        (bin_dir / "kubectl").symlink_to(CACHE / "kubectl" / NEWEST / "kubectl")
+        (bin_dir / "postern").symlink_to(BINARY)
+        self.env = dev.admin.env({"PATH": f"{bin_dir}:{os.environ['PATH']}", "KUBECONFIG": str(cluster.kubeconfig),
+                                  "KUBECACHEDIR": str(folder / "kube-cache")})
+
+    def type(self, text, exit_code=0):
+        """Variables stay for what is typed next."""
+        script = f"[ ! -e .vars ] || . ./.vars\nset -eu\n{text}\nset | grep -E '^(NAMESPACE|URL|LEASE)=' >.vars\n"
+        done = subprocess.run(["sh", "-c", script], cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == exit_code, f"{text}\nexit code {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def read(self, title, **words):
+        text = section(title).replace("NAMESPACE=shop", f"NAMESPACE={self.namespace}")
+        for word, other in words.items():
+            text = re.sub(rf"\b{word}\b", other, text)
+        return self.type(text)
+
+
+@pytest.fixture(scope="module")
+def walk(cluster, tmp_path_factory):
+    """All up to the leases, once: four dynamic secrets in one namespace."""
+    from harness.postern import Dev  # pylint: disable=import-outside-toplevel
+    namespace, folder = f"guide-{secrets.token_hex(4)}", tmp_path_factory.mktemp("guide")
+    cluster.kubectl("create", "namespace", f"{namespace}-gateway")
+    outside = Outside(cluster, folder, f"{namespace}-gateway", "postern-gateway")
+    dev = Dev(folder / "dev", "--pod-identity", outside.folder, env=outside.env())
+    reader = Reader(dev, cluster, folder, namespace)
+    reader.read("The cluster")
+    reader.read("By a token")
+    # The gateway's account lives in a namespace of its own here.
+    reader.type(section("By a gateway").replace("$NAMESPACE:postern-gateway", f"{namespace}-gateway:postern-gateway"))
+    yield SimpleNamespace(reader=reader, dev=dev, cluster=cluster, namespace=namespace)
+    dev.stop()
+    cluster.kubectl("delete", "namespace", namespace, f"{namespace}-gateway", "--wait=false")
+
+
+def made_for_leases(walk):
+    """What carries our label, in the namespace and beside it."""
+    return [f"{item['kind']}/{item['metadata']['name']}" for item in walk.cluster.get(
+        "serviceaccounts,secrets,rolebindings", "-n", walk.namespace, "-l", "app.kubernetes.io/managed-by=postern")["items"]]
+
+
+@pytest.mark.parametrize("name", ["deployer", "viewer", "deployer-inside", "viewer-inside"])
+def test_the_walk(walk, name):
+    """DS-30, 34, 38, 44, 65, 67: the token works, then does not; nothing is left."""
+    reader = walk.reader
+    kubectl = "kubectl --kubeconfig lease.kubeconfig"
+    listed = reader.read("Leases", deployer=name)
+    assert "kube-root-ca.crt" in listed and "EXPIRES" in listed
+    assert len(made_for_leases(walk)) == (1 if name.startswith("deployer") else 2), made_for_leases(walk)
+    reader.type(f"{kubectl} auth whoami -o json")
+    reader.read("The end", deployer=name)
+    until(lambda: "nauthorized" in subprocess.run(["sh", "-c", f"{kubectl} get configmaps"], cwd=reader.folder, env=reader.env, capture_output=True,
+                                                  text=True, check=False).stderr, "the token is refused", timeout=REVOKED_WITHIN)
+    assert made_for_leases(walk) == []
+    assert reader.type(f"postern dynamic-secrets lease list {name} -o json").strip() == "[]"
+
+
+def test_a_viewer_only_looks(walk):
+    """DS-43: the rights of a dynamic lease are those of its role."""
+    walk.reader.type("postern run --lease viewer -- kubectl get configmaps")
+    walk.reader.type("postern run --lease viewer -- kubectl get secrets", exit_code=1)
+    assert made_for_leases(walk) == []
+
+
+@pytest.mark.parametrize(("command", "exit_code"), [("exit 7", 7), ("kill -TERM $$", 128 + 15), ("kill -9 $$", 128 + 9), ("exec no-such-command", 127)])
+def test_a_lease_ends_with_its_command(walk, command, exit_code):
+    walk.reader.type(f"postern run --lease deployer -- sh -c 'test -n \"$TOKEN\" && test -e \"$KUBECONFIG\" && {command}'", exit_code=exit_code)
+    assert made_for_leases(walk) == []
+
+
+def test_a_lease_ends_when_its_command_is_told_to(walk):
+    reader = walk.reader
+    process = subprocess.Popen(["postern", "run", "--lease", "deployer", "--", "sh", "-c", "touch started; exec sleep 60"], cwd=reader.folder,
+                               env=reader.env, executable=str(BINARY))
+    until((reader.folder / "started").exists, "the command")
+    assert len(made_for_leases(walk)) == 1
+    process.terminate()
+    assert process.wait(timeout=20) == 128 + 15
+    assert made_for_leases(walk) == []
+
+
+def test_a_right_that_is_missing_comes_as_a_manifest(walk):
+    """DS-89: who makes leases may not make secrets here; what is printed mends it, and leaves the test nothing behind."""
+    reader, other = walk.reader, f"{walk.namespace}-other"
+    create = (f"postern dynamic-secrets create other --service-account deployer --token-binding secret --namespace {other} --default-ttl 1h "
+              "--url $URL --ca-file ca.crt --token-file cluster-token")
+    reader.type(f"kubectl create namespace {other}; kubectl -n {other} create serviceaccount deployer")
+    reader.type(f"{create} 2>missing.yaml", exit_code=2)
+    said = (reader.folder / "missing.yaml").read_text()
+    assert "cannot get resource" in said and "postern-leases" in said, said
+    reader.type("grep -v '^postern:' missing.yaml | kubectl apply -f -")
+    reader.type(f"for i in 1 2 3 4 5 6 7 8 9 10; do {create} && exit 0; done; exit 1")
+    reader.type(f"postern dynamic-secrets delete other; kubectl delete namespace {other} --wait=false")
