@@ -114,6 +114,19 @@ def test_a_lease_ends_when_its_command_is_told_to(walk):
     assert made_for_leases(walk) == []
 
 
+def test_under_the_official_name(walk):
+    """DS-121, 122, 123: its verbs and flags, as scripts have them."""
+    reader, where = walk.reader, f"--projectId {walk.dev.project_id} --env dev"
+    (reader.folder / "bin/infisical").symlink_to(BINARY)
+    assert "viewer-inside" in reader.type(f"infisical dynamic-secrets {where}")
+    made = reader.type(f"infisical dynamic-secrets lease create viewer --kubernetes-namespace {walk.namespace} --plain --ttl 15m {where}")
+    assert re.fullmatch(r"TOKEN=ey\S+\n", made)
+    lease = reader.type(f"infisical dynamic-secrets lease list viewer {where} | awk 'NR == 2 {{ print $1 }}'").strip()
+    assert len(made_for_leases(walk)) == 2
+    reader.type(f"infisical dynamic-secrets lease delete {lease} {where}")
+    assert made_for_leases(walk) == []
+
+
 def test_a_right_that_is_missing_comes_as_a_manifest(walk):
     """DS-89: who makes leases may not make secrets here; what is printed mends it, and leaves the test nothing behind."""
     reader, other = walk.reader, f"{walk.namespace}-other"

@@ -596,7 +596,7 @@ PN_TEST(manifests)
     "\"01010101-0101-0101-0101-010101010101\"}}}"
 #define NOTHING "{\"metadata\":{},\"items\":[]}"
 
-PN_TEST(the_sweeper_finds_what_has_our_labels) /* DS-88 */
+PN_TEST(the_sweeper_finds_what_has_our_labels)
 {
     struct pn_uuid id = call.actor.id;
     const struct pn_lease_found *found;
