@@ -142,11 +142,20 @@ static struct pn_uuid gateway_of(struct pn_arena *arena, struct pn_str inputs)
                                                                   : (struct pn_uuid){ { 0 } };
 }
 
-static bool read_dynamic(struct pn_query *q, struct pn_arena *arena, struct pn_dynamic_secret *out,
-                         struct pn_err *err)
+bool pn_dynamic_metadata_read(struct pn_arena *arena, struct pn_str column, struct pn_list *out,
+                              struct pn_err *err)
 {
     struct metadata metadata;
 
+    if (!pn_shape_parse(PN_SHAPE(metadata), arena, column, &metadata, err))
+        return pn_recast(err, PN_INTERNAL, "Something went wrong");
+    *out = metadata.pairs;
+    return true;
+}
+
+static bool read_dynamic(struct pn_query *q, struct pn_arena *arena, struct pn_dynamic_secret *out,
+                         struct pn_err *err)
+{
     *out = (struct pn_dynamic_secret){
         .id = pn_column_uuid(q, 0),
         .folderId = pn_column_uuid(q, 1),
@@ -164,10 +173,7 @@ static bool read_dynamic(struct pn_query *q, struct pn_arena *arena, struct pn_d
         .inputs = pn_column_str(q, 13, arena),
     };
     out->gatewayV2Id = gateway_of(arena, out->inputs);
-    if (!pn_shape_parse(PN_SHAPE(metadata), arena, pn_column_str(q, 8, arena), &metadata, err))
-        return pn_recast(err, PN_INTERNAL, "Something went wrong");
-    out->metadata = metadata.pairs;
-    return true;
+    return pn_dynamic_metadata_read(arena, pn_column_str(q, 8, arena), &out->metadata, err);
 }
 
 static bool read_one(struct pn_query *q, struct pn_arena *arena, struct pn_dynamic_secret *out,

@@ -32,6 +32,9 @@ bool pn_config_prune(struct pn_db_conn *tx, struct pn_uuid dynamic_secret, struc
 
 /* ---- dynamic secrets ---- */
 
+/* The column `metadata`: a list of struct pn_permit_pair. */
+bool pn_dynamic_metadata_read(struct pn_arena *arena, struct pn_str column, struct pn_list *out,
+                              struct pn_err *err) PN_CHECKED;
 bool pn_dynamic_row_find(struct pn_db_conn *conn, struct pn_arena *arena, struct pn_uuid folder,
                          struct pn_str name, struct pn_dynamic_secret *out, bool *is_there,
                          struct pn_err *err) PN_CHECKED;

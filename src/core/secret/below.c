@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/secret/below.h"
 
+#include "core/lease/row.h"
 #include "core/secret/row.h"
 
 #define ROW_BYTES ((size_t)4 << 20) /* of one secret at a time: metadata, tags, and asking */
@@ -151,58 +152,77 @@ static bool permit_secrets(struct asking *a, struct pn_err *err)
     return needs_no_look(a) || ask_secrets(a, err);
 }
 
-/* ---- folders and imports ---- */
+/* ---- folders, imports, dynamic secrets ---- */
 
-/* In the place that `path` is now, and in the one it becomes. */
-static bool permit_at(struct asking *a, const char *subject, struct pn_str path, struct pn_err *err)
+/* In the place where `object` is now, and in the one that becomes of it. */
+static bool permit_at(struct asking *a, struct pn_permit_object object, const char *action,
+                      struct pn_err *err)
 {
-    struct pn_permit_object object = { .subject = subject,
-                                       .environment = a->folder->environment,
-                                       .secretPath = path };
-
-    if (a->deletes)
-        return pn_ability_permit(&a->call, a->ability, &object, "delete", err);
-    if (!pn_ability_permit(&a->call, a->ability, &object, "edit", err))
+    object.environment = a->folder->environment;
+    if (!pn_ability_permit(&a->call, a->ability, &object, action, err))
         return false;
+    if (a->deletes)
+        return true;
     object.environment = a->to_environment;
-    object.secretPath = path_after(a, path);
-    return pn_ability_permit(&a->call, a->ability, &object, "edit", err);
+    object.secretPath = path_after(a, object.secretPath);
+    return pn_ability_permit(&a->call, a->ability, &object, action, err);
 }
 
-/* A row is a path: of folders the one they are in, of imports the one that has them. */
-static bool permit_paths(struct asking *a, const char *subject, struct pn_query *q,
-                         struct pn_err *err)
+/* What lies in folders besides secrets: where each lies, and for dynamic secrets what more their conditions may name. */
+static const struct thing {
+    const char *subject, *edit, *delete;
+    bool has_metadata;
+    const char *sql;
+} things[] = {
+    { "secret-folders", "edit", "delete", false,
+      "SELECT f.path FROM folders f WHERE" WITHIN
+      " AND EXISTS (SELECT 1 FROM folders c WHERE c.parent_id = f.id)" },
+    { "secret-imports", "edit", "delete", false,
+      "SELECT f.path FROM folders f WHERE" WITHIN
+      " AND EXISTS (SELECT 1 FROM secret_imports i WHERE i.folder_id = f.id)" },
+    { "dynamic-secrets", "edit-root-credential", "delete-root-credential", true,
+      "SELECT f.path, d.metadata FROM dynamic_secrets d JOIN folders f ON f.id = d.folder_id"
+      " WHERE" WITHIN },
+};
+
+static bool permit_row(struct asking *a, const struct thing *thing, const char *action,
+                       struct pn_query *q, struct pn_err *err)
 {
-    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(ROW_BYTES);
+    struct pn_permit_object object = { .subject = thing->subject };
+
+    pn_arena_reset(a->scratch.arena);
+    object.secretPath = pn_column_str(q, 0, a->scratch.arena);
+    return (!thing->has_metadata ||
+            pn_dynamic_metadata_read(a->scratch.arena, pn_column_str(q, 1, a->scratch.arena),
+                                     &object.metadata, err)) &&
+           permit_at(a, object, action, err);
+}
+
+static bool permit_things(struct asking *a, const struct thing *thing, struct pn_err *err)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = NULL;
+    const char *action = a->deletes ? thing->delete : thing->edit;
+    struct pn_query *q;
     bool may = true;
 
+    if (pn_ability_may_all(a->ability, thing->subject, action))
+        return true;
+    arena = pn_arena_new(ROW_BYTES);
     a->scratch.arena = arena;
+    q = pn_query(a->call.conn, thing->sql);
     bind_folder(q, a->folder);
-    while (may && pn_query_next(q)) {
-        pn_arena_reset(arena);
-        may = permit_at(a, subject, pn_column_str(q, 0, arena), err);
-    }
+    while (may && pn_query_next(q))
+        may = permit_row(a, thing, action, q, err);
     return pn_query_end(q, may ? err : &(struct pn_err){ 0 }) && may;
 }
 
-static bool permit_folders(struct asking *a, struct pn_err *err)
+static bool permit_rest(struct asking *a, struct pn_err *err)
 {
-    const char *action = a->deletes ? "delete" : "edit";
-
-    if (!pn_ability_may_all(a->ability, "secret-folders", action) &&
-        !permit_paths(a, "secret-folders",
-                      pn_query(a->call.conn,
-                               "SELECT f.path FROM folders f WHERE" WITHIN
-                               " AND EXISTS (SELECT 1 FROM folders c WHERE c.parent_id = f.id)"),
-                      err))
-        return false;
-    return pn_ability_may_all(a->ability, "secret-imports", action) ||
-           permit_paths(
-               a, "secret-imports",
-               pn_query(a->call.conn,
-                        "SELECT f.path FROM folders f WHERE" WITHIN
-                        " AND EXISTS (SELECT 1 FROM secret_imports i WHERE i.folder_id = f.id)"),
-               err);
+    for (size_t i = 0; i < PN_COUNT(things); i++) {
+        if (!permit_things(a, &things[i], err))
+            return false;
+    }
+    return true;
 }
 
 /* ---- what is asked ---- */
@@ -214,7 +234,7 @@ bool pn_below_may_move(const struct pn_call *call, struct pn_db_conn *tx,
     struct asking a = { .folder = folder, .to_environment = to_environment, .to_path = to_path };
 
     return begin(&a, call, tx, folder->project_id, err) && permit_secrets(&a, err) &&
-           permit_folders(&a, err);
+           permit_rest(&a, err);
 }
 
 bool pn_below_may_delete(const struct pn_call *call, struct pn_db_conn *tx,
@@ -223,7 +243,7 @@ bool pn_below_may_delete(const struct pn_call *call, struct pn_db_conn *tx,
     struct asking a = { .folder = folder, .deletes = true };
 
     return begin(&a, call, tx, folder->project_id, err) && permit_secrets(&a, err) &&
-           permit_folders(&a, err);
+           permit_rest(&a, err);
 }
 
 bool pn_below_may_retag(const struct pn_call *call, struct pn_db_conn *tx, struct pn_uuid project,

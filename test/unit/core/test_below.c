@@ -2,6 +2,7 @@
 /* Whoever renames or deletes a name that rules speak of is asked about all that lies below it. */
 #include "secrets.h"
 
+#include "core/lease/row.h"
 #include "core/org/environment.h"
 #include "core/secret/folder.h"
 #include "core/secret/import.h"
@@ -198,6 +199,52 @@ HOME_TEST(folders_and_imports_below_are_asked_about)
     CHECK_OK(delete_folder(&ann, project, "c", &err), err);
 }
 
+struct dynamic {
+    struct pn_uuid folder;
+    struct pn_permit_pair metadata;
+};
+
+static bool add_dynamic(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    struct dynamic *d = context;
+    const struct pn_dynamic_secret row = { .id = { { 7 } },
+                                           .folderId = d->folder,
+                                           .config_id = { { 8 } },
+                                           .name = PN_LIT("deploy"),
+                                           .version = 1,
+                                           .defaultTTL = PN_LIT("1h"),
+                                           .metadata = { &d->metadata, 1 } };
+
+    return pn_dynamic_row_insert(tx, &row, err);
+}
+
+HOME_TEST(dynamic_secrets_below_are_asked_about)
+{
+    struct pn_call admin = owner(h), ann;
+    struct pn_uuid project = home_project(h, &admin, "p").id,
+                   a = vault_folder(h, project, "dev", "/a");
+    struct dynamic d = { vault_folder(h, project, "dev", "/a/b"),
+                         { PN_LIT("team"), PN_LIT("blue") } };
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_db_write(admin.db, add_dynamic, &d, &err), err);
+    ann = vault_person(h, project, "ann@acme.test", "[" FOLDERS "]");
+    CHECK_FAILS(delete_folder(&ann, project, "a", &err), err, PERMISSION);
+    CHECK_FAILS(rename_to(&ann, project, a, "c", &err), err, PERMISSION);
+    ann = vault_person(h, project, "bob@acme.test",
+                       "[" FOLDERS ",{'subject':'dynamic-secrets','action':['edit-root-credential',"
+                       "'delete-root-credential'],'conditions':{'metadata':{'$elemMatch':"
+                       "{'key':'team','value':'red'}}}}]");
+    CHECK_FAILS(delete_folder(&ann, project, "a", &err), err, PERMISSION);
+    ann = vault_person(h, project, "cid@acme.test",
+                       "[" FOLDERS ",{'subject':'dynamic-secrets','action':['edit-root-credential',"
+                       "'delete-root-credential'],'conditions':{'secretPath':'/a/b','metadata':"
+                       "{'$elemMatch':{'key':'team','value':'blue'}}}}]");
+    CHECK_FAILS(rename_to(&ann, project, a, "c", &err), err, PERMISSION); /* not there */
+    CHECK_OK(delete_folder(&ann, project, "a", &err), err);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM dynamic_secrets"), 0);
+}
+
 /* ---- environments ---- */
 
 HOME_TEST(an_environment_is_renamed_and_deleted_as_all_that_is_in_it)
@@ -270,7 +317,7 @@ PN_TEST_MAIN(T(a_folder_is_renamed_by_who_may_edit_what_is_in_it),
              T(nobody_renames_a_folder_into_their_sight),
              T(a_folder_is_deleted_by_who_may_delete_what_is_in_it),
              T(a_refusal_names_what_the_actor_may_know),
-             T(folders_and_imports_below_are_asked_about),
+             T(folders_and_imports_below_are_asked_about), T(dynamic_secrets_below_are_asked_about),
              T(an_environment_is_renamed_and_deleted_as_all_that_is_in_it),
              T(a_tag_is_renamed_and_deleted_as_it_is_given_and_taken),
              T(a_folder_is_deleted_by_a_name_and_not_by_a_path))
