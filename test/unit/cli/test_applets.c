@@ -372,7 +372,7 @@ PN_TEST(lists_go_on_to_the_last_page)
 static int ran_apart(const char *words)
 {
     pid_t child = fork();
-    int status;
+    int status = 0;
 
     if (child == 0)
         _exit(ran(words)->code);
