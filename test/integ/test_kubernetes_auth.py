@@ -70,7 +70,7 @@ class Machine:
         answer = self.login(jwt)
         assert (answer.status, answer.json["error"]) == (status, error), answer.text
         assert part in answer.json["message"], answer.text
-        assert "eyJ" not in answer.text and "127.0.0.1" not in answer.text, "no secret and no address"
+        assert "eyJhbGciOi" not in answer.text and "127.0.0.1" not in answer.text, "no secret and no address"
         return answer.json
 
 
