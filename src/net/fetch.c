@@ -242,12 +242,11 @@ static bool open_connection(struct pn_fetcher *fetcher, int64_t deadline_ms, str
 }
 
 /* A kept-alive connection on which something waits has been ended by the server (or talks nonsense). */
-static void drop_if_stale(struct connection *c)
+static bool is_stale(const struct connection *c)
 {
     char byte;
 
-    if (c->fd >= 0 && (recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN))
-        disconnect(c);
+    return c->fd >= 0 && (recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN);
 }
 
 static bool send_all(const struct connection *c, struct pn_str bytes, int64_t deadline_ms,
@@ -502,7 +501,8 @@ bool pn_fetch(struct pn_fetcher *fetcher, const struct pn_fetch *request, struct
     struct connection *c = &fetcher->connection;
 
     pn_on_worker();
-    drop_if_stale(c);
+    if (is_stale(c))
+        disconnect(c);
 
     bool was_used = c->was_used;
 
@@ -564,6 +564,11 @@ bool pn_fetcher_new(const struct pn_fetcher_config *config, struct pn_fetcher **
     }
     *out = fetcher;
     return true;
+}
+
+bool pn_fetcher_is_stale(const struct pn_fetcher *fetcher)
+{
+    return is_stale(&fetcher->connection);
 }
 
 struct pn_fetch_fault pn_fetcher_fault(const struct pn_fetcher *fetcher)

@@ -58,6 +58,9 @@ struct pn_fetched {
 bool pn_fetch(struct pn_fetcher *fetcher, const struct pn_fetch *request, struct pn_arena *arena,
               struct pn_fetched *out, struct pn_err *err) PN_CHECKED;
 
+/* Between requests: the server has ended the connection. A look that waits for nothing, from any thread. */
+bool pn_fetcher_is_stale(const struct pn_fetcher *fetcher);
+
 /* How far the last request came that failed without an answer, for messages that tell causes apart. */
 struct pn_fetch_fault {
     enum { PN_FETCH_RESOLVE, PN_FETCH_CONNECT, PN_FETCH_TLS, PN_FETCH_HTTP } phase;

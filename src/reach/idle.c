@@ -55,6 +55,25 @@ static struct pn_idle *cut_old(struct pn_idle_pool *pool, int64_t now_ms)
     return old;
 }
 
+/* A relay or gateway that leaves waits for us to hang up too. */
+static struct pn_idle *cut_stale(struct pn_idle_pool *pool)
+{
+    struct pn_idle **at = &pool->idle, *stale = NULL;
+
+    while (*at != NULL) {
+        struct pn_idle *idle = *at;
+
+        if (!pn_fetcher_is_stale(idle->fetcher)) {
+            at = &idle->next;
+            continue;
+        }
+        *at = idle->next;
+        idle->next = stale;
+        stale = idle;
+    }
+    return stale;
+}
+
 /* The other side may be gone by then, and a firewall in between forgets without a word. */
 static void *sweep(void *pool_)
 {
@@ -66,6 +85,8 @@ static void *sweep(void *pool_)
         struct pn_idle *old = cut_old(pool, pn_clock_mono_ms());
         struct timespec until;
 
+        if (old == NULL)
+            old = cut_stale(pool);
         if (old != NULL) {
             pthread_mutex_unlock(&pool->mutex);
             free_all(old);

@@ -26,7 +26,10 @@ struct pn_idle *pn_idle_new(const uint8_t key[PN_SHA256_BYTES], struct pn_fetche
 void pn_idle_free(struct pn_idle *idle);
 /* One that waits, or NULL. */
 struct pn_idle *pn_idle_take(struct pn_idle_pool *pool, const uint8_t key[PN_SHA256_BYTES]);
-/* Gives it back: for a minute, as one of the newest 64. Then it is closed, whether somebody asks for it or not. */
+/*
+ * Gives it back: for a minute, as one of the newest 64. Then it is closed, whether somebody asks for it or not,
+ * as it is within a second when the other side ends it.
+ */
 void pn_idle_keep(struct pn_idle_pool *pool, struct pn_idle *idle);
 
 #endif

@@ -146,6 +146,7 @@ struct stub {
     int listening;
     char url[64];
     const char *answer; /* NULL: never any */
+    bool hangs_up;      /* after the first answer: then it waits for the client to do so too */
     unsigned connections;
     sem_t ends;
     pthread_t thread;
@@ -163,7 +164,8 @@ static void *serve(void *stub_)
             return NULL;
         s->connections++;
         while (read(fd, request, sizeof(request)) > 0)
-            if (s->answer != NULL && write(fd, s->answer, strlen(s->answer)) < 0)
+            if ((s->answer != NULL && write(fd, s->answer, strlen(s->answer)) < 0) ||
+                (s->hangs_up && shutdown(fd, SHUT_WR) < 0))
                 break;
         close(fd);
         sem_post(&s->ends);
@@ -225,6 +227,28 @@ PN_TEST(a_connection_that_nobody_uses_for_a_minute_is_closed)
     CHECK_OK(get(s.url, 0), err);
     CHECK_EQ(s.connections, 1);
     pn_clock_advance(60001);
+    CHECK_EQ(clock_gettime(CLOCK_REALTIME, &soon), 0);
+    soon.tv_sec += 20;
+    CHECK_EQ(sem_timedwait(&s.ends, &soon), 0); /* without anybody asking */
+    CHECK_OK(get(s.url, 0), err);
+    CHECK_EQ(s.connections, 2);
+    pn_clock_release();
+    pn_reacher_free(reacher);
+    reacher = NULL;
+    stub_stop(&s);
+}
+
+/* Else a relay that stops would wait for it as for one that is busy. */
+PN_TEST(a_connection_that_the_other_side_ends_is_closed)
+{
+    struct stub s = { .answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+                      .hangs_up = true };
+    struct timespec soon;
+
+    pn_clock_freeze(1000, 1000000); /* it never grows old */
+    call.deadline_ms = 10000000;
+    stub_start(&s);
+    CHECK_OK(get(s.url, 0), err);
     CHECK_EQ(clock_gettime(CLOCK_REALTIME, &soon), 0);
     soon.tv_sec += 20;
     CHECK_EQ(sem_timedwait(&s.ends, &soon), 0); /* without anybody asking */
@@ -312,6 +336,7 @@ PN_TEST_MAIN(T(addresses_that_are_no_clusters_are_refused),
              T(this_machine_is_called_where_the_operator_says_so),
              REACH_TEST(the_connection_is_kept_for_the_next_request),
              REACH_TEST(a_connection_that_nobody_uses_for_a_minute_is_closed),
+             REACH_TEST(a_connection_that_the_other_side_ends_is_closed),
              REACH_TEST(kh18_a_redirect_is_an_answer), REACH_TEST(kh19_too_large_an_answer_is_none),
              REACH_TEST(kh20_silence_runs_into_the_deadline), REACH_TEST(causes_are_told_apart),
              REACH_TEST(a_gateway_is_never_left_out))
