@@ -473,6 +473,17 @@ static bool names_the_pod_alone(const struct pn_kube_call *call)
     return weigh(call) == STREAM && !pn_str_is(call->subresource, "proxy");
 }
 
+/* "create namespace", "create token": the claim says what is made, and does not say it of anything else. */
+static bool claim_says_what(const struct pn_kube_call *call)
+{
+    struct pn_str words = words_of_claim(call->claim), first = PN_NONE, what = PN_NONE;
+
+    (void)pn_str_cut(&words, ' ', &first);
+    (void)pn_str_cut(&words, ' ', &what);
+    return pn_str_is(call->verb, "create") && pn_str_is(first, "create") && what.len > 0 &&
+           (pn_str_starts(call->resource, what) || pn_str_eq(call->subresource, what));
+}
+
 static void add_objects(struct pn_buf *out, const struct matter *m)
 {
     const struct pn_kube_call *first = m->first;
@@ -487,7 +498,8 @@ static void add_objects(struct pn_buf *out, const struct matter *m)
         return;
     }
     if (m->count == 1) {
-        add_word(out, first->resource);
+        if (!claim_says_what(first))
+            add_word(out, first->resource);
         add_word(out, first->name);
         return;
     }

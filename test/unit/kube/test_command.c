@@ -124,6 +124,25 @@ PN_TEST(what_is_written_is_counted)
     CHECK_EQ(found[0].objects, 2);
 }
 
+PN_TEST(what_is_made_is_said_once)
+{
+    IS("kubectl create namespace", "kubectl create namespace",
+       { .verb = L("create"), .url = L("/api/v1/namespaces"), .resource = L("namespaces") });
+    IS("kubectl create pod -n shop", "kubectl create pod", POD("create", ""));
+    IS("kubectl create pods -n shop", "kubectl create", POD("create", ""));
+    IS("kubectl create token default -n shop", "kubectl create token",
+       { .verb = L("create"),
+         .url = L("/api/v1/namespaces/shop/serviceaccounts/default/token"),
+         .resource = L("serviceaccounts"),
+         .subresource = L("token"),
+         .namespace = L("shop"),
+         .name = L("default") });
+    /* What is not so is not left out, whatever the client calls it. */
+    IS("kubectl create namespace pods -n shop", "kubectl create namespace", POD("create", ""));
+    IS("kubectl create pod pods a -n shop", "kubectl create pod",
+       POD("delete", "/a", .name = L("a")));
+}
+
 PN_TEST(the_worst_of_what_matters_is_its_status)
 {
     IS("kubectl delete pods/a pods/b -n shop", "kubectl delete", DISCOVERY,
@@ -218,7 +237,7 @@ PN_TEST(none_is_none)
 #undef T
 #define T(name) cmocka_unit_test_setup_teardown(name, make_arena, free_arena)
 PN_TEST_MAIN(T(commands_read_as_they_were_typed), T(what_is_written_is_counted),
-             T(the_worst_of_what_matters_is_its_status),
+             T(what_is_made_is_said_once), T(the_worst_of_what_matters_is_its_status),
              T(a_websocket_that_was_refused_and_repeated_is_noise),
              T(two_processes_are_two_commands_also_when_they_mix),
              T(clients_that_name_no_session_are_grouped_by_time),
