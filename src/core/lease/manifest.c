@@ -126,34 +126,34 @@ static void add_role(struct writing *w, const char *role, const char *binding,
     add_subject(w);
 }
 
-static struct pn_str write_all(struct pn_arena *arena, struct writing *w)
+static struct pn_str write_all(struct pn_arena *arena, struct writing w)
 {
     pn_auto(pn_buf_drop) struct pn_buf out = pn_buf_init(MAX_BYTES);
 
-    w->out = &out;
-    w->of = what_of(w->config);
-    for (size_t i = 0; i < w->config->namespaces.count; i++)
-        add_role(w, "Role", "RoleBinding", w->config->namespaces.items[i],
-                 w->of & ~(unsigned)FOR_WIDE);
-    if (w->of & FOR_WIDE)
-        add_role(w, "ClusterRole", "ClusterRoleBinding", PN_NONE, FOR_WIDE);
+    w.out = &out;
+    w.of = what_of(w.config);
+    for (size_t i = 0; i < w.config->namespaces.count; i++)
+        add_role(&w, "Role", "RoleBinding", w.config->namespaces.items[i],
+                 w.of & ~(unsigned)FOR_WIDE);
+    if (w.of & FOR_WIDE)
+        add_role(&w, "ClusterRole", "ClusterRoleBinding", PN_NONE, FOR_WIDE);
     return pn_arena_copy(arena, pn_buf_str(&out));
 }
 
 struct pn_str pn_lease_manifest(struct pn_arena *arena, const struct pn_lease_config *config,
                                 struct pn_str username)
 {
-    return write_all(arena, &(struct writing){
+    return write_all(arena, (struct writing){
                                 .config = config, .username = username, .name = "postern-leases" });
 }
 
 struct pn_str pn_lease_manifest_sweep(struct pn_arena *arena, const struct pn_lease_config *config,
                                       struct pn_str username)
 {
-    return write_all(arena, &(struct writing){ .config = config,
-                                               .username = username,
-                                               .name = "postern-lease-sweeper",
-                                               .is_sweep = true });
+    return write_all(arena, (struct writing){ .config = config,
+                                              .username = username,
+                                              .name = "postern-lease-sweeper",
+                                              .is_sweep = true });
 }
 
 bool pn_lease_attach_manifest(struct pn_call *call, struct pn_str yaml, struct pn_err *err)
