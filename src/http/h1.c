@@ -17,7 +17,7 @@ static enum pn_h1_result find_end(struct pn_str bytes, size_t *used, size_t *lin
     size_t limit = bytes.len < PN_HTTP_MAX_HEAD_BYTES ? bytes.len : PN_HTTP_MAX_HEAD_BYTES;
     size_t at = 0;
 
-    for (*lines = 0;; (*lines)++) {
+    for (*lines = 0; at < limit; (*lines)++) { /* of nothing there is no pointer */
         const char *lf = memchr(bytes.ptr + at, '\n', limit - at);
         size_t end;
 

@@ -391,6 +391,16 @@ static struct pn_endpoint endpoint_of(const struct script *script)
     return to;
 }
 
+PN_TEST(of_an_answer_of_nothing_more_is_wanted)
+{
+    const struct pn_endpoint to = { .host = "kube.example.com", .port = 6443 };
+    struct pn_err err = { 0 };
+
+    CHECK_EQ(pn_egress_answer(PN_NONE, &to, &err), PN_EGRESS_MORE);
+    CHECK_EQ(pn_egress_answer(PN_LIT(""), &to, &err), PN_EGRESS_MORE);
+    CHECK_EQ(err.code, PN_OK);
+}
+
 PN_TEST(a_loop_dials_through_every_proxy)
 {
     for (size_t i = 0; i < PN_COUNT(scripts); i++) {
@@ -497,6 +507,7 @@ int main(void)
         T(no_proxy_is_read_as_go_reads_it),
         T(without_a_proxy_everything_goes_directly),
         T(an_ipv6_address_is_asked_for_in_brackets),
+        T(of_an_answer_of_nothing_more_is_wanted),
         T(a_loop_dials_through_every_proxy),
         T(a_worker_dials_through_every_proxy),
         T(cancelled_in_the_conversation_it_stays_silent),
