@@ -430,31 +430,30 @@ static bool drop_lease(struct pn_db_conn *tx, const struct removal *r, const str
            pn_lease_record(tx, r->call, &event, err);
 }
 
-static bool end_leases(struct pn_db_conn *tx, const struct removal *r, struct pn_list leases,
-                       struct pn_err *err)
+static bool drop_leases(struct pn_db_conn *tx, const struct removal *r, struct pn_err *err)
 {
-    const int64_t now_ms = pn_clock_lease_ms();
-    const struct pn_lease *lease = leases.items;
+    const struct pn_lease *lease;
+    struct pn_list leases;
 
-    for (size_t i = 0; i < leases.count; i++) {
-        bool done = r->is_forced ? drop_lease(tx, r, &lease[i], err)
-                                 : pn_job_move(tx, PN_JOB_LEASE, lease[i].id, now_ms, err);
-
-        if (!done)
+    if (!pn_lease_row_list(tx, r->call->arena, r->row->id, false, &leases, err))
+        return false;
+    lease = leases.items;
+    for (size_t i = 0; i < leases.count; i++)
+        if (!drop_lease(tx, r, &lease[i], err))
             return false;
-    }
     return true;
 }
 
 static bool write_delete(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct removal *r = context;
-    struct pn_list leases;
+    int64_t leases;
 
-    if (!pn_lease_row_list(tx, r->call->arena, r->row->id, false, &leases, err) ||
-        !end_leases(tx, r, leases, err) || !note_removal(tx, r, (int64_t)leases.count, err))
+    if (!pn_lease_row_count(tx, r->row->id, &leases, err) ||
+        !(r->is_forced ? drop_leases(tx, r, err) : pn_lease_end_all(tx, r->row->id, err)) ||
+        !note_removal(tx, r, leases, err))
         return false;
-    if (leases.count > 0 && !r->is_forced) {
+    if (leases > 0 && !r->is_forced) {
         r->row->status = PN_LIT(REVOKING);
         r->row->statusDetails = PN_NONE;
         return pn_dynamic_row_set_status(tx, r->row->id, REVOKING, PN_NONE, err);

@@ -119,6 +119,11 @@ static bool write_begin(struct pn_db_conn *tx, void *context, struct pn_err *err
     e->of->is_overtaken = !is_ours;
     if (!is_ours)
         return true;
+    if (lease->state == PN_LEASE_PENDING &&
+        pn_clock_lease_ms() < lease->createdAt + PN_LEASE_INTENT_MS) {
+        e->of->is_overtaken = true;
+        return pn_job_move(tx, PN_JOB_LEASE, lease->id, lease->createdAt + PN_LEASE_INTENT_MS, err);
+    }
     if (lease->state == PN_LEASE_PENDING)
         return set_state(lease, PN_LEASE_CLEANING, err) && pn_lease_row_update(tx, lease, err);
     if (lease->state != PN_LEASE_ACTIVE && lease->state != PN_LEASE_FAILED)

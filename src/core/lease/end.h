@@ -13,8 +13,12 @@
 bool pn_lease_undo(struct pn_call *call, struct pn_uuid config_id, struct pn_lease_plan *plan,
                    enum pn_provider_fault *fault, struct pn_err *err) PN_CHECKED;
 
+/* From then on an intent is nobody's, and no late request of its maker arrives any more. */
+#define PN_LEASE_INTENT_MS 60000
+
 /*
- * The whole of it, under a claim of its job: revoking, undo, gone or failed with the next try. When the claim was
+ * The whole of it, under a claim of its job: revoking, undo, gone or failed with the next try. An intent that is
+ * younger than PN_LEASE_INTENT_MS is its maker's: its job waits, whoever hastened it. When the claim was
  * overtaken (by another who ends it, by a renewal), nothing is written and is_overtaken says so. `lease` is the row as it was left, or as it was when it went.
  */
 struct pn_lease_ending {

@@ -15,8 +15,6 @@
 
 #define CREATE_MS 8000 /* below the 10 s after which a client tries again (D21) */
 #define UNDO_MS 5000
-#define INTENT_MS \
-    60000 /* from then on an intent is nobody's, and no late request arrives any more */
 #define SOON_MS 30000
 #define SKEW_MS 60000
 #define DEFAULT_LIMIT 10000
@@ -94,8 +92,13 @@ static bool write_intent(struct pn_db_conn *tx, void *context, struct pn_err *er
     struct making *m = context;
 
     return check_secret(tx, m, err) && pn_lease_row_insert(tx, m->lease, err) &&
-           pn_job_put(tx, PN_JOB_LEASE, m->lease->id, job_place(m), m->started_ms + INTENT_MS,
-                      m->started_ms, err);
+           pn_job_put(tx, PN_JOB_LEASE, m->lease->id, job_place(m),
+                      m->started_ms + PN_LEASE_INTENT_MS, m->started_ms, err);
+}
+
+static bool refuse_gone(struct pn_err *err)
+{
+    return pn_fail(err, PN_CONFLICT, "The dynamic secret was deleted at the same time");
 }
 
 static bool read_pending(struct pn_db_conn *tx, const struct making *m, struct pn_err *err)
@@ -105,8 +108,19 @@ static bool read_pending(struct pn_db_conn *tx, const struct making *m, struct p
 
     if (!pn_lease_row_find(tx, m->call->arena, m->lease->id, &now, &is_there, err))
         return false;
-    return (is_there && now.state == PN_LEASE_PENDING) ||
-           pn_fail(err, PN_CONFLICT, "The dynamic secret was deleted at the same time");
+    return (is_there && now.state == PN_LEASE_PENDING) || refuse_gone(err);
+}
+
+/* What a lease is of may have gone, or begun to go, while the cluster worked. */
+static bool read_wanted(struct pn_db_conn *tx, const struct making *m, struct pn_err *err)
+{
+    struct pn_dynamic_secret now;
+    bool is_there;
+
+    if (!read_pending(tx, m, err) ||
+        !pn_dynamic_row_get(tx, m->call->arena, m->secret->id, &now, &is_there, err))
+        return false;
+    return (is_there && now.status.ptr == NULL) || refuse_gone(err);
 }
 
 /* The names of the first intent are somebody else's: others, in the same row. */
@@ -115,7 +129,7 @@ static bool write_other_names(struct pn_db_conn *tx, void *context, struct pn_er
     struct making *m = context;
 
     return read_pending(tx, m, err) && pn_lease_row_update(tx, m->lease, err) &&
-           pn_job_move(tx, PN_JOB_LEASE, m->lease->id, m->started_ms + INTENT_MS, err);
+           pn_job_move(tx, PN_JOB_LEASE, m->lease->id, m->started_ms + PN_LEASE_INTENT_MS, err);
 }
 
 static bool write_active(struct pn_db_conn *tx, void *context, struct pn_err *err)
@@ -128,7 +142,7 @@ static bool write_active(struct pn_db_conn *tx, void *context, struct pn_err *er
     pn_assert(pn_lease_state_may(PN_LEASE_PENDING, PN_LEASE_ACTIVE));
     event.warning = m->token.warning;
     lease->state = PN_LEASE_ACTIVE;
-    return read_pending(tx, m, err) && pn_lease_row_update(tx, lease, err) &&
+    return read_wanted(tx, m, err) && pn_lease_row_update(tx, lease, err) &&
            pn_job_move(tx, PN_JOB_LEASE, lease->id, lease->expireAt, err) &&
            pn_lease_record(tx, m->call, &event, err);
 }
@@ -182,7 +196,7 @@ static void take_back(struct making *m, enum pn_provider_fault fault)
         is_written = pn_db_write(m->call->db, write_forgotten, m, &failure);
     } else {
         m->lease->plan = made;
-        left.due_ms = pn_clock_lease_ms() + (is_in_doubt ? INTENT_MS : SOON_MS);
+        left.due_ms = pn_clock_lease_ms() + (is_in_doubt ? PN_LEASE_INTENT_MS : SOON_MS);
         is_written = pn_db_write(m->call->db, write_leftover, &left, &failure);
         pn_log(PN_WARN, "lease-left-over", PN_F_TEXT("lease", pn_uuid_format(m->lease->id).text),
                PN_F_STR("account", m->lease->externalEntityId), PN_F_ERR(&refusal));
@@ -545,10 +559,12 @@ bool pn_lease_run_job(struct pn_call *call, struct pn_uuid id, int64_t claim, bo
 #define IN_PROJECT                                                             \
     "(SELECT d.id FROM dynamic_secrets d JOIN folders f ON f.id = d.folder_id" \
     " JOIN environments e ON e.id = f.environment_id WHERE e.project_id = $project)"
+/* Intents end at their own time: their maker sees that they are not wanted, or their job comes when all is quiet. */
 #define DUE                                                                                 \
     "UPDATE jobs SET due_ms = $now, claim = claim + 1, claimed_until_ms = 0, attempts = 0," \
     " failing_since_ms = NULL, last_error = NULL WHERE kind = 'lease' AND id IN"            \
-    " (SELECT l.id FROM leases l WHERE l.dynamic_secret_id IN "
+    " (SELECT l.id FROM leases l WHERE l.state NOT IN ('pending', 'cleaning')"              \
+    " AND l.dynamic_secret_id IN "
 #define UNUSED                                                           \
     "DELETE FROM lease_configs WHERE NOT EXISTS (SELECT 1 FROM leases l" \
     " WHERE l.config_id = lease_configs.id) AND dynamic_secret_id IN "
@@ -573,6 +589,15 @@ bool pn_lease_end_below(struct pn_db_conn *tx, struct pn_arena *arena, struct pn
         return false;
     q = pn_query(tx, UNUSED BELOW);
     bind_below(q, arena, environment, path);
+    return pn_query_run(q, NULL, err);
+}
+
+bool pn_lease_end_all(struct pn_db_conn *tx, struct pn_uuid dynamic_secret, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(tx, DUE "($secret))");
+
+    pn_bind_uuid(q, "$secret", dynamic_secret);
+    pn_bind_int(q, "$now", pn_clock_lease_ms());
     return pn_query_run(q, NULL, err);
 }
 

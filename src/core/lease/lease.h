@@ -78,12 +78,15 @@ bool pn_lease_run_job(struct pn_call *call, struct pn_uuid id, int64_t claim, bo
 /* ---- for write functions (threads: writer) ---- */
 
 /*
- * Makes due at once every lease of a folder and of all below it, of an environment, of a project: called by the write
- * that deletes it, before it does. The leases outlive it until they are gone from their clusters (D20).
+ * Makes due at once every lease of a folder and of all below it, of an environment, of a project, of a dynamic secret:
+ * called by the write that deletes it, before it does. The leases outlive it until they are gone from their clusters
+ * (D20). One that is being made never becomes one.
  */
 bool pn_lease_end_below(struct pn_db_conn *tx, struct pn_arena *arena, struct pn_uuid environment,
                         struct pn_str path, struct pn_err *err) PN_CHECKED;
 bool pn_lease_end_project(struct pn_db_conn *tx, struct pn_uuid project, struct pn_err *err)
+    PN_CHECKED;
+bool pn_lease_end_all(struct pn_db_conn *tx, struct pn_uuid dynamic_secret, struct pn_err *err)
     PN_CHECKED;
 /* PN_BAD_REQUEST while there are leases: their credentials would go with the organisation's key. */
 bool pn_lease_refuse_org(struct pn_db_conn *tx, struct pn_uuid org, struct pn_err *err) PN_CHECKED;

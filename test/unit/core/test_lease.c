@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What happens to a lease that is being made when its dynamic secret goes, its job is hastened, its cluster dies. */
+#include "home.h"
+
+#include "core/job/job.h"
+#include "core/lease/dynamic_secret.h"
+#include "core/lease/row.h"
+#include "core/org/environment.h"
+#include "core/secret/place.h"
+#include "kube/reach.h"
+
+/* {"alg":"RS256"}.{"iat":1790000000,"exp":1790003600,"jti":"j-1"}.signature */
+#define TOKEN_ANSWER                                                                  \
+    "{\"status\":{\"token\":\"eyJhbGciOiJSUzI1NiJ9."                                  \
+    "eyJpYXQiOjE3OTAwMDAwMDAsImV4cCI6MTc5MDAwMzYwMCwianRpIjoiai0xIn0.c2lnbmF0dXJl\"," \
+    "\"expirationTimestamp\":\"2026-09-21T15:13:20Z\"}}"
+#define INPUTS                                                          \
+    "{\"credentialType\":\"dynamic\",\"url\":\"https://cluster.test\"," \
+    "\"namespace\":\"a\",\"roleType\":\"role\",\"role\":\"viewer\",\"audiences\":[]}"
+#define MINUTE_MS 60000
+
+/* A cluster that keeps what is made in it, and between two requests of a lease has something else happen. */
+struct scene {
+    struct pn_reach_port port;
+    struct home *home;
+    struct pn_call call;
+    struct pn_project project;
+    char kept[8][512];
+    size_t kept_count;
+    bool is_dead;
+    void (*meanwhile)(struct scene *s); /* once, before the first object is made */
+};
+
+static struct pn_str name_in(struct pn_str body)
+{
+    const struct pn_str mark = PN_LIT("\"metadata\":{\"name\":\"");
+    ptrdiff_t at = pn_str_search(body, mark);
+    struct pn_str rest, name;
+
+    CHECK(at >= 0);
+    rest = pn_str_slice(body, (size_t)at + mark.len, body.len);
+    CHECK(pn_str_cut(&rest, '"', &name));
+    return name;
+}
+
+static char *find_kept(struct scene *s, struct pn_str path)
+{
+    for (size_t i = 0; i < s->kept_count; i++)
+        if (pn_str_is(path, s->kept[i]))
+            return s->kept[i];
+    return NULL;
+}
+
+static size_t left_of(const struct scene *s)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < s->kept_count; i++)
+        left += s->kept[i][0] != '\0';
+    return left;
+}
+
+static struct pn_reach_answer make(struct scene *s, struct pn_call *call,
+                                   const struct pn_reach_request *request)
+{
+    struct pn_str name = name_in(request->body);
+    struct pn_reach_answer out = { .status = 201 };
+
+    CHECK(s->kept_count < PN_COUNT(s->kept));
+    snprintf(s->kept[s->kept_count++], sizeof(s->kept[0]), "%.*s/%.*s", PN_ARG(request->path),
+             PN_ARG(name));
+    out.body = pn_arena_printf(call->arena, "{\"metadata\":{\"name\":\"%.*s\",\"uid\":\"u-1\"}}",
+                               PN_ARG(name));
+    return out;
+}
+
+static bool send(const struct pn_reach_port *port, struct pn_call *call,
+                 const struct pn_reach_to *to, const struct pn_reach_request *request,
+                 struct pn_reach_answer *out, enum pn_reach_fault *fault, struct pn_err *err)
+{
+    struct scene *s = pn_container_of(port, struct scene, port);
+    void (*meanwhile)(struct scene *) = s->meanwhile;
+    char *kept;
+
+    (void)to;
+    if (strcmp(request->method, "POST") == 0 && meanwhile != NULL) {
+        s->meanwhile = NULL;
+        meanwhile(s);
+    }
+    *fault = s->is_dead ? PN_REACH_REFUSED : PN_REACH_NO_FAULT;
+    if (s->is_dead && strcmp(request->method, "POST") != 0)
+        return pn_fail(err, PN_UNREACHABLE, "connection refused");
+    *fault = PN_REACH_NO_FAULT;
+    if (pn_str_ends(request->path, PN_LIT("/token"))) {
+        *out = (struct pn_reach_answer){ .status = 201, .body = PN_LIT(TOKEN_ANSWER) };
+        return true;
+    }
+    if (strcmp(request->method, "POST") == 0) {
+        *out = make(s, call, request);
+        return true;
+    }
+    kept = find_kept(s, request->path);
+    *out = (struct pn_reach_answer){ .status = kept != NULL ? 200 : 404, .body = PN_LIT("{}") };
+    if (kept != NULL && strcmp(request->method, "DELETE") == 0)
+        kept[0] = '\0';
+    return true;
+}
+
+/* ---- the setting ---- */
+
+static struct pn_lease_at here(const struct scene *s)
+{
+    return (struct pn_lease_at){ s->project.slug, PN_LIT("dev"), PN_LIT("/") };
+}
+
+static bool write_secret(struct pn_db_conn *tx, void *folder, struct pn_err *err)
+{
+    const struct pn_config_row config = { .id = { { 8 } },
+                                          .dynamic_secret_id = { { 7 } },
+                                          .org_id = ((struct scene *)folder)->call.actor.org_id,
+                                          .place = PN_LIT("cluster.test:443"),
+                                          .inputs = PN_LIT(INPUTS),
+                                          .created_ms = 1 };
+    struct pn_dynamic_secret row = { .id = { { 7 } },
+                                     .config_id = { { 8 } },
+                                     .name = PN_LIT("deploy"),
+                                     .version = 1,
+                                     .defaultTTL = PN_LIT("1h") };
+    struct scene *s = folder;
+    struct pn_place place;
+
+    if (!pn_place_find(&s->call, tx, s->project.id, PN_LIT("dev"), PN_LIT("/"), &place, err))
+        return false;
+    row.folderId = place.folder_id;
+    return pn_config_insert(tx, &config, err) && pn_dynamic_row_insert(tx, &row, err);
+}
+
+static struct pn_call call_of(struct scene *s)
+{
+    struct pn_call call = home_as(s->home, s->home->first.token);
+
+    call.reach = &s->port;
+    call.deadline_ms = pn_clock_mono_ms() + 60000;
+    return call;
+}
+
+static void begin(struct scene *s, struct home *h)
+{
+    struct pn_err err = { 0 };
+
+    *s = (struct scene){ .port = { send }, .home = h };
+    s->call = call_of(s);
+    s->project = home_project(h, &s->call, "p");
+    CHECK_OK(pn_db_write(h->db, write_secret, s, &err), err);
+}
+
+static bool lease(struct scene *s, struct pn_err *err)
+{
+    const struct pn_lease_want want = { .at = here(s), .dynamicSecretName = PN_LIT("deploy") };
+    struct pn_call call = call_of(s);
+    struct pn_dynamic_secret secret;
+    struct pn_lease lease;
+    struct pn_str token;
+
+    return pn_lease_create(&call, &want, &lease, &secret, &token, err);
+}
+
+/* What server/jobs does, for all that is due. */
+struct claiming {
+    const struct pn_job_row *job;
+    int64_t claim;
+};
+
+static bool write_claim(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    struct claiming *c = context;
+
+    return pn_job_claim(tx, c->job->kind, c->job->id, pn_clock_lease_ms(), &c->claim, err);
+}
+
+static size_t run_jobs(struct scene *s)
+{
+    struct pn_call call = call_of(s);
+    struct pn_err err = { 0 };
+    struct pn_list due;
+    bool has_answered;
+
+    call.actor = (struct pn_actor){ .kind = PN_ACTOR_PLATFORM, .name = PN_LIT("platform") };
+    CHECK_OK(pn_job_due(call.conn, call.arena, PN_LIT("cluster.test:443"), pn_clock_lease_ms(), 10,
+                        &due, &err),
+             err);
+    for (size_t i = 0; i < due.count; i++) {
+        struct claiming c = { .job = (const struct pn_job_row *)due.items + i };
+
+        CHECK_OK(pn_db_write(call.db, write_claim, &c, &err), err);
+        CHECK_OK(pn_lease_run_job(&call, c.job->id, c.claim, &has_answered, &err), err);
+    }
+    return due.count;
+}
+
+static int64_t leases(struct scene *s)
+{
+    return home_count(s->home, "SELECT count(*) FROM leases");
+}
+
+static void delete_secret(struct scene *s)
+{
+    const struct pn_lease_at at = here(s);
+    struct pn_dynamic_secret out;
+    struct pn_call call = call_of(s);
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_dynamic_secret_delete(&call, &at, PN_LIT("deploy"), false, &out, &err), err);
+    (void)run_jobs(s);
+}
+
+static void delete_environment(struct scene *s)
+{
+    struct pn_environment_row row;
+    struct pn_call call = call_of(s);
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_environment_get_by_slug(&call, s->project.id, PN_LIT("dev"), &row, &err), err);
+    CHECK_OK(pn_environment_delete(&call, s->project.id, row.id, &row, &err), err);
+    (void)run_jobs(s);
+}
+
+static void delete_and_die(struct scene *s)
+{
+    delete_secret(s);
+    s->is_dead = true;
+}
+
+static void delete_environment_and_die(struct scene *s)
+{
+    delete_environment(s);
+    s->is_dead = true;
+}
+
+static bool write_hasten(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    (void)context;
+    return pn_query_run(pn_query(tx, "UPDATE jobs SET due_ms = 0"), NULL, err);
+}
+
+/* An operator has it tried now. */
+static void hasten(struct scene *s)
+{
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_db_write(s->home->db, write_hasten, NULL, &err), err);
+    CHECK_EQ(run_jobs(s), 1);
+    CHECK_EQ(run_jobs(s), 0);
+}
+
+/* ---- the cases ---- */
+
+HOME_TEST(a_lease_is_made_and_ended)
+{
+    struct pn_err err = { 0 };
+    struct scene s;
+
+    begin(&s, h);
+    CHECK_OK(lease(&s, &err), err);
+    CHECK_EQ(left_of(&s), 2);
+    CHECK_EQ(run_jobs(&s), 0);
+    pn_clock_advance(60 * MINUTE_MS);
+    CHECK_EQ(run_jobs(&s), 1);
+    CHECK_EQ(left_of(&s), 0);
+    CHECK_EQ(leases(&s), 0);
+}
+
+/* The deletion comes while the cluster works on the first object, and its answer after it. */
+static void check_gone(struct home *h, void (*deletes)(struct scene *))
+{
+    struct pn_err err = { 0 };
+    struct scene s;
+
+    begin(&s, h);
+    s.meanwhile = deletes;
+    CHECK(!lease(&s, &err));
+    CHECK_EQ(left_of(&s), 0);
+    CHECK_EQ(leases(&s), 0);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM dynamic_secrets"), 0);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM lease_configs"), 0);
+}
+
+HOME_TEST(what_is_deleted_while_a_lease_is_made_leaves_nothing)
+{
+    check_gone(h, delete_secret);
+}
+
+HOME_TEST(so_does_its_environment)
+{
+    check_gone(h, delete_environment);
+}
+
+/* As above, and the cluster is gone when it is to be taken back: the intent must not be gone too. */
+static void check_kept(struct home *h, void (*deletes)(struct scene *))
+{
+    struct pn_err err = { 0 };
+    struct scene s;
+
+    begin(&s, h);
+    s.meanwhile = deletes;
+    CHECK(!lease(&s, &err));
+    CHECK_EQ(left_of(&s), 2);
+    CHECK_EQ(leases(&s), 1);
+    s.is_dead = false;
+    pn_clock_advance(MINUTE_MS);
+    CHECK_EQ(run_jobs(&s), 1);
+    CHECK_EQ(left_of(&s), 0);
+    CHECK_EQ(leases(&s), 0);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM lease_configs"), 0);
+}
+
+HOME_TEST(an_intent_is_kept_while_its_objects_may_come)
+{
+    check_kept(h, delete_and_die);
+}
+
+HOME_TEST(also_when_its_environment_went)
+{
+    check_kept(h, delete_environment_and_die);
+}
+
+HOME_TEST(an_intent_is_its_makers_while_it_is_young)
+{
+    struct pn_err err = { 0 };
+    struct scene s;
+
+    begin(&s, h);
+    s.meanwhile = hasten;
+    CHECK_OK(lease(&s, &err), err);
+    CHECK_EQ(left_of(&s), 2);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM leases WHERE state = 'active'"), 1);
+}
+
+#define T(name) cmocka_unit_test(name)
+PN_TEST_MAIN(T(a_lease_is_made_and_ended), T(what_is_deleted_while_a_lease_is_made_leaves_nothing),
+             T(so_does_its_environment), T(an_intent_is_kept_while_its_objects_may_come),
+             T(also_when_its_environment_went), T(an_intent_is_its_makers_while_it_is_young))
