@@ -65,14 +65,22 @@ static bool ask_about(struct asking *a, const struct pn_secret_item *item, struc
     struct pn_secret_item after = *item;
 
     if (a->deletes)
-        return pn_secrets_permit_known(&a->call, a->ability, item, "delete", err);
+        return pn_secrets_permit_known(&a->scratch, a->ability, item, "delete", err);
     if (a->folder != NULL) {
         after.environment = a->to_environment;
         after.secretPath = path_after(a, item->secretPath);
     } else {
         after.tags = tags_after(a, item->tags);
     }
-    return pn_secrets_permit_change(&a->call, a->ability, item, &after, err);
+    return pn_secrets_permit_change(&a->scratch, a->ability, item, &after, err);
+}
+
+/* What a refusal says stays when the row's memory goes. */
+static bool refuse_row(const struct asking *a, struct pn_err *err)
+{
+    if (err->details.ptr != NULL)
+        err->details = pn_arena_copy(a->call.arena, err->details);
+    return false;
 }
 
 /* ---- all of them ---- */
@@ -114,7 +122,8 @@ static bool ask_row(struct asking *a, struct pn_query *q, struct pn_err *err)
     place.path = pn_column_str(q, 18, a->scratch.arena);
     place.environment = pn_column_str(q, 19, a->scratch.arena);
     pn_secrets_read_row(q, a->scratch.arena, &place, &item);
-    return pn_secrets_fill(&a->scratch, a->call.conn, &item, err) && ask_about(a, &item, err);
+    return (pn_secrets_fill(&a->scratch, a->call.conn, &item, err) && ask_about(a, &item, err)) ||
+           refuse_row(a, err);
 }
 
 static bool ask_secrets(struct asking *a, struct pn_err *err)

@@ -172,6 +172,36 @@ HOME_TEST(a_refusal_names_what_the_actor_may_know)
     pn_err_clear(&err);
 }
 
+/* A hundred pairs each, which rules may name: asking about the last one takes no more than about the first. */
+HOME_TEST(asking_about_many_takes_the_memory_of_one)
+{
+    struct pn_call admin = owner(h), ann;
+    struct pn_uuid project = home_project(h, &admin, "p").id;
+    struct pn_uuid folder = vault_folder(h, project, "dev", "/a");
+    struct pn_secrets_pair pairs[PN_SECRETS_MAX_METADATA];
+    struct pn_secrets_change changes[40];
+    struct pn_secrets_batch batch = vault_batch(project, "dev", "/a", changes);
+    struct pn_err err = { 0 };
+    struct pn_list out;
+    size_t used;
+
+    for (size_t i = 0; i < PN_COUNT(pairs); i++)
+        pairs[i] =
+            (struct pn_secrets_pair){ pn_arena_printf(h->arena, "k%zu", i), PN_LIT("v"), false };
+    for (size_t i = 0; i < PN_COUNT(changes); i++)
+        changes[i] = (struct pn_secrets_change){ .secretKey = pn_arena_printf(h->arena, "S%zu", i),
+                                                 .secretValue = PN_LIT("v"),
+                                                 .secretMetadata = { pairs, PN_COUNT(pairs) },
+                                                 .has_secretMetadata = true };
+    batch.count = PN_COUNT(changes);
+    CHECK_OK(pn_secrets_create(&admin, &batch, &out, &err), err);
+    ann = vault_person(h, project, "ann@acme.test",
+                       "[" FOLDERS "," SECRETS(EDIT, "'secretPath':{'$glob':'/**'}") "]");
+    used = pn_arena_used(ann.arena);
+    CHECK_OK(rename_to(&ann, project, folder, "b", &err), err);
+    CHECK(pn_arena_used(ann.arena) - used < (size_t)64 << 10);
+}
+
 HOME_TEST(folders_and_imports_below_are_asked_about)
 {
     struct pn_call admin = owner(h), ann;
@@ -317,6 +347,7 @@ PN_TEST_MAIN(T(a_folder_is_renamed_by_who_may_edit_what_is_in_it),
              T(nobody_renames_a_folder_into_their_sight),
              T(a_folder_is_deleted_by_who_may_delete_what_is_in_it),
              T(a_refusal_names_what_the_actor_may_know),
+             T(asking_about_many_takes_the_memory_of_one),
              T(folders_and_imports_below_are_asked_about), T(dynamic_secrets_below_are_asked_about),
              T(an_environment_is_renamed_and_deleted_as_all_that_is_in_it),
              T(a_tag_is_renamed_and_deleted_as_it_is_given_and_taken),
