@@ -303,14 +303,26 @@ void pn_lease_config_check(struct pn_arena *arena, struct pn_lease_config *confi
     check_road(&c);
 }
 
+static bool is_verified(const struct pn_lease_config *config)
+{
+    return !config->sslEnabled || config->sslRejectUnauthorized;
+}
+
+/* A gateway on the way reads what nobody verifies. */
+static bool is_rerouted(const struct pn_lease_config *before, const struct pn_lease_config *after)
+{
+    if (is_verified(after) && pn_str_istarts(after->url, PN_LIT("https://")))
+        return false;
+    return !pn_uuid_eq(before->gatewayId, after->gatewayId) ||
+           !pn_uuid_eq(before->gatewayPoolId, after->gatewayPoolId);
+}
+
 bool pn_lease_config_is_moved(const struct pn_lease_config *before,
                               const struct pn_lease_config *after)
 {
-    bool was_verified = !before->sslEnabled || before->sslRejectUnauthorized,
-         is_verified = !after->sslEnabled || after->sslRejectUnauthorized;
-
-    return !pn_str_eq(before->url, after->url) || (was_verified && !is_verified) ||
-           !pn_str_eq(before->ca, after->ca) || before->sslEnabled != after->sslEnabled;
+    return !pn_str_eq(before->url, after->url) || (is_verified(before) && !is_verified(after)) ||
+           !pn_str_eq(before->ca, after->ca) || before->sslEnabled != after->sslEnabled ||
+           is_rerouted(before, after);
 }
 
 struct pn_str pn_lease_config_place(struct pn_arena *arena, const struct pn_lease_config *config)

@@ -157,7 +157,7 @@ PN_TEST(a_token_that_is_kept_stays_where_it_was)
                                          .sslEnabled = true,
                                          .sslRejectUnauthorized = true,
                                          .ca = PN_LIT("ca") };
-    struct pn_lease_config is = was;
+    struct pn_lease_config is = was, open = was;
 
     CHECK(!pn_lease_config_is_moved(&was, &is));
     is.url = PN_LIT("https://other");
@@ -171,6 +171,21 @@ PN_TEST(a_token_that_is_kept_stays_where_it_was)
     is = was;
     is.role = PN_LIT("another");
     CHECK(!pn_lease_config_is_moved(&was, &is));
+    is.gatewayId.bytes[0] = 1; /* sees TLS that ends in the cluster */
+    CHECK(!pn_lease_config_is_moved(&was, &is));
+    open.sslRejectUnauthorized = false;
+    is = open;
+    CHECK(!pn_lease_config_is_moved(&open, &is));
+    is.gatewayId.bytes[0] = 1;
+    CHECK(pn_lease_config_is_moved(&open, &is));
+    is = open;
+    is.gatewayPoolId.bytes[0] = 1;
+    CHECK(pn_lease_config_is_moved(&open, &is));
+    open = was;
+    open.url = PN_LIT("http://k");
+    is = open;
+    is.gatewayId.bytes[0] = 1;
+    CHECK(pn_lease_config_is_moved(&open, &is));
 }
 
 PN_TEST_MAIN(T(the_table_of_states), T(names_of_states_round_trip), T(intents_are_shown_to_nobody),
