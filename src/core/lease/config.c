@@ -2,6 +2,7 @@
 #include "core/lease/config.h"
 
 #include "core/lease/issues.h"
+#include "crypto/hash.h"
 #include "kube/host.h"
 #include "kube/names.h"
 
@@ -337,6 +338,17 @@ struct pn_str pn_lease_config_place(struct pn_arena *arena, const struct pn_leas
     if (pn_kube_host_parse(config->url, &host, &ignored))
         return pn_arena_printf(arena, "%.*s:%u", PN_ARG(host.address.host), host.address.port);
     return config->url;
+}
+
+struct pn_cluster_place pn_lease_config_turn(struct pn_arena *arena,
+                                             const struct pn_lease_config *config)
+{
+    struct pn_cluster_place place;
+
+    pn_hash_sha256(pn_arena_printf(arena, "%s %.*s", pn_uuid_format(config->org_id).text,
+                                   PN_ARG(pn_lease_config_place(arena, config))),
+                   place.bytes);
+    return place;
 }
 
 /* ---- rows ---- */

@@ -4,6 +4,7 @@
 
 #include "base/call.h"
 #include "base/secret.h"
+#include "core/auth/cluster_turns.h"
 #include "json/shape.h"
 
 /*
@@ -70,6 +71,10 @@ bool pn_lease_config_is_moved(const struct pn_lease_config *before,
                               const struct pn_lease_config *after);
 /* Where it is: "pool:ID", "gateway:ID" or "host:port": what can be dead, for jobs. */
 struct pn_str pn_lease_config_place(struct pn_arena *arena, const struct pn_lease_config *config);
+
+/* The same as its organisation's: for core/auth/cluster_turns.h. */
+struct pn_cluster_place pn_lease_config_turn(struct pn_arena *arena,
+                                             const struct pn_lease_config *config);
 
 /* As a row keeps it and the API shows it: JSON with all defaults, without the token. */
 struct pn_str pn_lease_config_print(struct pn_arena *arena, const struct pn_lease_config *config);

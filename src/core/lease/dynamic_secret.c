@@ -10,7 +10,6 @@
 #include "core/lease/ttl.h"
 #include "core/org/names.h"
 #include "core/rows.h"
-#include "crypto/hash.h"
 #include "crypto/random.h"
 
 #define REVOKING "Revocation in process"
@@ -115,10 +114,9 @@ static bool test_in_turn(struct pn_call *call, struct pn_lease_config *config, s
 {
     struct pn_cluster_turns *turns =
         call->clusters != NULL ? pn_clusters_turns(call->clusters) : NULL;
-    struct pn_cluster_place place;
+    const struct pn_cluster_place place = pn_lease_config_turn(call->arena, config);
     bool done;
 
-    pn_hash_sha256(pn_lease_config_place(call->arena, config), place.bytes);
     if (turns != NULL && !pn_cluster_turns_take(turns, &place, call->deadline_ms, err))
         return false;
     done = pn_provider_test(call, config, err);

@@ -308,7 +308,7 @@ bool pn_lease_end(struct pn_call *call, struct pn_lease *lease, struct pn_lease_
     if (!pn_lease_undo(call, lease->config_id, &lease->plan, &fault, &refusal))
         e.cause = pn_arena_copy(call->arena, pn_str_from(refusal.message));
     call->deadline_ms = deadline_ms;
-    ending->has_answered = fault != PN_PROVIDER_NO_ROAD && fault != PN_PROVIDER_IN_DOUBT;
+    ending->has_answered = pn_provider_has_answered(fault);
     if (!pn_db_write(call->db, write_end, &e, err))
         return false;
     log_end(&e);

@@ -29,7 +29,8 @@ struct pn_lease_ending {
     struct pn_lease_scope scope;
     /* out */
     bool is_gone, is_overtaken;
-    bool has_answered; /* the cluster did, whatever it said */
+    bool
+        has_answered; /* the cluster did, whatever it said; left as it was where it was not asked */
 };
 bool pn_lease_end(struct pn_call *call, struct pn_lease *lease, struct pn_lease_ending *ending,
                   struct pn_err *err) PN_CHECKED;

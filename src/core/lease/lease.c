@@ -9,7 +9,6 @@
 #include "core/lease/issues.h"
 #include "core/lease/record.h"
 #include "core/lease/ttl.h"
-#include "crypto/hash.h"
 #include "crypto/random.h"
 #include "json/settings.h"
 
@@ -265,19 +264,18 @@ static void take_token(struct making *m)
     note_skew(m);
 }
 
-static bool make_and_keep(struct making *m, struct pn_err *err)
+static bool make_and_keep(struct making *m, enum pn_provider_fault *fault, struct pn_err *err)
 {
-    enum pn_provider_fault fault = PN_PROVIDER_NO_FAULT;
     const int64_t deadline_ms = m->call->deadline_ms, most_ms = pn_clock_mono_ms() + CREATE_MS;
 
     m->call->deadline_ms = deadline_ms < most_ms ? deadline_ms : most_ms;
-    if (make(m, &fault, err)) {
+    if (make(m, fault, err)) {
         take_token(m);
         if (pn_db_write(m->call->db, write_active, m, err))
             return true;
         m->lease->state = PN_LEASE_PENDING;
     }
-    take_back(m, fault);
+    take_back(m, *fault);
     return say_failed(m, err);
 }
 
@@ -286,16 +284,16 @@ static bool make_in_turn(struct making *m, struct pn_err *err)
 {
     struct pn_clusters *clusters = m->call->clusters;
     struct pn_cluster_turns *turns = clusters != NULL ? pn_clusters_turns(clusters) : NULL;
-    struct pn_cluster_place place;
+    const struct pn_cluster_place place = pn_lease_config_turn(m->call->arena, &m->config);
+    enum pn_provider_fault fault = PN_PROVIDER_NO_ROAD; /* nobody was asked yet */
     bool done;
 
-    pn_hash_sha256(pn_lease_config_place(m->call->arena, &m->config), place.bytes);
     if (turns != NULL && !pn_cluster_turns_take(turns, &place, m->call->deadline_ms, err))
         return pn_recast(err, PN_RATE_LIMITED, /* which clients try again by themselves */
                          "Too many leases of this cluster at once. Please try again in 1 seconds");
-    done = pn_db_write(m->call->db, write_intent, m, err) && make_and_keep(m, err);
+    done = pn_db_write(m->call->db, write_intent, m, err) && make_and_keep(m, &fault, err);
     if (turns != NULL)
-        pn_cluster_turns_give(turns, &place, done || err->code == PN_BAD_REQUEST);
+        pn_cluster_turns_give(turns, &place, pn_provider_has_answered(fault));
     return done;
 }
 
@@ -536,11 +534,11 @@ static bool write_drop_job(struct pn_db_conn *tx, void *context, struct pn_err *
 bool pn_lease_run_job(struct pn_call *call, struct pn_uuid id, int64_t claim, bool *has_answered,
                       struct pn_err *err)
 {
-    struct pn_lease_ending ending = { .claim = claim, .is_automatic = true };
+    struct pn_lease_ending ending = { .claim = claim, .is_automatic = true, .has_answered = true };
     struct pn_lease lease;
     bool is_there, done;
 
-    *has_answered = true;
+    *has_answered = ending.has_answered;
     if (!pn_lease_row_find(call->conn, call->arena, id, &lease, &is_there, err))
         return false;
     if (!is_there)

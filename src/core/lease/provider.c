@@ -29,6 +29,11 @@ enum pn_kube_kind pn_provider_kube_kind(enum pn_lease_kind kind)
     return kube_kinds[kind];
 }
 
+bool pn_provider_has_answered(enum pn_provider_fault fault)
+{
+    return fault != PN_PROVIDER_NO_ROAD && fault != PN_PROVIDER_IN_DOUBT;
+}
+
 static bool is_static(const struct pn_lease_config *config)
 {
     return config->credentialType == PN_LEASE_STATIC;

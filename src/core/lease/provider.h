@@ -54,6 +54,9 @@ enum pn_provider_fault {
     PN_PROVIDER_IN_DOUBT, /* sent, and no answer that says what came of it: it may still come about */
 };
 
+/* Whether somebody there spoke, whatever was said: a dead one is not waited for by many. */
+bool pn_provider_has_answered(enum pn_provider_fault fault);
+
 /* What the request says of one lease. */
 struct pn_provider_want {
     struct pn_uuid lease_id, dynamic_secret_id;

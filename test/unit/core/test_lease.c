@@ -2,6 +2,7 @@
 /* What happens to a lease that is being made when its dynamic secret goes, its job is hastened, its cluster dies. */
 #include "home.h"
 
+#include "core/auth/clusters.h"
 #include "core/job/job.h"
 #include "core/lease/dynamic_secret.h"
 #include "core/lease/row.h"
@@ -194,6 +195,7 @@ static size_t run_jobs(struct scene *s)
 
         CHECK_OK(pn_db_write(call.db, write_claim, &c, &err), err);
         CHECK_OK(pn_lease_run_job(&call, c.job->id, c.claim, &has_answered, &err), err);
+        CHECK(has_answered);
     }
     return due.count;
 }
@@ -336,7 +338,47 @@ HOME_TEST(an_intent_is_its_makers_while_it_is_young)
     CHECK_EQ(home_count(h, "SELECT count(*) FROM leases WHERE state = 'active'"), 1);
 }
 
+/* ---- turns ---- */
+
+static struct pn_cluster_place turn_of(struct scene *s, struct pn_uuid org)
+{
+    const struct pn_lease_config config = { .url = PN_LIT("https://cluster.test"), .org_id = org };
+
+    return pn_lease_config_turn(s->home->arena, &config);
+}
+
+static void give_turn(struct pn_clusters *clusters, struct scene *s, struct pn_uuid org)
+{
+    const struct pn_cluster_place place = turn_of(s, org);
+
+    pn_cluster_turns_give(pn_clusters_turns(clusters), &place, true);
+}
+
+static bool try_turn(struct pn_clusters *clusters, struct scene *s, struct pn_uuid org)
+{
+    const struct pn_cluster_place place = turn_of(s, org);
+    struct pn_err err = { 0 };
+
+    return pn_cluster_turns_take(pn_clusters_turns(clusters), &place, pn_clock_mono_ms(), &err);
+}
+
+HOME_TEST(turns_at_a_cluster_are_an_organisations_own)
+{
+    struct pn_clusters *clusters = pn_clusters_new(0, 1);
+    struct pn_uuid org = h->first.org.id, other = { { 9 } };
+    struct scene s;
+
+    begin(&s, h);
+    CHECK(try_turn(clusters, &s, org));
+    CHECK(!try_turn(clusters, &s, org));
+    CHECK(try_turn(clusters, &s, other));
+    give_turn(clusters, &s, org);
+    give_turn(clusters, &s, other);
+    pn_clusters_free(clusters);
+}
+
 #define T(name) cmocka_unit_test(name)
 PN_TEST_MAIN(T(a_lease_is_made_and_ended), T(what_is_deleted_while_a_lease_is_made_leaves_nothing),
              T(so_does_its_environment), T(an_intent_is_kept_while_its_objects_may_come),
-             T(also_when_its_environment_went), T(an_intent_is_its_makers_while_it_is_young))
+             T(also_when_its_environment_went), T(an_intent_is_its_makers_while_it_is_young),
+             T(turns_at_a_cluster_are_an_organisations_own))
