@@ -9,7 +9,6 @@
 #define MAX_NAME 253
 #define MAX_UID 128
 #define MAX_LABEL 63
-#define MAX_CONTINUE 4096
 
 static const struct pn_kube_resource resources[] = {
     [PN_KUBE_SERVICE_ACCOUNT] = { "ServiceAccount", "", "v1", "serviceaccounts", true },
@@ -204,42 +203,5 @@ bool pn_kube_object_parse(struct pn_arena *arena, struct pn_str body, struct pn_
     if (!pn_shape_parse(PN_SHAPE(object), arena, body, &object, err))
         return pn_recast(err, PN_PROTOCOL, "Unexpected answer of the Kubernetes API server");
     *out = meta_of(&object.metadata);
-    return true;
-}
-
-struct page {
-    struct pn_str next;
-};
-static const struct pn_field page_fields[] = {
-    { .name = "continue",
-      .kind = PN_KIND_STRING,
-      .offset = offsetof(struct page, next),
-      .max = MAX_CONTINUE },
-};
-struct objects {
-    struct page metadata;
-    struct pn_list items;
-};
-static const struct pn_field objects_fields[] = {
-    PN_FIELD(objects, metadata, OBJECT, .shape = PN_SHAPE(page), .required = true),
-    PN_FIELD(objects, items, OBJECTS, .shape = PN_SHAPE(object), .max = PN_KUBE_LIST_MAX,
-             .required = true, .is_nullable = true), /* Go prints an empty list as null */
-};
-
-bool pn_kube_list_parse(struct pn_arena *arena, struct pn_str body, struct pn_list *out,
-                        struct pn_str *next, struct pn_err *err)
-{
-    struct objects in;
-    struct pn_kube_meta *metas;
-    const struct object *items;
-
-    if (!pn_shape_parse(PN_SHAPE(objects), arena, body, &in, err))
-        return pn_recast(err, PN_PROTOCOL, "Unexpected answer of the Kubernetes API server");
-    metas = pn_new(arena, struct pn_kube_meta, in.items.count);
-    items = in.items.items;
-    for (size_t i = 0; i < in.items.count; i++)
-        metas[i] = meta_of(&items[i].metadata);
-    *out = (struct pn_list){ metas, in.items.count };
-    *next = in.metadata.next.len > 0 ? in.metadata.next : PN_NONE;
     return true;
 }

@@ -77,9 +77,4 @@ struct pn_kube_meta {
 bool pn_kube_object_parse(struct pn_arena *arena, struct pn_str body, struct pn_kube_meta *out,
                           struct pn_err *err) PN_CHECKED;
 
-/* One page of a list. Errors: as above. */
-#define PN_KUBE_LIST_MAX 500
-bool pn_kube_list_parse(struct pn_arena *arena, struct pn_str body, struct pn_list *out,
-                        struct pn_str *next, struct pn_err *err) PN_CHECKED; /* of pn_kube_meta */
-
 #endif

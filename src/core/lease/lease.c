@@ -636,12 +636,3 @@ bool pn_lease_write_lost(struct pn_db_conn *tx, void *id, struct pn_err *err)
 
     return pn_job_move(tx, PN_JOB_LEASE, *lease, pn_clock_lease_ms(), err);
 }
-
-bool pn_lease_is_known(struct pn_db_conn *conn, struct pn_uuid id, bool *out, struct pn_err *err)
-{
-    struct pn_query *q = pn_query(conn, "SELECT 1 FROM leases WHERE id = $id");
-
-    pn_bind_uuid(q, "$id", id);
-    *out = pn_query_next(q);
-    return pn_query_end(q, err);
-}

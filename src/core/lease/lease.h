@@ -93,8 +93,4 @@ bool pn_lease_refuse_org(struct pn_db_conn *tx, struct pn_uuid org, struct pn_er
 /* A pn_undo: the answer with the token of the lease `id` (struct pn_uuid *) reached nobody: it is due (D21). */
 bool pn_lease_write_lost(struct pn_db_conn *tx, void *id, struct pn_err *err) PN_CHECKED;
 
-/* Whether there is such a lease, an intent included: what the sweeper asks before it deletes. */
-bool pn_lease_is_known(struct pn_db_conn *conn, struct pn_uuid id, bool *out, struct pn_err *err)
-    PN_CHECKED;
-
 #endif

@@ -24,11 +24,6 @@ static const enum pn_kube_kind kube_kinds[PN_LEASE_KINDS] = {
     [PN_LEASE_CLUSTER_ROLE_BINDING] = PN_KUBE_CLUSTER_ROLE_BINDING,
 };
 
-enum pn_kube_kind pn_provider_kube_kind(enum pn_lease_kind kind)
-{
-    return kube_kinds[kind];
-}
-
 bool pn_provider_has_answered(enum pn_provider_fault fault)
 {
     return fault != PN_PROVIDER_NO_ROAD && fault != PN_PROVIDER_IN_DOUBT;

@@ -125,9 +125,6 @@ bool pn_provider_try(struct pn_call *call, const struct pn_lease_config *config,
                      struct pn_lease_plan *plan, size_t index, int *status, struct pn_err *err)
     PN_CHECKED;
 
-/* As kube/ calls it. */
-enum pn_kube_kind pn_provider_kube_kind(enum pn_lease_kind kind);
-
 /* A ClusterRole that is bound for the whole cluster. */
 bool pn_provider_is_wide(const struct pn_lease_config *config);
 /* Whether a lease of this configuration has an object whose deletion ends the token. */

@@ -63,10 +63,3 @@ const char *pn_ttl_fault(struct pn_str text, int64_t *ms)
     *ms = parsed;
     return NULL;
 }
-
-bool pn_ttl_is_portable(struct pn_str text)
-{
-    struct pn_str unit = skip(text, is_digit);
-
-    return unit.len == 1 && text.len > 1 && pn_str_find(PN_LIT("smhdw"), unit.ptr[0]) >= 0;
-}

@@ -14,10 +14,4 @@
 /* What is wrong with it, as the contract says it (422 on the field); NULL: nothing, and *ms is set. */
 const char *pn_ttl_fault(struct pn_str text, int64_t *ms);
 
-/*
- * Whether the official Kubernetes operator can read it too: digits and one letter of "smhdw". It ends its
- * reconciliation with an error on any other spelling of a maximum.
- */
-bool pn_ttl_is_portable(struct pn_str text);
-
 #endif

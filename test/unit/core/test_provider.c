@@ -4,7 +4,6 @@
 #include "cluster.h"
 #include "core/lease/manifest.h"
 #include "core/lease/provider.h"
-#include "core/lease/sweep.h"
 
 /* {"alg":"RS256"}.{"iat":1790000000,"exp":1790003600,"jti":"j-1"}.signature */
 #define TOKEN                                                          \
@@ -583,61 +582,6 @@ PN_TEST(manifests)
     yaml = pn_lease_manifest(call.arena, &config, PN_NONE);
     CHECK(pn_str_search(yaml, PN_LIT("ClusterRoleBinding")) < 0);
     CHECK(pn_str_search(yaml, PN_LIT("\"rolebindings\"")) > 0);
-    yaml = pn_lease_manifest_sweep(call.arena, &config, PN_NONE);
-    CHECK(pn_str_search(yaml, PN_LIT("verbs: [list, delete]")) > 0);
-    CHECK(pn_str_search(yaml, PN_LIT("bind]")) < 0);
-}
-
-/* ---- the sweeper ---- */
-
-#define ONE_OF_OURS                                                                            \
-    "{\"metadata\":{\"name\":\"n\",\"namespace\":\"a\",\"uid\":\"u-1\",\"creationTimestamp\":" \
-    "\"2026-09-21T14:13:20Z\",\"labels\":{\"postern/lease-id\":"                               \
-    "\"01010101-0101-0101-0101-010101010101\"}}}"
-#define NOTHING "{\"metadata\":{},\"items\":[]}"
-
-PN_TEST(the_sweeper_finds_what_has_our_labels)
-{
-    struct pn_uuid id = call.actor.id;
-    const struct pn_lease_found *found;
-    struct pn_list list;
-
-    config.namespaces.count = 1;
-    cluster_says(&cluster,
-                 (struct cluster_answer){
-                     "GET", SA_PATH "?", 200, .times = 1,
-                     .body = "{\"metadata\":{\"continue\":\"c&d\"},\"items\":[" ONE_OF_OURS "]}" });
-    says("GET", SA_PATH "?", 200, "{\"metadata\":{},\"items\":[" ONE_OF_OURS "]}");
-    says("GET", RB_PATH, 200, NOTHING);
-    says("GET", NULL, 403, SAYS("may not list"));
-    CHECK_OK(pn_lease_sweep_list(&call, &config, id, &list, &err), err);
-    CHECK_EQ(list.count, 2);
-    found = list.items;
-    CHECK_EQ(found[0].kind, PN_LEASE_SERVICE_ACCOUNT);
-    CHECK_STR(pn_uuid_str(call.arena, found[0].lease_id), "01010101-0101-0101-0101-010101010101");
-    CHECK_EQ(found[0].created_ms, INT64_C(1790000000000));
-    CHECK(has(cluster.asked[0].path,
-              "?limit=250&labelSelector=app.kubernetes.io%2Fmanaged-by%3Dpostern%2C"
-              "postern%2Fds-id%3D07070707-0707-0707-0707-070707070707"));
-    CHECK(has(cluster.asked[1].path, "&continue=c%26d"));
-    says("DELETE", NULL, 200, "{}");
-    cluster.answers[cluster.answer_count - 2].path = "/none";
-    CHECK_OK(pn_lease_sweep_remove(&call, &config, &found[0], &err), err);
-    CHECK(has(cluster.asked[cluster.asked_count - 1].body, "\"uid\":\"u-1\""));
-}
-
-PN_TEST(who_may_not_list_is_told_what_to_allow)
-{
-    struct pn_list list;
-
-    says("GET", NULL, 403, SAYS("may not list"));
-    CHECK(!pn_lease_sweep_list(&call, &config, call.actor.id, &list, &err));
-    CHECK(pn_str_search(err.details, PN_LIT("postern-lease-sweeper")) > 0);
-    CHECK_FAILS(false, err, BAD_REQUEST);
-    cluster.answer_count = 0;
-    says("GET", NULL, 200, "{\"items\":7}");
-    CHECK(!pn_lease_sweep_list(&call, &config, call.actor.id, &list, &err));
-    pn_err_clear(&err);
 }
 
 #define P(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -654,5 +598,4 @@ PN_TEST_MAIN(P(a_plan_for_each_kind_of_credential), P(namespaces_that_are_allowe
              P(a_static_account_is_looked_at_and_bound_where_that_is_allowed),
              P(what_is_missing_is_told_with_what_mends_it), P(an_account_that_is_not_there),
              P(a_dynamic_test_leaves_nothing), P(a_binding_that_would_give_away_too_much),
-             P(manifests), P(the_sweeper_finds_what_has_our_labels),
-             P(who_may_not_list_is_told_what_to_allow))
+             P(manifests))

@@ -106,20 +106,5 @@ PN_TEST(what_is_no_ttl)
     }
 }
 
-PN_TEST(what_the_operator_reads)
-{
-    CHECK(pn_ttl_is_portable(PN_LIT("1h")));
-    CHECK(pn_ttl_is_portable(PN_LIT("90m")));
-    CHECK(pn_ttl_is_portable(PN_LIT("2w")));
-    CHECK(!pn_ttl_is_portable(PN_LIT("1 hour")));
-    CHECK(!pn_ttl_is_portable(PN_LIT("1.5h")));
-    CHECK(!pn_ttl_is_portable(PN_LIT("10y")));
-    CHECK(!pn_ttl_is_portable(PN_LIT("90min")));
-    CHECK(!pn_ttl_is_portable(PN_LIT("3600")));
-    CHECK(!pn_ttl_is_portable(PN_LIT("h")));
-    CHECK(!pn_ttl_is_portable(PN_LIT("1H")));
-    CHECK(!pn_ttl_is_portable(PN_NONE));
-}
-
 PN_TEST_MAIN(T(the_spellings_that_clients_use), T(every_word_there_is), T(too_short_and_too_long),
-             T(what_is_no_ttl), T(what_the_operator_reads))
+             T(what_is_no_ttl))

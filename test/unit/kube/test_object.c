@@ -144,33 +144,6 @@ PN_TEST(what_is_no_object)
         err, PROTOCOL);
 }
 
-PN_TEST(lists)
-{
-    struct pn_list list;
-    struct pn_str next;
-    const struct pn_kube_meta *metas;
-
-    CHECK_OK(pn_kube_list_parse(arena,
-                                PN_LIT("{\"metadata\":{\"continue\":\"c\"},\"items\":[{"
-                                       "\"metadata\":{\"name\":\"a\",\"uid\":\"1\"}},{\"metadata\":"
-                                       "{\"name\":\"b\",\"uid\":\"2\"}}]}"),
-                                &list, &next, &err),
-             err);
-    CHECK_EQ(list.count, 2);
-    metas = list.items;
-    CHECK_STR(metas[1].name, "b");
-    CHECK_STR(next, "c");
-    CHECK_OK(pn_kube_list_parse(arena, PN_LIT("{\"metadata\":{\"continue\":\"\"},\"items\":null}"),
-                                &list, &next, &err),
-             err);
-    CHECK(list.count == 0 && next.ptr == NULL);
-    CHECK_FAILS(pn_kube_list_parse(arena, PN_LIT("{\"metadata\":{}}"), &list, &next, &err), err,
-                PROTOCOL);
-    CHECK_FAILS(
-        pn_kube_list_parse(arena, PN_LIT("{\"metadata\":{},\"items\":[{}]}"), &list, &next, &err),
-        err, PROTOCOL);
-}
-
 #define P(name) cmocka_unit_test_setup_teardown(name, start, stop)
 PN_TEST_MAIN(P(where_objects_are), P(how_they_are_written), P(what_is_read_of_them),
-             P(what_is_no_object), P(lists))
+             P(what_is_no_object))
