@@ -2,6 +2,7 @@
 """The server's API beside nginx serving a static body of the same size over TLS, interleaved."""
 import getpass
 import json
+import math
 import secrets
 import ssl
 import statistics
@@ -139,6 +140,11 @@ def median(lines, member):
     return statistics.median(line[member] for line in lines)
 
 
+def over(value, peer):
+    """A ratio; not a number where the peer's time was too short for the kernel's clock to see."""
+    return value / peer if peer else math.nan
+
+
 def commits(bench):
     done = subprocess.run([bench.bin / "commits", bench.work, str(bench.options.api_seconds)], stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)
@@ -150,6 +156,8 @@ def reviews(stub):
 
 
 def verdict(value, target, unit="×"):
+    if math.isnan(value):
+        return f"not measured: the peer's CPU time was too short (target ≤ {target:g}{unit})"
     return f"{value:.2f}{unit} (target ≤ {target:g}{unit}: {'met' if value <= target else 'MISSED'})"
 
 
@@ -182,12 +190,12 @@ def print_table(bench, operations, lines):
             cpu = median(nginx, "cpu_us_req"), median(postern, "cpu_us_req")
             bao = str(OPENBAO[op.name][1]) if op.name in OPENBAO and connections == 16 else ""
             rest = "".join(f"{median(nginx, m):9.0f} {median(postern, m):9.0f} " for m in ("p50_us", "p99_us", "rps"))
-            say(f"{op.name + f', {op.bytes} B' if connections == 1 else '':22s}{connections:6d} {cpu[0]:8.1f} {cpu[1]:8.1f} {cpu[1] / cpu[0]:7.2f}× {bao:>8s} {rest}")
+            say(f"{op.name + f', {op.bytes} B' if connections == 1 else '':22s}{connections:6d} {cpu[0]:8.1f} {cpu[1]:8.1f} {over(cpu[1], cpu[0]):7.2f}× {bao:>8s} {rest}")
     say("\nOpenBao's rates at 1 / 16 / 64 connections: " + "; ".join(f"{name} {rates}" for name, (rates, _) in OPENBAO.items())
         + ". p99 of its login at 64: 125 ms.")
     for name, target in TARGETS.items():
         nginx, postern = lines[name, 16]
-        say(f"  {name}: CPU at 16 connections " + verdict(median(postern, "cpu_us_req") / median(nginx, "cpu_us_req"), target) + " nginx")
+        say(f"  {name}: CPU at 16 connections " + verdict(over(median(postern, "cpu_us_req"), median(nginx, "cpu_us_req")), target) + " nginx")
 
 
 def print_sizes(bench, peers, stores, read):
@@ -200,10 +208,10 @@ def print_sizes(bench, peers, stores, read):
     for store in stores:
         cpu = median(lines[store.count], "cpu_us_req")
         memory = bench.tools.resident_kib(store.process.pid) / 1024
-        bench.say(f"  {store.count:7d} secrets: read {cpu:6.1f} µs, {median(lines[store.count], 'p99_us')} µs p99, {cpu / few:.2f}× that at "
+        bench.say(f"  {store.count:7d} secrets: read {cpu:6.1f} µs, {median(lines[store.count], 'p99_us')} µs p99, {over(cpu, few):.2f}× that at "
                   f"{stores[0].count}; resident {store.idle_kib / 1024:.1f} MiB at its start, {memory:.1f} MiB after all of this")
     many = stores[-1]
-    bench.say("  read, many over few: " + verdict(median(lines[many.count], "cpu_us_req") / few, 1.3))
+    bench.say("  read, many over few: " + verdict(over(median(lines[many.count], "cpu_us_req"), few), 1.3))
     bench.say("  idle: " + verdict(stores[0].idle_kib / 1024, 32, " MiB") + f"; with {many.count}: "
               + verdict(bench.tools.resident_kib(many.process.pid) / 1024, 256, " MiB"))
 
