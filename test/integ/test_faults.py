@@ -100,7 +100,7 @@ def test_the_gateway_is_gone(cluster, postern_split, namespace):
         done = until(refused, "the server knows", timeout=45)
         assert "ateway" in done.stderr and done.returncode in (2, 7), done.stderr
     finally:
-        postern_split.gateway._start()
+        postern_split.gateway.start()
         until(postern_split._is_healthy, "the tunnel is back", timeout=40)
 
 

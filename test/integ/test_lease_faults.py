@@ -147,7 +147,7 @@ def test_killed_at_every_step(new_dev, leases, gate):
     shown, _ = mine.owned("killed")
     assert kept.id in shown
     postern.server.kill()
-    postern.server._start()  # pylint: disable=protected-access
+    postern.server.start()
     assert {lease["id"] for lease in mine.list("killed")} == shown
 
 

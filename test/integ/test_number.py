@@ -47,7 +47,7 @@ def revive(instance, number):
     relay = instance.relays[number]
     opened = relay.text().count("tunnel-open")
     (instance.folder / f"relay-{number + 1}.token").unlink(missing_ok=True)  # used up: the start line still names it
-    relay._start()
+    relay.start()
     relay.wait_for(lambda: relay.text().count("tunnel-open") > opened, "the gateway has found it", timeout=60)
 
 

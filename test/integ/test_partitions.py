@@ -153,7 +153,7 @@ def test_a_gateway_is_killed_under_fifty_watches(twins, stub):
         took = all_end(lives + told, begun, WITHIN_S)
         assert b'"type":"ERROR"' in told[0].tail and b'"status":"Failure"' in told[1].tail and b"gateway broke" in told[1].tail
         (twins.folder / "gateway-1.token").unlink(missing_ok=True)
-        twins.gateway._start()
+        twins.gateway.start()
         again = until(lambda: Exec(ways[0]), "the same session", timeout=40)
         assert lost(again) == 0
         shell = until(lambda: Exec(proxied), "through the local proxy", timeout=40)

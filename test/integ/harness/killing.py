@@ -1,8 +1,8 @@
 """kill -9 of a server while leases are made and ended, at a step or at random."""
 import random
 import threading
-import time
 
+from harness.leases import seconds_left
 from harness.poll import until
 
 
@@ -12,17 +12,18 @@ class Killing:
     def __init__(self, postern, gate):
         self.postern, self.gate = postern, gate
 
-    def at(self, phase, number, run, method=None):
-        """While run() is under way: at the number-th request (of a method) of it, before or after the cluster has seen it."""
-        seen, killed = [0], threading.Event()
+    def at(self, phase, number, run=lambda: None, method=None):
+        """While run() or others are under way: at the number-th request (of a method), before or after the cluster has seen it."""
+        seen, killed, lock = [0], threading.Event(), threading.Lock()
 
         def on(now, verb, _):
-            if method in (None, verb) and now == phase and not killed.is_set():
-                seen[0] += 1
-                if seen[0] == number:
-                    self.postern.server.kill()
-                    killed.set()
-            return False if killed.is_set() else None
+            with lock:
+                if method in (None, verb) and now == phase:
+                    seen[0] += 1
+                    if seen[0] == number:
+                        self.postern.server.kill()
+                        killed.set()
+                return False if killed.is_set() else None
         self.gate.on = on
         thread = threading.Thread(target=self.quietly, args=(run,))
         thread.start()
@@ -30,7 +31,7 @@ class Killing:
         thread.join()
         self.gate.on = None
         if was_killed:
-            self.postern.server._start()  # pylint: disable=protected-access
+            self.postern.server.start()
         return was_killed
 
     @staticmethod
@@ -42,33 +43,41 @@ class Killing:
 
 
 def settles(leases, name, timeout=100):
-    """In the end the cluster has the objects of the leases that are shown, and no others."""
-    until(lambda: len(set(map(frozenset, leases.owned(name)))) == 1, "nothing is left behind", timeout)
+    """In the end the cluster has the objects of the leases that are shown, and no others; those it returns."""
+    def owned():
+        shown, there = leases.owned(name)
+        return [shown] if shown == there else None
+    return until(owned, "nothing is left behind", timeout)[0]
 
 
 def killed_at_random(postern, leases, gate, times):
-    """Under load; in the end nothing is left that no live lease owns, and no live lease is without its objects."""
+    """Under load; in the end nothing is left that no live lease owns, no live lease is without its objects, and what was handed out lives."""
     mine = leases.having(postern)
     mine.create("load", mine.through(gate), defaultTTL="10m")
-    killing, stop = Killing(postern, gate), threading.Event()
+    killing, stop, handed_out, asked_back = Killing(postern, gate), threading.Event(), {}, set()
     rng = random.Random(7)
 
+    def ask():
+        lease = mine.lease("load")
+        handed_out[lease.id] = lease
+        if rng.random() < 0.7:
+            asked_back.add(lease.id)
+            mine.revoke(lease.id)
+
     def load():
-        while not stop.is_set():
-            killing.quietly(lambda: mine.revoke(mine.lease("load").id) if rng.random() < 0.7 else mine.lease("load"))
-            time.sleep(0.02)
+        while not stop.wait(0.02):
+            killing.quietly(ask)
     threads = [threading.Thread(target=load) for _ in range(3)]
     for thread in threads:
         thread.start()
     try:
         for _ in range(times):
-            time.sleep(rng.uniform(0.2, 1.5))
-            postern.server.kill()
-            postern.server._start()  # pylint: disable=protected-access
+            assert killing.at(rng.choice(("before", "after")), rng.randint(1, 40)), "there was no load"
     finally:
         stop.set()
         for thread in threads:
             thread.join()
-    settles(mine, "load", timeout=120)
-    shown, there = mine.owned("load")
-    assert shown == there
+    shown = settles(mine, "load", timeout=120)
+    assert len(handed_out) > times and asked_back
+    kept = {lease.id for lease in handed_out.values() if lease.id not in asked_back and seconds_left(lease) > 30}
+    assert kept and kept <= shown, "what was handed out lives on"

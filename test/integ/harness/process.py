@@ -17,9 +17,9 @@ class Process:
 
     def __init__(self, name, argv, log, env=None, ready=None):
         self.name, self.argv, self.log, self.env, self.ready = name, [str(word) for word in argv], Path(log), env, ready
-        self._start()
+        self.start()
 
-    def _start(self):
+    def start(self):
         if self.ready:
             self.ready.unlink(missing_ok=True)
         with open(self.log, "ab") as out:
@@ -35,7 +35,7 @@ class Process:
             self.kill()
         else:
             self.stop()
-        self._start()
+        self.start()
 
     @property
     def pid(self):
