@@ -95,6 +95,15 @@ def gate(cluster):
     gate.stop()
 
 
+# The files that take longest, longest first: begun last, one of them would keep one worker busy while the others have nothing to do.
+LONGEST = ("test_lease_faults.py", "test_partitions.py", "test_port.py", "test_leases.py", "test_walk.py", "test_session.py")
+
+
+def pytest_collection_modifyitems(items):
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield
