@@ -307,7 +307,9 @@ static bool find_first(struct pn_db_conn *tx, const struct change *c, struct pn_
 {
     struct pn_query *q =
         pn_query(tx, "SELECT CASE f.kind WHEN 'pam-resource' THEN 'resource'"
-                     " WHEN 'dynamic-secret' THEN 'dynamic secret' ELSE 'identity' END,"
+                     " WHEN 'pam-account' THEN 'account' WHEN 'pam-template' THEN 'template'"
+                     " WHEN 'kubernetes-auth' THEN 'identity'"
+                     " WHEN 'dynamic-secret' THEN 'dynamic secret' ELSE f.kind END,"
                      " f.name FROM " REFERRERS
                      "WHERE f.pool_id = $pool ORDER BY f.kind DESC, f.name LIMIT 1");
 

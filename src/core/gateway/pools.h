@@ -53,8 +53,9 @@ bool pn_pools_remove(struct pn_call *call, struct pn_uuid id, struct pn_uuid gat
 /* What names the pool: a list of struct pn_pool_referrer. */
 struct pn_pool_referrer {
     struct pn_uuid id, projectId;
-    struct pn_str name,
-        kind; /* "pam-resource", "pam-account", "pam-template"; "kubernetes-auth": an identity */
+    struct pn_str name;
+    struct pn_str
+        kind; /* "pam-resource", …-account, …-template; of an identity "kubernetes-auth"; "dynamic-secret" */
 };
 bool pn_pools_referrers(struct pn_call *call, struct pn_uuid id, struct pn_list *out,
                         struct pn_err *err) PN_CHECKED;

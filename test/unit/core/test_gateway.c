@@ -6,7 +6,9 @@
 
 #include "core/auth/token.h"
 #include "core/gateway/pki.h"
+#include "core/gateway/pools.h"
 #include "core/gateway/tunnels.h"
+#include "core/pam/template.h"
 
 static struct pn_str enrol_token(struct stage *s, struct pn_uuid id)
 {
@@ -308,6 +310,35 @@ STAGE_TEST(a_gateway_in_use_stays)
     CHECK_FAILS(pn_gateways_get(&call, id, &view, &err), err, NOT_FOUND);
 }
 
+/* Who wants to delete a pool has to find what names it. */
+STAGE_TEST(what_names_a_pool_is_called_what_it_is)
+{
+    struct pn_call call = stage_call(s, s->admin);
+    struct pn_uuid in = stage_resource(s, s->project, "k8s", (struct pn_uuid){ { 0 } }),
+                   id = stage_account(s, in, "ro", 3600);
+    struct pn_pam_account_change by_pool = { .cluster.has_pool = true };
+    struct pn_pam_template_change common = {
+        .project_id = s->project, .name = PN_LIT("strict"), .has_name = true, .way.has_pool = true
+    };
+    struct pn_pam_template template;
+    struct pn_pam_account account;
+    struct pn_pool pool, gone;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_pools_create(&call, PN_LIT("both"), &pool, &err), err);
+    by_pool.cluster.pool_id = common.way.pool_id = pool.id;
+    CHECK_OK(pn_pam_account_update(&call, id, &by_pool, &account, &err), err);
+    CHECK(!pn_pools_delete(&call, pool.id, &gone, &err));
+    CHECK_STR(pn_str_from(err.message),
+              "Gateway pool both is used by the account ro: give it another first");
+    CHECK_FAILS(false, err, BAD_REQUEST);
+    CHECK_OK(pn_pam_template_create(&call, &common, &template, &err), err);
+    CHECK(!pn_pools_delete(&call, pool.id, &gone, &err));
+    CHECK_STR(pn_str_from(err.message), "Gateway pool both is used by 2 others (the template"
+                                        " strict, …): give them another first");
+    CHECK_FAILS(false, err, BAD_REQUEST);
+}
+
 STAGE_TEST(a_direct_address_counts_while_it_is_fresh)
 {
     struct pn_uuid id = stage_gateway(s, "edge");
@@ -348,4 +379,5 @@ PN_TEST_MAIN(T(c1_a_fresh_token_enrols), T(c2_a_used_token_enrols_nobody_and_is_
              T(c7_a_second_login_ends_the_first), T(c9_connect_gives_certificates_for_a_day),
              T(c13_an_unknown_relay_is_named), T(heartbeats_name_the_relays),
              T(who_may_not_administer_gateways), T(names_are_unique_in_an_organisation),
-             T(a_gateway_in_use_stays), T(a_direct_address_counts_while_it_is_fresh))
+             T(a_gateway_in_use_stays), T(what_names_a_pool_is_called_what_it_is),
+             T(a_direct_address_counts_while_it_is_fresh))
