@@ -11,12 +11,15 @@
 #include "crypto/random.h"
 
 #define MAX_SEALED_BYTES ((size_t)PN_PAM_TOKEN_MAX + PN_SEAL_OVERHEAD)
+#define MAX_NAMES_BYTES 4096 /* of one account: two names and its path */
 
 #define SELECT_VIEW                                                                            \
     "SELECT a.id, a.project_id, a.resource_id, a.name, r.name, a.description, a.auth_method, " \
     "a.namespace, a.service_account_name, a.max_duration_s, a.created_ms, a.updated_ms,"       \
     " a.idle_timeout_s, a.template_id, t.name, t.needs_reason, " PN_PAM_CLUSTER_COLUMNS        \
         PN_PAM_CLUSTER_FROM
+#define NAME_COLUMN 3
+#define RESOURCE_NAME_COLUMN 4
 #define CLUSTER_COLUMN 16
 
 static void find_issues(struct pn_arena *arena, struct pn_pam_account *account)
@@ -39,8 +42,8 @@ static void read_view(struct pn_query *q, struct pn_arena *arena, struct pn_pam_
         .projectId = pn_column_uuid(q, 1),
         .resourceId = pn_column_uuid(q, 2),
         .folderId = pn_column_uuid(q, 2),
-        .name = pn_column_str(q, 3, arena),
-        .resourceName = pn_column_str(q, 4, arena),
+        .name = pn_column_str(q, NAME_COLUMN, arena),
+        .resourceName = pn_column_str(q, RESOURCE_NAME_COLUMN, arena),
         .description = pn_column_str(q, 5, arena),
         .accountType = PN_LIT("kubernetes"),
         .credentials = { .authMethod = pn_column_str(q, 6, arena),
@@ -602,9 +605,21 @@ static void bind_page(struct pn_query *q, const struct pn_pam_page *page, struct
     pn_bind_str(q, "$like", like);
 }
 
+/* What its rules are asked about, and no more of it. */
+static struct pn_permit_object read_object(struct pn_query *q, struct pn_arena *arena)
+{
+    struct pn_str name = pn_column_str(q, NAME_COLUMN, arena),
+                  resource = pn_column_str(q, RESOURCE_NAME_COLUMN, arena);
+
+    return pn_pam_account_object(
+        resource, name, pn_arena_printf(arena, "%.*s/%.*s", PN_ARG(resource), PN_ARG(name)));
+}
+
+/* All that match are counted, for only rules know who may read which; what is off the page takes no memory. */
 bool pn_pam_account_list(struct pn_call *call, const struct pn_pam_page *page, struct pn_list *out,
                          int64_t *total, struct pn_err *err)
 {
+    pn_auto(pn_arena_freep) struct pn_arena *passing = pn_arena_new(MAX_NAMES_BYTES);
     struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_pam_account));
     struct pn_str like = pn_pam_like(call->arena, page->search);
     int64_t most = page->limit < PN_PAM_PAGE_MAX ? page->limit : PN_PAM_PAGE_MAX;
@@ -619,17 +634,17 @@ bool pn_pam_account_list(struct pn_call *call, const struct pn_pam_page *page, s
                                  : SELECT_VIEW LIST_WHERE " ORDER BY r.name, a.name");
     bind_page(q, page, like);
     *total = 0;
-    while (pn_query_next(q)) {
-        struct pn_pam_account account;
-        struct pn_permit_object asked;
+    for (; pn_query_next(q); pn_arena_reset(passing)) {
+        const struct pn_permit_object asked = read_object(q, passing);
 
-        read_view(q, call->arena, &account);
-        asked = object(&account);
         if (!pn_ability_may(ability, &asked, "read"))
             continue;
-        show_to(ability, &account);
-        if (*total >= page->offset && *total - page->offset < most)
-            *(struct pn_pam_account *)pn_rows_add(&rows) = account;
+        if (*total >= page->offset && *total - page->offset < most) {
+            struct pn_pam_account *account = pn_rows_add(&rows);
+
+            read_view(q, call->arena, account);
+            show_to(ability, account);
+        }
         (*total)++;
     }
     *out = rows.list;

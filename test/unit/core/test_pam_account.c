@@ -169,7 +169,44 @@ STAGE_TEST(lists_by_resource_and_search)
     CHECK_EQ(total, 1);
 }
 
+static bool add_many(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct pn_uuid *ids = context;
+
+    (void)err;
+    stage_sql(tx,
+              "INSERT INTO pam_accounts (id, resource_id, project_id, name, description,"
+              " auth_method, max_duration_s, created_ms, updated_ms) WITH RECURSIVE n (i) AS"
+              " (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 1499) SELECT randomblob(16),"
+              " $a, $b, 'a' || i, hex(randomblob(256)), 'service-account-token', 3600, 1, 1 FROM n",
+              ids, NULL);
+    return true;
+}
+
+/* Counting them costs no memory: a project of many accounts is listed within the budget of one call. */
+STAGE_TEST(what_is_not_on_the_page_takes_no_memory)
+{
+    struct pn_call call = stage_call(s, s->viewer);
+    struct pn_uuid ids[] = { resource(s), s->project };
+    struct pn_pam_page page = { .project_id = s->project, .offset = 498, .limit = 10 };
+    const struct pn_pam_account *rows;
+    struct pn_list list;
+    int64_t total;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_db_write(s->db, add_many, ids, &err), err);
+    call.arena = pn_arena_new((size_t)64 << 10);
+    CHECK_OK(pn_pam_account_list(&call, &page, &list, &total, &err), err);
+    CHECK(!pn_arena_is_over(call.arena));
+    rows = list.items;
+    CHECK_EQ(total, 500);
+    CHECK_EQ(list.count, 2);
+    CHECK_STR(rows[1].accountPath, "prod/a1499");
+    CHECK_EQ(rows[1].description.len, 512);
+    pn_arena_free(call.arena);
+}
+
 PN_TEST_MAIN(T(a_token_lies_sealed), T(c83_unchanged_keeps_the_token),
              T(a_new_account_needs_a_token), T(what_is_not_given_stays),
              T(names_are_unique_in_a_resource), T(who_may_not_touch_accounts),
-             T(lists_by_resource_and_search))
+             T(lists_by_resource_and_search), T(what_is_not_on_the_page_takes_no_memory))
