@@ -94,12 +94,14 @@ static struct pn_permit_object object(const struct pn_pam_account *account)
     return pn_pam_account_object(account->resourceName, account->name, account->accountPath);
 }
 
-/* Whoever says where a cluster is, or how it is reached, sends the gateway there: as with resources. */
+/* Whoever says where a cluster is (also: again the resource's), or how it is reached, sends the gateway there. */
 static bool permit_cluster(struct pn_call *call, struct pn_uuid project,
-                           const struct pn_pam_cluster_change *change, struct pn_err *err)
+                           const struct pn_pam_account_change *want, struct pn_err *err)
 {
-    if (!change->has_url && !change->has_ca && !change->has_verified && !change->has_gateway &&
-        !change->has_pool)
+    const struct pn_pam_cluster_change *change = &want->cluster;
+
+    if (!want->drops_connection && !change->has_url && !change->has_ca && !change->has_verified &&
+        !change->has_gateway && !change->has_pool)
         return true;
     return pn_permit_project(call, project, "pam-resources", "edit", err) &&
            pn_pam_cluster_check(call, change, err);
@@ -467,7 +469,7 @@ bool pn_pam_account_create(struct pn_call *call, const struct pn_pam_account_cha
         pn_arena_printf(call->arena, "%.*s/%.*s", PN_ARG(resource.name), PN_ARG(change->name)));
     if (!pn_ability_load(call, resource.projectId, &ability, err) ||
         !pn_ability_permit(call, ability, &account, "create", err) ||
-        !permit_cluster(call, resource.projectId, &change->cluster, err))
+        !permit_cluster(call, resource.projectId, change, err))
         return false;
     c.row.projectId = resource.projectId;
     c.row.maxDurationSeconds = PN_PAM_SESSION_MAX_S;
@@ -545,8 +547,7 @@ bool pn_pam_account_update(struct pn_call *call, struct pn_uuid id,
     const struct pn_ability *ability;
     bool had_token;
 
-    if (!find(call, id, "edit", out, err) ||
-        !permit_cluster(call, out->projectId, &change->cluster, err))
+    if (!find(call, id, "edit", out, err) || !permit_cluster(call, out->projectId, change, err))
         return false;
     c.row = *out;
     had_token = !is_by_gateway(out);

@@ -67,10 +67,11 @@ struct pn_pam_account_change {
  * An account is in a resource and goes to its cluster, or to one of its own; through its own gateway, its template's
  * or the resource's. Whom it acts as is tried there before it is saved (probe.h).
  *
- * Permissions: pam-accounts read, create, edit, delete for the account, under its new name too; those of a
- * gateway that is named; lists leave out those that may not be read. Accounts of projects the caller
- * has no part in are PN_NOT_FOUND. Errors: PN_BAD_REQUEST (name taken, test failed), PN_VALIDATION (what the
- * method needs is missing, or is none; no cluster), PN_PERMISSION, PN_NOT_FOUND.
+ * Permissions: pam-accounts read, create, edit, delete for the account, under its new name too; pam-resources edit
+ * to say where its cluster is, how it is reached, or that it has none of its own any more; those of a gateway that is
+ * named; lists leave out those that may not be read. Accounts of projects the caller has no part in are PN_NOT_FOUND.
+ * Errors: PN_BAD_REQUEST (name taken, test failed), PN_VALIDATION (what the method needs is missing, or is none; no
+ * cluster), PN_PERMISSION, PN_NOT_FOUND.
  */
 bool pn_pam_account_create(struct pn_call *call, const struct pn_pam_account_change *change,
                            struct pn_pam_account *out, struct pn_err *err) PN_CHECKED;
