@@ -5,7 +5,11 @@
 
 #include <string.h>
 
-#define MAX_KEY_BYTES ((size_t)8 << 10)
+/*
+ * A pattern costs its length times that of what it is matched with, and who made the rules may have meant it to: on
+ * the loop, where what is remembered is read, places are short.
+ */
+#define MAX_KEY_BYTES ((size_t)1 << 10)
 
 /* An entry is the struct and then its texts, in this order. Place and name are the key's. */
 static const size_t texts[] = {

@@ -181,6 +181,26 @@ HOME_TEST(a_known_secret_needs_no_sql_until_something_changes)
     }
 }
 
+/* Rules are matched with the place, on the loop: what lies in a long one is left to a worker. */
+HOME_TEST(what_lies_deep_is_not_remembered)
+{
+    struct scene s = scene_of(h);
+    char path[6 * 201 + 1];
+    size_t len = 0;
+
+    while (len + 201 < sizeof(path)) {
+        path[len] = '/';
+        memset(path + len + 1, 'x', 200);
+        len += 201;
+        path[len] = '\0';
+        (void)vault_folder(h, s.project.id, "dev", path);
+    }
+    (void)vault_put(&s.admin, s.project.id, path, "KEY", "deep");
+    CHECK_STR(read_value(&s.admin, s.project.id, path), "deep");
+    CHECK_STR(remembered(&s, s.project.id, path), "");
+    pn_db_disconnect(s.nowhere);
+}
+
 /* Who may not read it is told so from memory too; an own secret instead of it is not confused with it. */
 HOME_TEST(what_is_known_is_shown_to_who_may_see_it)
 {
@@ -292,7 +312,7 @@ HOME_TEST(no_read_shows_what_was_before_an_answered_write)
 }
 
 PN_TEST_MAIN(T(a_known_secret_needs_no_sql_until_something_changes),
-             T(what_is_known_is_shown_to_who_may_see_it),
+             T(what_lies_deep_is_not_remembered), T(what_is_known_is_shown_to_who_may_see_it),
              T(what_is_known_is_recorded_when_it_is_read),
              T(a_durable_read_is_left_to_who_may_wait),
              T(no_read_shows_what_was_before_an_answered_write))
