@@ -30,7 +30,7 @@ struct pn_cache {
     struct pn_db *db;
     uint8_t salt[PN_CACHE_SALT_BYTES];
     size_t count, max_bytes;
-    _Atomic size_t used_bytes;
+    _Atomic size_t used_bytes, swept;
     pthread_mutex_t locks[LOCKS];
     struct place *places;
 };
@@ -163,7 +163,23 @@ static struct kept *kept_new(uint64_t hash, struct pn_str key, const struct pn_c
     return kept;
 }
 
-/* Room is made by who replaces; when there is none, what is there stays. */
+/* Nobody asks again for most of what holds no more (a token that is over): each put looks at one place, in turn. */
+static void sweep(struct pn_cache *cache, int64_t now_ms)
+{
+    pthread_mutex_t *lock;
+    struct place *place = enter(cache, atomic_fetch_add(&cache->swept, 1), &lock);
+
+    for (size_t w = 0; w < WAYS; w++) {
+        if (place->ways[w] == NULL || holds(cache, place->ways[w], now_ms))
+            continue;
+        atomic_fetch_sub(&cache->used_bytes, size_of(place->ways[w]));
+        pn_heap_free(place->ways[w]);
+        place->ways[w] = NULL;
+    }
+    pthread_mutex_unlock(lock);
+}
+
+/* Room is made by the sweep and by who replaces; when there is none, what is there stays. */
 void pn_cache_put(struct pn_cache *cache, struct pn_str key, const struct pn_cache_entry *entry)
 {
     uint64_t hash = pn_map_hash(cache->salt, key);
@@ -175,6 +191,7 @@ void pn_cache_put(struct pn_cache *cache, struct pn_str key, const struct pn_cac
     if (entry->version == PN_CACHE_NEVER || entry->bytes.len > PN_CACHE_MAX_ENTRY ||
         key.len > PN_CACHE_MAX_ENTRY - entry->bytes.len)
         return;
+    sweep(cache, entry->from_ms);
     fresh = gone = kept_new(hash, key, entry);
     more = size_of(fresh);
     place = enter(cache, hash, &lock);

@@ -8,7 +8,7 @@
  * What watched rows said, remembered under a key for all threads of the process, so that who asks next
  * needs no SQL. An entry is about an id: it holds as long as that id's version (db.h) is what it was before the rows
  * were read, and between two times. Bounded in number and bytes; of the four entries that share a place the
- * longest unused one goes. Why what is stale is never seen: README.md.
+ * longest unused one goes, and what holds no more goes in turn. Why what is stale is never seen: README.md.
  *
  *     if (pn_cache_get(cache, key, now_ms, arena, &bytes)) …
  *     version = pn_cache_begin(cache, conn, id);     before the rows are read
@@ -43,7 +43,7 @@ uint64_t pn_cache_begin(const struct pn_cache *cache, const struct pn_db_conn *c
 struct pn_cache_entry {
     struct pn_uuid id;
     uint64_t version;
-    int64_t from_ms, until_ms; /* holds at from_ms, and no longer at until_ms */
+    int64_t from_ms, until_ms; /* holds at from_ms, which is now, and no longer at until_ms */
     struct pn_str bytes;
 };
 void pn_cache_put(struct pn_cache *cache, struct pn_str key, const struct pn_cache_entry *entry);

@@ -84,6 +84,7 @@ void pn_secrets_remember(struct pn_call *call, const struct pn_secrets_address *
         pn_cache_put(call->cache, pn_buf_str(&key),
                      &(struct pn_cache_entry){ .id = at->project_id,
                                                .version = version,
+                                               .from_ms = call->now_ms,
                                                .until_ms = INT64_MAX,
                                                .bytes = pn_buf_str(&bytes) });
 }

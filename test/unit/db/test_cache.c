@@ -45,16 +45,22 @@ static bool refuse(struct pn_db_conn *tx, void *number, struct pn_err *err)
     return change_thing(tx, number, err) && pn_fail(err, PN_BAD_REQUEST, "changed my mind");
 }
 
-static void put(const struct fixture *f, struct pn_cache *cache, int64_t number, const char *text)
+static void put_from(const struct fixture *f, struct pn_cache *cache, int64_t number,
+                     int64_t from_ms, const char *text)
 {
     struct pn_uuid id = about(number);
 
     pn_cache_put(cache, pn_str_of(&number, sizeof(number)),
                  &(struct pn_cache_entry){ .id = id,
                                            .version = pn_cache_begin(cache, f->conn, id),
-                                           .from_ms = 1000,
-                                           .until_ms = 2000,
+                                           .from_ms = from_ms,
+                                           .until_ms = from_ms + 1000,
                                            .bytes = pn_str_from(text) });
+}
+
+static void put(const struct fixture *f, struct pn_cache *cache, int64_t number, const char *text)
+{
+    put_from(f, cache, number, 1000, text);
 }
 
 static bool get(const struct fixture *f, struct pn_cache *cache, int64_t number, int64_t now_ms,
@@ -164,6 +170,23 @@ PN_TEST(its_bytes_are_bounded)
     stop(&f, cache);
 }
 
+/* Tokens are asked for until they are over, and never again: what they leave is not in the way of others. */
+PN_TEST(what_holds_no_more_makes_room)
+{
+    struct fixture f = start();
+    struct pn_cache *cache = pn_cache_new(f.db, 1024, 64 * 1024, salt);
+    char large[8192] = { 0 };
+
+    memset(large, 'x', sizeof(large) - 1);
+    for (int64_t i = 0; i < 100; i++)
+        put(&f, cache, i, large);
+    for (int64_t i = 100; i < 500; i++)
+        put_from(&f, cache, i, 2000, "new");
+    for (int64_t i = 450; i < 500; i++)
+        CHECK(get(&f, cache, i, 2500, "new"));
+    stop(&f, cache);
+}
+
 PN_TEST_MAIN(T(an_entry_holds_between_its_times_until_its_id_changes),
              T(nothing_is_kept_that_was_read_too_early), T(the_longest_unused_of_four_goes),
-             T(its_bytes_are_bounded))
+             T(its_bytes_are_bounded), T(what_holds_no_more_makes_room))
