@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/door.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,7 +11,6 @@
 #include "sys/sys.h"
 
 #define SUFFIX ".local.postern.internal"
-#define MAX_HELLO_BYTES 16384
 #define HELLO_MS 10000
 #define MAX_CALLERS 256
 #define RETRY_MS 5 /* while the other session's queue is full */
@@ -75,7 +73,6 @@ static void take_in(struct caller *caller)
     struct pn_door *door = caller->door;
     int fd = caller_free(caller);
 
-    setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 1 }, sizeof(int));
     door->accepted(door->owner, fd, PN_LIT("127.0.0.1"));
 }
 
@@ -83,7 +80,6 @@ static void hand_over(struct caller *caller)
 {
     char path[4096];
 
-    setsockopt(caller->fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 1 }, sizeof(int));
     if (socket_path(caller->door, caller->wanted, path, sizeof path) &&
         pn_handover_send(path, caller->fd) == PN_HANDOVER_LATER) {
         pn_timer_start(caller->door->loop, &caller->retry, RETRY_MS);
@@ -120,26 +116,14 @@ static void guide(struct caller *caller, const struct pn_hello *hello)
         take_in(caller);
 }
 
-/* Looks without taking: whoever serves the connection reads the hello again. */
 static void on_bytes(void *caller_, unsigned events PN_UNUSED)
 {
     struct caller *caller = caller_;
-    char *bytes = pn_loop_scratch(caller->door->loop);
-    ssize_t len = recv(caller->fd, bytes, MAX_HELLO_BYTES, MSG_PEEK);
-    int enough = (int)len + 1;
     struct pn_hello hello;
+    const char *why;
 
-    if (len < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (len <= 0) {
-        close(caller_free(caller));
-        return;
-    }
-    switch (pn_tls_peek(pn_str_of(bytes, (size_t)len), "h2", &hello)) {
-    case PN_HELLO_MORE: /* the kernel wakes us when there is more than now */
-        if (setsockopt(caller->fd, SOL_SOCKET, SO_RCVLOWAT, &enough, sizeof enough) < 0)
-            close(caller_free(caller));
-        return;
+    switch (pn_tls_peek_socket(caller->door->loop, caller->fd, "h2", &hello, &why)) {
+    case PN_HELLO_MORE: return;
     case PN_HELLO_BAD: close(caller_free(caller)); return;
     case PN_HELLO_DONE: guide(caller, &hello); return;
     }

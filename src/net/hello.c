@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/reader.h"
 #include "net/tls.h"
@@ -159,4 +161,39 @@ enum pn_hello_result pn_tls_peek(struct pn_str bytes, const char *alpn, struct p
     struct pn_str body = pn_str_of(message + HANDSHAKE_HEADER_BYTES, len - HANDSHAKE_HEADER_BYTES);
 
     return parse_hello(body, alpn, out) ? PN_HELLO_DONE : PN_HELLO_BAD;
+}
+
+static enum pn_hello_result wake_for_more(int fd, size_t len, const char **why)
+{
+    int enough = (int)len + 1;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &enough, sizeof(enough)) == 0)
+        return PN_HELLO_MORE;
+    *why = "its socket is of an odd kind";
+    return PN_HELLO_BAD;
+}
+
+enum pn_hello_result pn_tls_peek_socket(struct pn_loop *loop, int fd, const char *alpn,
+                                        struct pn_hello *out, const char **why)
+{
+    char *bytes = pn_loop_scratch(loop);
+    ssize_t len = recv(fd, bytes, MAX_HELLO_BYTES, MSG_PEEK);
+    enum pn_hello_result result;
+    int awaited = 1;
+    socklen_t size = sizeof(awaited);
+
+    if (len < 0 && (errno == EAGAIN || errno == EINTR))
+        return PN_HELLO_MORE;
+    (void)getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &awaited, &size);
+    if (len < awaited) { /* woken for less: it has ended, and would wake us again and again */
+        *why = len > 0 ? "it left in the middle of a ClientHello" : "it left without a word";
+        return PN_HELLO_BAD;
+    }
+    result = pn_tls_peek(pn_str_of(bytes, (size_t)len), alpn, out);
+    if (result == PN_HELLO_MORE)
+        return wake_for_more(fd, (size_t)len, why);
+    if (result == PN_HELLO_DONE)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 1 }, sizeof(int));
+    *why = "not a ClientHello";
+    return result;
 }

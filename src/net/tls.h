@@ -71,5 +71,12 @@ struct pn_hello {
     bool has_alpn;         /* `alpn` was offered */
 };
 enum pn_hello_result pn_tls_peek(struct pn_str bytes, const char *alpn, struct pn_hello *out);
+/*
+ * The same of a connection on the current loop, whose bytes stay for whoever serves it. After MORE the kernel wakes
+ * the poll when there is more than now (SO_RCVLOWAT); DONE takes that back. BAD too when no more will come;
+ * *why, for the log, says what was wrong.
+ */
+enum pn_hello_result pn_tls_peek_socket(struct pn_loop *loop, int fd, const char *alpn,
+                                        struct pn_hello *out, const char **why);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "relay/port.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +17,6 @@
 
 #define HELLO_MS 5000
 #define HANDSHAKE_MS 5000
-#define MAX_HELLO_BYTES 16384
 #define GATEWAY_SUFFIX ".gateway.postern.internal"
 #define GATEWAY_URI "urn:postern:gateway:"
 #define OID_SUBJECT_ALT_NAME "2.5.29.17"
@@ -540,7 +538,6 @@ static void guide(struct visitor *visitor, const struct pn_hello *hello)
 
     memcpy(guest.ip, visitor->ip, sizeof(guest.ip));
     guest.fd = visitor_free(visitor);
-    setsockopt(guest.fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 1 }, sizeof(int));
     if (names_gateway(hello->server_name, &gateway))
         to_gateway(port, &guest, gateway);
     else if (hello->has_alpn)
@@ -549,31 +546,15 @@ static void guide(struct visitor *visitor, const struct pn_hello *hello)
         pn_outers_take(port->outers, guest.fd, guest.ip);
 }
 
-/*
- * Looks without taking: whoever serves the connection reads the hello again. While it is incomplete the
- * kernel is told to wake us for more bytes than there are now.
- */
-static void on_visitor_ready(void *visitor_, unsigned events)
+static void on_visitor_ready(void *visitor_, unsigned events PN_UNUSED)
 {
     struct visitor *visitor = visitor_;
-    char *bytes = pn_loop_scratch(visitor->port->loop);
-    ssize_t len = recv(visitor->fd, bytes, MAX_HELLO_BYTES, MSG_PEEK);
     struct pn_hello hello;
-    int enough = (int)len + 1;
+    const char *why;
 
-    (void)events;
-    if (len < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (len <= 0) {
-        turn_away(visitor, "it left without a word");
-        return;
-    }
-    switch (pn_tls_peek(pn_str_of(bytes, (size_t)len), PN_TUNNEL_ALPN, &hello)) {
-    case PN_HELLO_MORE:
-        if (setsockopt(visitor->fd, SOL_SOCKET, SO_RCVLOWAT, &enough, sizeof(enough)) < 0)
-            turn_away(visitor, "its socket is of an odd kind");
-        return;
-    case PN_HELLO_BAD: turn_away(visitor, "not a ClientHello"); return;
+    switch (pn_tls_peek_socket(visitor->port->loop, visitor->fd, PN_TUNNEL_ALPN, &hello, &why)) {
+    case PN_HELLO_MORE: return;
+    case PN_HELLO_BAD: turn_away(visitor, why); return;
     case PN_HELLO_DONE: guide(visitor, &hello); return;
     }
 }

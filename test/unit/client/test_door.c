@@ -219,6 +219,26 @@ PN_TEST(what_is_no_hello_or_for_nobody_is_closed)
     down(&w);
 }
 
+/* Nothing more will come: it is not looked at again and again until its time is up. */
+PN_TEST(half_a_hello_and_an_end_are_closed_at_once)
+{
+    pn_auto(pn_buf_drop) struct pn_buf bytes = hello(MINE SUFFIX);
+    struct world w;
+    int fd, turns = 0;
+
+    up(&w);
+    fd = call(&w);
+    CHECK_EQ(send(fd, bytes.ptr, bytes.len - 1, 0), (ssize_t)bytes.len - 1);
+    turn(&w, 20);
+    CHECK_EQ(shutdown(fd, SHUT_WR), 0);
+    while (!is_closed(fd) && turns++ < 100)
+        turn(&w, 20);
+    CHECK(turns < 100);
+    CHECK_EQ(w.served[0] + w.served[1], 0);
+    close(fd);
+    down(&w);
+}
+
 /* Who may write into the directory is this user; what they hand over may still be nonsense. */
 PN_TEST(only_connections_are_taken)
 {
@@ -294,5 +314,6 @@ PN_TEST(a_port_of_another_program_is_a_conflict)
 
 PN_TEST_MAIN(T(each_hello_comes_to_the_session_that_it_names), T(a_hello_in_pieces_is_waited_for),
              T(whoever_names_no_session_is_served_where_they_came),
-             T(what_is_no_hello_or_for_nobody_is_closed), T(only_connections_are_taken),
+             T(what_is_no_hello_or_for_nobody_is_closed),
+             T(half_a_hello_and_an_end_are_closed_at_once), T(only_connections_are_taken),
              T(a_full_queue_says_later), T(a_port_of_another_program_is_a_conflict))

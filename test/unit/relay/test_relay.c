@@ -662,6 +662,24 @@ PN_TEST(a_hello_in_single_bytes_is_understood_and_silence_is_not_waited_for)
     world_free(w);
 }
 
+/* Its time never comes here: it is closed because nothing more will. */
+PN_TEST(half_a_hello_and_an_end_are_closed_at_once)
+{
+    struct world *w = world_with_relay();
+    static const uint8_t start[] = { 22, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3 };
+    struct pollfd half = { .events = POLLIN };
+
+    pn_clock_freeze(pn_clock_wall_ms(), pn_clock_mono_ms());
+    half.fd = connect_raw(w);
+    CHECK_EQ(write(half.fd, start, sizeof(start)), (ssize_t)sizeof(start));
+    CHECK_EQ(poll(&half, 1, 50), 0);
+    CHECK_EQ(shutdown(half.fd, SHUT_WR), 0);
+    CHECK_EQ(poll(&half, 1, 2000), 1);
+    close(half.fd);
+    pn_clock_release();
+    world_free(w);
+}
+
 PN_TEST(a_users_certificate_opens_no_tunnel)
 {
     struct world *w = world_with_relay();
@@ -795,7 +813,7 @@ PN_TEST(stop_waits_for_clients_that_finish)
 PN_TEST_MAIN(T(clients_reach_the_gateway_and_both_ends_see_half_close),
              T(an_unknown_gateway_gets_no_byte), T(what_is_no_client_hello_is_closed),
              T(a_hello_in_single_bytes_is_understood_and_silence_is_not_waited_for),
-             T(a_users_certificate_opens_no_tunnel),
+             T(half_a_hello_and_an_end_are_closed_at_once), T(a_users_certificate_opens_no_tunnel),
              T(the_newest_tunnel_of_a_key_replaces_the_old_one),
              T(heartbeats_name_the_gateways_at_once_and_a_restart_does_not_enrol_again),
              T(the_tunnel_of_a_gateway_that_the_server_refuses_is_closed),
