@@ -99,17 +99,20 @@ int pn_handover_take(int socket)
     struct msghdr message = { .msg_iov = &iov,
                               .msg_iovlen = 1,
                               .msg_control = control.bytes,
-                              .msg_controllen = sizeof control.bytes };
+                              .msg_controllen = CMSG_LEN(sizeof(int)) };
     int fd = -1;
 
-    /* What carries no descriptor is passed over; room for one means that the kernel closes all others. */
+    /*
+     * What carries no descriptor is passed over; room for one means that the kernel closes all others: without the
+     * padding of CMSG_SPACE, in which there is room for a second.
+     */
     while (fd < 0 && recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) >= 0) {
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 
         if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
             header->cmsg_len == CMSG_LEN(sizeof(int)))
             memcpy(&fd, CMSG_DATA(header), sizeof(int));
-        message.msg_controllen = sizeof control.bytes;
+        message.msg_controllen = CMSG_LEN(sizeof(int));
     }
     return fd;
 }

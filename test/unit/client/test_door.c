@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -261,6 +262,45 @@ PN_TEST(only_connections_are_taken)
     down(&w);
 }
 
+/* Of two at once the first is taken; the other does not stay open here. */
+PN_TEST(a_second_descriptor_stays_with_nobody)
+{
+    char directory[] = "/tmp/pn-door-XXXXXX";
+    union {
+        char bytes[CMSG_SPACE(2 * sizeof(int))];
+        struct cmsghdr align;
+    } control = { .bytes = { 0 } };
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
+    struct iovec iov = { (char[]){ 0 }, 1 };
+    struct msghdr message = { .msg_name = &name,
+                              .msg_namelen = sizeof name,
+                              .msg_iov = &iov,
+                              .msg_iovlen = 1,
+                              .msg_control = control.bytes,
+                              .msg_controllen = sizeof control.bytes };
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    struct pn_err err = { 0 };
+    int fd, from = socket(AF_UNIX, SOCK_DGRAM, 0), pair[2];
+
+    CHECK(mkdtemp(directory) != NULL);
+    snprintf(name.sun_path, sizeof name.sun_path, "%s/a.sock", directory);
+    fd = pn_handover_open(name.sun_path, &err);
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(2 * sizeof(int));
+    memcpy(CMSG_DATA(header), (int[]){ pair[0], pair[0] }, 2 * sizeof(int));
+    CHECK_EQ(sendmsg(from, &message, 0), 1);
+    close(pair[0]);
+    close(pn_handover_take(fd));
+    CHECK(is_closed(pair[1])); /* no copy is left */
+    close(pair[1]);
+    close(from);
+    close(fd);
+    CHECK_EQ(unlink(name.sun_path), 0);
+    CHECK_EQ(rmdir(directory), 0);
+}
+
 PN_TEST(a_full_queue_says_later)
 {
     char directory[] = "/tmp/pn-door-XXXXXX", path[128];
@@ -316,4 +356,5 @@ PN_TEST_MAIN(T(each_hello_comes_to_the_session_that_it_names), T(a_hello_in_piec
              T(whoever_names_no_session_is_served_where_they_came),
              T(what_is_no_hello_or_for_nobody_is_closed),
              T(half_a_hello_and_an_end_are_closed_at_once), T(only_connections_are_taken),
-             T(a_full_queue_says_later), T(a_port_of_another_program_is_a_conflict))
+             T(a_second_descriptor_stays_with_nobody), T(a_full_queue_says_later),
+             T(a_port_of_another_program_is_a_conflict))
