@@ -576,8 +576,8 @@ static bool find_attached(struct pn_call *call, struct pn_uuid identity, const c
 }
 
 /*
- * A reviewer's token that is stored is shown to nobody, so nobody may send it elsewhere either: who
- * points the method to another place gives the token again, or removes it.
+ * A reviewer's token that is stored is shown to nobody, so nobody may send it elsewhere either: who points the method to
+ * another place, or lets somebody else vouch for that place, gives the token again, or removes it.
  */
 static bool check_pinned(const struct pn_kubernetes_auth *before,
                          const struct pn_kubernetes_auth_in *in,
@@ -589,13 +589,14 @@ static bool check_pinned(const struct pn_kubernetes_auth *before,
     bool is_moved = !pn_str_eq(before->kubernetesHost, after->kubernetesHost) ||
                     !pn_uuid_eq(before->gatewayId, after->gatewayId) ||
                     !pn_uuid_eq(before->gatewayPoolId, after->gatewayPoolId) ||
+                    !pn_str_eq(before->caCert, after->caCert) ||
                     (before->verifyTlsCertificate && !after->verifyTlsCertificate);
 
     if (!is_kept || !is_moved)
         return true;
     return pn_fail(err, PN_BAD_REQUEST,
                    "Provide the token reviewer JWT again, or null, when you change where it is sent"
-                   " or turn off verification");
+                   " or its CA, or turn off verification");
 }
 
 bool pn_kubernetes_auth_update(struct pn_call *call, struct pn_uuid identity,
