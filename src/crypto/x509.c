@@ -448,3 +448,26 @@ bool pn_x509_issue(struct pn_arena *arena, const struct pn_cert_request *request
     out->pem = pem;
     return true;
 }
+
+static void drop_authority_key_id(X509 *cert)
+{
+    int at = X509_get_ext_by_NID(cert, NID_authority_key_identifier, -1);
+
+    if (at >= 0)
+        X509_EXTENSION_free(X509_delete_ext(cert, at));
+}
+
+bool pn_x509_as_root(struct pn_arena *arena, const struct pn_cert *ca, struct pn_str *pem,
+                     struct pn_err *err)
+{
+    pn_auto(x509_freep) X509 *cert = NULL;
+    pn_auto(pkey_freep) EVP_PKEY *key = NULL;
+
+    if (!read_issuer(ca, &cert, &key, err))
+        return false;
+    drop_authority_key_id(cert);
+    if (!set_serial(cert) || !X509_set_issuer_name(cert, X509_get_subject_name(cert)) ||
+        X509_sign(cert, key, EVP_sha256()) <= 0)
+        return fail_openssl(err, "the CA as a root");
+    return write_cert(arena, cert, pem, err);
+}

@@ -51,6 +51,16 @@ bool pn_x509_issue(struct pn_arena *arena, const struct pn_cert_request *request
     PN_CHECKED;
 
 /*
+ * `ca` once more as a root: its subject, key and validity, signed by itself. For who trusts this CA alone
+ * but takes nothing but a root for a beginning (OpenSSL unless told otherwise, so Python before 3.13).
+ *
+ * Errors:  PN_INTERNAL  `ca` cannot be read, is no CA, or holds another certificate's key
+ * Threads: worker (about 0.2 ms).
+ */
+bool pn_x509_as_root(struct pn_arena *arena, const struct pn_cert *ca, struct pn_str *pem,
+                     struct pn_err *err) PN_CHECKED;
+
+/*
  * What we read from a certificate; names that are absent are PN_NONE. Nothing is verified here:
  * that is TLS's business. Errors: PN_BAD_REQUEST when it is not exactly one certificate, or when it
  * names two subjects (two CNs, a NUL inside), because identities are taken from them.

@@ -282,16 +282,17 @@ def test_discovery_of_two_clusters_is_not_mixed(newest_kubectl, cluster, postern
     assert len(after) - len(before) <= 2, after[len(before):]
 
 
-def test_a_program_with_the_python_client(cluster, postern_dev, account, namespace):
+@pytest.mark.parametrize("way", [access, login])
+def test_a_program_with_the_python_client(way, cluster, postern_dev, account, namespace):
     """
-    List, watch, create; exec by the older v4.channel.k8s.io, with standard input and the exit code. By `pam access`: before Python 3.13 its TLS
-    takes nothing but a root for an authority, which the kubeconfig of `kube login` does not have.
+    List, watch, create; exec by the older v4.channel.k8s.io, with standard input and the exit code. Before Python 3.13 its TLS takes nothing but
+    a root for an authority.
     """
     cluster.kubectl("-n", namespace, "run", "one", "--image=any", "--", "sleep", "1000")
     until(lambda: cluster.get("-n", namespace, "pod", "one")["status"]["phase"] == "Running", "the pod")
     user = postern_dev.user()
     program = [where("client-kube-python") / "bin/python", TOP / "test/integ/clients/kube-python/client.py"]
-    with access(user, account) as kubeconfig:
+    with way(user, account) as kubeconfig:
         done = subprocess.run([*program, kubeconfig, namespace, "one"], env=user.env(), capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     said = json.loads(done.stdout)

@@ -23,6 +23,7 @@ static const struct kind {
 struct authority {
     struct pn_uuid id;
     struct pn_str certificate, sealed_key;
+    struct pn_str anchor; /* the same signed by itself; what peers trust */
 };
 
 static struct pn_seal_place place_of(struct pn_uuid row)
@@ -34,7 +35,8 @@ static bool read_rows(struct pn_call *call, struct pn_db_conn *conn, struct pn_u
                       struct authority out[PN_COUNT(kinds)], bool *is_there, struct pn_err *err)
 {
     struct pn_query *q = pn_query(
-        conn, "SELECT kind, id, certificate, sealed_key FROM authorities WHERE org_id = $org");
+        conn,
+        "SELECT kind, id, certificate, sealed_key, anchor FROM authorities WHERE org_id = $org");
     size_t found = 0;
 
     pn_bind_uuid(q, "$org", org);
@@ -46,8 +48,9 @@ static bool read_rows(struct pn_call *call, struct pn_db_conn *conn, struct pn_u
                 continue;
             out[i] = (struct authority){ .id = pn_column_uuid(q, 1),
                                          .certificate = pn_column_str(q, 2, call->arena),
-                                         .sealed_key = pn_column_bytes(q, 3, call->arena) };
-            found++;
+                                         .sealed_key = pn_column_bytes(q, 3, call->arena),
+                                         .anchor = pn_column_str(q, 4, call->arena) };
+            found += out[i].anchor.len > 0;
         }
     }
     *is_there = found == PN_COUNT(kinds);
@@ -88,7 +91,28 @@ static bool take_root(struct pn_call *call, struct pn_uuid org, struct authority
     return pn_keyring_open(call->keyring, org, place_of(row->id), row->sealed_key, &out->key, err);
 }
 
-/* All of them in a new organisation; in an old one those that this version knows and it did not. */
+static bool make_anchor(struct pn_call *call, struct pn_uuid org, struct authority *row,
+                        struct pn_err *err)
+{
+    pn_auto(pn_secret_freep) struct pn_secret *key = NULL;
+
+    return pn_keyring_open(call->keyring, org, place_of(row->id), row->sealed_key, &key, err) &&
+           pn_x509_as_root(call->arena, &(struct pn_cert){ row->certificate, key }, &row->anchor,
+                           err);
+}
+
+static bool make_anchors(struct pn_call *call, struct pn_uuid org,
+                         struct authority rows[PN_COUNT(kinds)], struct pn_err *err)
+{
+    rows[PN_AUTHORITY_ROOT].anchor = rows[PN_AUTHORITY_ROOT].certificate;
+    for (size_t i = PN_AUTHORITY_ROOT + 1; i < PN_COUNT(kinds); i++) {
+        if (rows[i].anchor.len == 0 && !make_anchor(call, org, &rows[i], err))
+            return false;
+    }
+    return true;
+}
+
+/* All of them in a new organisation; in an old one what this version knows and it did not. */
 static bool make_missing(struct pn_call *call, struct pn_uuid org,
                          struct authority out[PN_COUNT(kinds)], struct pn_err *err)
 {
@@ -104,6 +128,7 @@ static bool make_missing(struct pn_call *call, struct pn_uuid org,
         pn_secret_free(cert.key);
     }
     pn_secret_free(root.key);
+    done = done && make_anchors(call, org, out, err);
     return done || pn_within(err, "making the certificate authorities");
 }
 
@@ -113,19 +138,23 @@ struct store {
     const struct authority *rows;
 };
 
-/* Who comes second stores nothing: all make what they found missing under the same root, or all of it. */
+/* Who comes second stores nothing: all make what they found missing under the same root, or all of it.
+ * A row of before there were anchors gets the one that was made of it. */
 static bool store_one(struct pn_db_conn *tx, const struct store *s, size_t kind, int64_t *added,
                       struct pn_err *err)
 {
     struct pn_query *q = pn_query(
-        tx, "INSERT INTO authorities (id, org_id, kind, certificate, sealed_key, created_ms,"
-            " expires_ms) VALUES ($id, $org, $kind, $certificate, $key, $now, $expires)"
-            " ON CONFLICT (org_id, kind) DO NOTHING");
+        tx,
+        "INSERT INTO authorities (id, org_id, kind, certificate, anchor, sealed_key, created_ms,"
+        " expires_ms) VALUES ($id, $org, $kind, $certificate, $anchor, $key, $now, $expires)"
+        " ON CONFLICT (org_id, kind) DO UPDATE SET anchor = excluded.anchor"
+        " WHERE authorities.id = excluded.id AND authorities.anchor IS NULL");
 
     pn_bind_uuid(q, "$id", s->rows[kind].id);
     pn_bind_uuid(q, "$org", s->org);
     pn_bind_str(q, "$kind", pn_str_from(kinds[kind].name));
     pn_bind_str(q, "$certificate", s->rows[kind].certificate);
+    pn_bind_str(q, "$anchor", s->rows[kind].anchor);
     pn_bind_bytes(q, "$key", s->rows[kind].sealed_key);
     pn_bind_int(q, "$now", s->call->now_ms);
     pn_bind_int(q, "$expires", CA_ENDS_MS);
@@ -207,6 +236,6 @@ bool pn_pki_chain(struct pn_call *call, struct pn_uuid org, enum pn_authority au
 
     if (!load(call, org, rows, err))
         return false;
-    *out = rows[authority].certificate;
+    *out = rows[authority].anchor;
     return true;
 }

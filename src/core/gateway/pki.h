@@ -39,8 +39,9 @@ bool pn_pki_issue(struct pn_call *call, struct pn_uuid org, enum pn_authority au
     PN_CHECKED;
 
 /*
- * What a peer trusts: this one authority. Not the root with it, under which a relay's certificate,
- * sent with its intermediate, would pass for a gateway's. Threads: worker.
+ * What a peer trusts: this one authority, signed by itself, because many clients begin at a root only.
+ * Not the root above it, under which a relay's certificate, sent with its intermediate, would pass for
+ * a gateway's. Threads: worker.
  */
 bool pn_pki_chain(struct pn_call *call, struct pn_uuid org, enum pn_authority authority,
                   struct pn_str *out, struct pn_err *err) PN_CHECKED;

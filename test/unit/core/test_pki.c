@@ -56,7 +56,7 @@ static X509 *read_one(struct pn_str pem)
     return cert;
 }
 
-/* Does OpenSSL accept the leaf, sent with its issuer, for `purpose`, under what the peer trusts? */
+/* Does OpenSSL, with none but its own settings, accept the leaf, sent with its issuer, under what the peer trusts? */
 static bool verifies(struct pn_pki_leaf sent, struct pn_str trusted, int purpose)
 {
     X509 *leaf = read_one(sent.certificate);
@@ -68,9 +68,8 @@ static bool verifies(struct pn_pki_leaf sent, struct pn_str trusted, int purpose
     sk_X509_push(others, read_one(sent.issuer));
     CHECK_EQ(X509_STORE_CTX_init(ctx, store, leaf, others), 1);
     X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(ctx), (time_t)(STAGE_WALL_MS / 1000));
-    X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(ctx), X509_V_FLAG_USE_CHECK_TIME |
-                                                                    X509_V_FLAG_X509_STRICT |
-                                                                    X509_V_FLAG_PARTIAL_CHAIN);
+    X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(ctx),
+                                X509_V_FLAG_USE_CHECK_TIME | X509_V_FLAG_X509_STRICT);
     X509_STORE_CTX_set_purpose(ctx, purpose);
     done = X509_verify_cert(ctx) == 1;
     X509_STORE_CTX_free(ctx);
@@ -108,14 +107,25 @@ STAGE_TEST(leaves_verify_under_their_own_chain_and_no_other)
     }
 }
 
+static bool is_self_signed(struct pn_str pem)
+{
+    X509 *cert = read_one(pem);
+    bool is = X509_self_signed(cert, 1) == 1;
+
+    X509_free(cert);
+    return is;
+}
+
 STAGE_TEST(a_chain_is_the_one_authority)
 {
     struct pn_pki_leaf leaf = issue(s, PN_AUTHORITY_GATEWAY, PN_CERT_GATEWAY);
     struct pn_cert_info info;
     struct pn_err err = { 0 };
 
-    CHECK(pn_str_eq(chain(s, PN_AUTHORITY_GATEWAY), leaf.issuer));
-    CHECK_OK(pn_x509_read(s->arena, leaf.issuer, &info, &err), err);
+    CHECK(!pn_str_eq(chain(s, PN_AUTHORITY_GATEWAY), leaf.issuer));
+    CHECK(is_self_signed(chain(s, PN_AUTHORITY_GATEWAY)));
+    CHECK(!is_self_signed(leaf.issuer));
+    CHECK_OK(pn_x509_read(s->arena, chain(s, PN_AUTHORITY_GATEWAY), &info, &err), err);
     CHECK(info.is_ca);
     CHECK_STR(info.common_name, "Postern Gateway CA");
     CHECK(pn_str_eq(info.organization, pn_uuid_str(s->arena, s->org)));
@@ -232,13 +242,34 @@ STAGE_TEST(an_authority_that_is_missing_is_added)
     leaf = issue(s, PN_AUTHORITY_RELAY_CLIENT, PN_CERT_CLIENT);
     CHECK(pn_str_eq(chain(s, PN_AUTHORITY_ROOT), root));
     CHECK(pn_str_eq(chain(s, PN_AUTHORITY_CLIENT), client));
-    CHECK(pn_str_eq(chain(s, PN_AUTHORITY_RELAY_CLIENT), leaf.issuer));
+    CHECK(verifies(leaf, chain(s, PN_AUTHORITY_RELAY_CLIENT), X509_PURPOSE_SSL_CLIENT));
     CHECK(verifies(leaf, root, X509_PURPOSE_SSL_CLIENT));
     CHECK_EQ(stage_count(s, "SELECT count(*) FROM authorities"), 5);
     CHECK_EQ(stage_events(s, "certificate-authorities-create"), 2);
 }
 
+static bool forget_anchors(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    (void)context;
+    return pn_query_run(pn_query(tx, "UPDATE authorities SET anchor = NULL"), NULL, err);
+}
+
+/* An organisation of before there were anchors: those of the authorities that it has, under which its leaves go on. */
+STAGE_TEST(an_anchor_that_is_missing_is_made)
+{
+    struct pn_pki_leaf leaf = issue(s, PN_AUTHORITY_GATEWAY, PN_CERT_GATEWAY);
+    struct pn_str anchor;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_db_write(s->db, forget_anchors, NULL, &err), err);
+    anchor = chain(s, PN_AUTHORITY_GATEWAY);
+    CHECK(verifies(leaf, anchor, X509_PURPOSE_SSL_SERVER));
+    CHECK(pn_str_eq(chain(s, PN_AUTHORITY_GATEWAY), anchor));
+    CHECK_EQ(stage_count(s, "SELECT count(*) FROM authorities WHERE anchor IS NOT NULL"), 5);
+}
+
 PN_TEST_MAIN(T(leaves_verify_under_their_own_chain_and_no_other), T(a_chain_is_the_one_authority),
              T(a_leaf_begins_a_minute_ago_and_lasts_a_day), T(organisations_have_different_roots),
              T(whoever_comes_first_makes_them_for_all), T(keys_lie_sealed),
-             T(a_key_opens_in_its_own_row_only), T(an_authority_that_is_missing_is_added))
+             T(a_key_opens_in_its_own_row_only), T(an_authority_that_is_missing_is_added),
+             T(an_anchor_that_is_missing_is_made))

@@ -440,6 +440,27 @@ PN_TEST(an_unreadable_issuer_is_our_fault)
     fell(&tree);
 }
 
+/* An intermediate alone is no beginning for who asks for roots; as a root it is, for what it signed and nothing else. */
+PN_TEST(a_ca_as_a_root_begins_a_chain)
+{
+    struct tree tree = grow();
+    struct pn_cert_request request = leaf_request(PN_CERT_SERVER);
+    struct pn_cert other = issue(&request, &tree.client_ca), anchor = { 0 }, forged = { 0 };
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_x509_as_root(arena, &tree.server_ca, &anchor.pem, &err), err);
+    CHECK(VERIFY(tree.leaf.pem, X509_PURPOSE_SSL_SERVER, NOW_MS, &tree.server_ca) != X509_V_OK);
+    CHECK_EQ(VERIFY(tree.leaf.pem, X509_PURPOSE_SSL_SERVER, NOW_MS, &anchor), X509_V_OK);
+    CHECK(VERIFY(other.pem, X509_PURPOSE_SSL_SERVER, NOW_MS, &anchor) != X509_V_OK);
+    CHECK(VERIFY(tree.client_ca.pem, X509_PURPOSE_ANY, NOW_MS, &anchor) != X509_V_OK);
+
+    forged = (struct pn_cert){ .pem = tree.server_ca.pem, .key = tree.client_ca.key };
+    CHECK_FAILS(pn_x509_as_root(arena, &forged, &anchor.pem, &err), err, INTERNAL);
+    CHECK_FAILS(pn_x509_as_root(arena, &tree.leaf, &anchor.pem, &err), err, INTERNAL);
+    pn_secret_free(other.key);
+    fell(&tree);
+}
+
 /* An organisation's name and id together pass the 64 characters OpenSSL would allow. */
 PN_TEST(long_organizations_fit)
 {
@@ -579,6 +600,7 @@ int main(void)
         T(the_key_is_pkcs8_and_fits_its_certificate),
         T(bad_requests_are_refused),
         T(an_unreadable_issuer_is_our_fault),
+        T(a_ca_as_a_root_begins_a_chain),
         T(long_organizations_fit),
         T(ambiguous_subjects_are_refused),
         T(bundles_count_their_certificates),
