@@ -132,6 +132,14 @@ static void end(struct pn_pump *pump, bool is_clean)
     done(owner, &result);
 }
 
+/* A stream that gave all it had has failed before all was given to it: no read and no write will say so. */
+static bool is_cut_off(const struct flow *into, const struct flow *out)
+{
+    const struct pn_err *err = pn_stream_error(out->from);
+
+    return out->is_done && !into->is_done && err != NULL && err->code != PN_OK;
+}
+
 static void on_ready(void *pump_, struct pn_stream *stream, unsigned events)
 {
     struct pn_pump *pump = pump_;
@@ -143,7 +151,7 @@ static void on_ready(void *pump_, struct pn_stream *stream, unsigned events)
         outcome = move(pump, in);
     if ((events & PN_WANT_READ) && outcome == GOES_ON)
         outcome = move(pump, out);
-    if (outcome == BROKEN)
+    if (outcome == BROKEN || is_cut_off(in, out) || is_cut_off(out, in))
         end(pump, false);
     else if (in->is_done && out->is_done)
         end(pump, true);

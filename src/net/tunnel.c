@@ -34,6 +34,7 @@ struct tunnel_stream {
     bool *is_gone; /* set on close: somebody up the stack looks */
     int32_t id;    /* 0 once HTTP/2 has forgotten it */
     bool has_large_window;
+    bool is_told;       /* of its failure */
     bool is_new;        /* not yet given to the gateway side's owner */
     unsigned leaving;   /* its owner has closed it after its end: 1 and PINGs since */
     bool is_in_ended;   /* END_STREAM came */
@@ -127,7 +128,7 @@ static void fail_stream(struct tunnel_stream *s, const struct pn_err *why)
         return;
     s->err = pn_heap_new(sizeof(*s->err));
     *s->err = *why;
-    schedule(s);
+    pn_loop_soon(s->stream.loop, &s->soon);
 }
 
 static void free_stream(struct tunnel_stream *s)
@@ -162,35 +163,48 @@ static void leave(struct tunnel_stream *s)
     schedule_flush(s->tunnel);
 }
 
-static void on_stream_soon(struct pn_task *task)
+/* What is possible and wanted; and once of a failure, wanted or not: nothing else would wake the owner up. */
+static void tell(struct tunnel_stream *s)
 {
-    struct tunnel_stream *s = pn_container_of(task, struct tunnel_stream, soon);
-    unsigned ready;
+    unsigned events = possible(s);
+    bool is_news = s->err != NULL && !s->is_told && s->stream.ready != NULL;
     bool is_gone = false;
 
-    if (s->leaving > 0) {
-        free_stream(s);
+    if (events == 0 && !is_news)
         return;
-    }
-    if (s->is_new) {
-        struct pn_tunnel *tunnel = s->tunnel;
-
-        s->is_new = false;
-        if (tunnel == NULL) /* it died before anybody heard of it */
-            pn_stream_close(&s->stream);
-        else
-            tunnel->events.incoming(tunnel->owner, tunnel, &s->stream, pn_str_from(s->client_ip));
-        return;
-    }
-    ready = possible(s);
-    if (ready == 0)
-        return;
+    s->is_told |= is_news;
     s->is_gone = &is_gone;
-    s->stream.ready(s->stream.owner, &s->stream, ready);
+    s->stream.ready(s->stream.owner, &s->stream, events != 0 ? events : PN_WANT_READ);
     if (is_gone)
         return;
     s->is_gone = NULL;
     schedule(s); /* level-triggered */
+}
+
+static void arrive(struct tunnel_stream *s)
+{
+    struct pn_tunnel *tunnel = s->tunnel;
+
+    s->is_new = false;
+    if (tunnel == NULL) { /* it died before anybody heard of it */
+        pn_stream_close(&s->stream);
+        return;
+    }
+    if (s->err != NULL)
+        pn_loop_soon(s->stream.loop, &s->soon);
+    tunnel->events.incoming(tunnel->owner, tunnel, &s->stream, pn_str_from(s->client_ip));
+}
+
+static void on_stream_soon(struct pn_task *task)
+{
+    struct tunnel_stream *s = pn_container_of(task, struct tunnel_stream, soon);
+
+    if (s->leaving > 0)
+        free_stream(s);
+    else if (s->is_new)
+        arrive(s);
+    else
+        tell(s);
 }
 
 static void grow_window(struct tunnel_stream *s, size_t count)

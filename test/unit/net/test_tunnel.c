@@ -2,6 +2,7 @@
 #include "streams.h"
 
 #include "base/clock.h"
+#include "net/pump.h"
 #include "net/tunnel.h"
 
 #define MAX_CLIENTS 1000
@@ -280,9 +281,7 @@ PN_TEST(a_lost_tunnel_fails_its_streams_and_says_why)
     CHECK_EQ(w->closed[1], 0); /* who frees is not told */
     CHECK_EQ(w->why[0].code, PN_UNREACHABLE);
     LOOP_UNTIL(w->loop, client->is_failed);
-    CHECK_EQ(pn_stream_read(w->servers[0].stream, (char[1]){ 0 }, 1), PN_STREAM_FAILED);
-    CHECK_EQ(pn_stream_write(w->servers[0].stream, "x", 1), PN_STREAM_FAILED);
-    CHECK(pn_stream_finish(w->servers[0].stream));
+    LOOP_UNTIL(w->loop, w->servers[0].is_failed); /* though it wanted nothing */
     world_free(w);
 }
 
@@ -405,6 +404,97 @@ PN_TEST(a_closed_stream_is_reset_when_the_client_stays)
     world_free(w);
 }
 
+struct told {
+    unsigned events;
+    int times;
+};
+
+static void on_told(void *told_, struct pn_stream *stream, unsigned events_)
+{
+    struct told *told = told_;
+
+    CHECK(pn_stream_error(stream) != NULL);
+    told->events = events_;
+    told->times++;
+}
+
+/* Else it never learns of it: nothing else will wake it up. */
+PN_TEST(who_wants_nothing_is_told_once_of_a_failure)
+{
+    struct world *w = world_new();
+    struct pn_stream *stream = NULL;
+    struct told told = { 0 };
+    struct pn_err err = { 0 };
+
+    w->server.is_finished = w->server.may_not_read = true;
+    CHECK_OK(pn_tunnel_open(w->relay, PN_LIT("gw"), PN_LIT("192.0.2.7"), &stream, &err), err);
+    pn_stream_set_owner(stream, on_told, &told);
+    LOOP_UNTIL(w->loop, w->arrived == 1);
+    CHECK_EQ(told.times, 0);
+    pn_stream_close(w->servers[0].stream);
+    w->servers[0].stream = NULL;
+    LOOP_UNTIL(w->loop, told.times > 0);
+    turn(w);
+    CHECK_EQ(told.times, 1);
+    CHECK_EQ(told.events, PN_WANT_READ);
+    CHECK_EQ(pn_stream_read(stream, (char[1]){ 0 }, 1), PN_STREAM_FAILED);
+    CHECK_EQ(pn_stream_write(stream, "x", 1), PN_STREAM_FAILED);
+    CHECK(pn_stream_finish(stream));
+    pn_stream_close(stream);
+    world_free(w);
+}
+
+static void end_ready_to_read(void *end_, struct pn_stream *stream, unsigned events_)
+{
+    struct end *e = end_;
+
+    (void)events_;
+    end_receive(e);
+    pn_stream_want(stream, e->is_ended || e->is_failed ? 0 : PN_WANT_READ);
+}
+
+static void on_pump_done(void *end, const struct pn_pump_end *result)
+{
+    *(struct pn_pump_end *)end = *result;
+}
+
+/* As in a relay: the client has read last words and an end, and stays; the gateway's reset is for it too. */
+PN_TEST(a_reset_reaches_a_half_closed_client)
+{
+    const char words[] = { (char)pattern(2, 0), 0 };
+    struct world *w = world_new();
+    struct pn_stream *pair[2], *stream = NULL;
+    struct pn_pump_end done = { .is_clean = true };
+    struct pn_err err = { 0 };
+    struct end client = { .peer_seed = 2 };
+    int64_t waited_ms = 0;
+
+    w->last_words = words;
+    stream_pair(w->loop, pair);
+    CHECK_OK(pn_tunnel_open(w->relay, PN_LIT("gw"), PN_LIT("192.0.2.7"), &stream, &err), err);
+    (void)pn_pump_start(pair[1], stream, on_pump_done, &done);
+    client.stream = pair[0]; /* reads, says nothing, and does not end */
+    pn_stream_set_owner(pair[0], end_ready_to_read, &client);
+    pn_stream_want(pair[0], PN_WANT_READ);
+    LOOP_UNTIL(w->loop, client.is_ended);
+    CHECK(!client.is_failed && !client.is_wrong);
+    CHECK_EQ(client.received, 1);
+    pn_clock_freeze(0, pn_clock_mono_ms());
+    while (done.is_clean && waited_ms < 10000) {
+        pn_clock_advance(500);
+        waited_ms += 500;
+        turn(w);
+    }
+    pn_clock_release();
+    CHECK(!done.is_clean);
+    CHECK_EQ(done.err.code, PN_UNREACHABLE);
+    CHECK(waited_ms >= 2000 && waited_ms <= 6000);
+    CHECK(w->relay != NULL && w->gateway != NULL);
+    LOOP_UNTIL(w->loop, pn_stream_write(client.stream, "y", 1) == PN_STREAM_FAILED);
+    pn_stream_close(client.stream);
+    world_free(w);
+}
+
 PN_TEST(an_idle_tunnel_lives_on)
 {
     pn_clock_freeze(0, 1000000);
@@ -428,7 +518,9 @@ PN_TEST(an_idle_tunnel_lives_on)
 }
 
 PN_TEST_MAIN(T(what_was_said_before_a_close_arrives),
-             T(a_closed_stream_is_reset_when_the_client_stays), T(hello_tells_process_and_index),
+             T(a_closed_stream_is_reset_when_the_client_stays),
+             T(who_wants_nothing_is_told_once_of_a_failure),
+             T(a_reset_reaches_a_half_closed_client), T(hello_tells_process_and_index),
              T(bytes_and_half_close_go_both_ways), T(an_ipv6_client_is_named_without_brackets),
              T(a_thousand_connections), T(an_abort_in_the_middle_never_looks_like_an_end),
              T(stalled_readers_do_not_stall_the_others_and_hold_little),
