@@ -674,7 +674,8 @@ bool pn_cli_secret_file(const char *path, struct pn_secret **out, struct pn_err 
            (secret.ptr[secret.len - 1] == '\n' || secret.ptr[secret.len - 1] == '\r'))
         secret.len--;
     if (secret.len == 0)
-        return pn_fail(err, PN_USAGE, "%s is empty", path);
+        return pn_fail(err, PN_USAGE, "%s is empty",
+                       strcmp(path, "-") == 0 ? "the standard input" : path);
     *out = pn_secret_new(secret, err);
     return *out != NULL;
 }

@@ -69,7 +69,7 @@ bool pn_file_read(const char *path, size_t max_bytes, struct pn_buf *out, struct
 
     if (fd < 0)
         return fail_path(err, errno, "read", path);
-    return read_all(fd, path, max_bytes, out, err);
+    return read_all(fd, is_stdin ? "the standard input" : path, max_bytes, out, err);
 }
 
 bool pn_file_read_plain(const char *path, size_t max_bytes, struct pn_buf *out, struct pn_err *err)
