@@ -24,7 +24,6 @@ static const struct pn_machine gateway_machine = {
     .token_path = { "/v3/gateways/", "/token" },
     .delete_path = "/v3/gateways/",
     .list_path = "/v2/gateways",
-    .list_member = "gateways",
 };
 
 static const struct pn_column list_columns[] = {
@@ -42,6 +41,12 @@ static bool gateway_list(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
     (void)exit_code;
     return pn_machine_list(cli, &gateway_machine, list_columns, err);
+}
+
+static bool gateway_delete(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    (void)exit_code;
+    return pn_machine_delete(cli, &gateway_machine, list_columns, err);
 }
 
 static const struct pn_column check_columns[] = {
@@ -225,6 +230,13 @@ const struct pn_command pn_gateway_commands[] = {
       .summary = "Gateways, and whether a tunnel of theirs is up",
       .options = no_options,
       .run = gateway_list },
+    { .words = "gateway delete",
+      .arguments = "NAME",
+      .summary = "Remove a gateway that no resource uses",
+      .options = no_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = gateway_delete },
     { .words = "gateway check",
       .arguments = "NAME [--impersonate NS/NAME]",
       .summary = "What a gateway can do right now, step by step",

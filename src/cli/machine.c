@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/machine.h"
 
+#include "cli/call.h"
 #include "json/writer.h"
 
 static const struct pn_column created_columns[] = {
@@ -74,13 +75,19 @@ bool pn_machine_create(struct pn_cli *cli, const struct pn_machine *machine, str
 bool pn_machine_list(struct pn_cli *cli, const struct pn_machine *machine,
                      const struct pn_column *columns, struct pn_err *err)
 {
-    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
-    struct pn_rest *rest;
+    return pn_cli_call(cli, "GET", pn_str_from(machine->list_path), NULL, NULL, columns, err);
+}
 
-    if (!pn_cli_rest_client(cli, &rest, err) ||
-        !pn_rest_call(rest, "GET", pn_str_from(machine->list_path), PN_NONE, &reply, err))
-        return false;
-    pn_cli_print(cli, pn_value_is_array(reply) ? reply : pn_value_get(reply, machine->list_member),
-                 columns);
-    return true;
+bool pn_machine_delete(struct pn_cli *cli, const struct pn_machine *machine,
+                       const struct pn_column *columns, struct pn_err *err)
+{
+    const struct pn_cli_lookup all = { .what = machine->kind,
+                                       .path = pn_str_from(machine->list_path),
+                                       .names = { "name", "id", NULL },
+                                       .id = "id" };
+    struct pn_str id;
+
+    return pn_cli_find(cli, &all, pn_cli_arg(cli, 0), &id, err) &&
+           pn_cli_call(cli, "DELETE", pn_cli_path(cli, "%s%.*s", machine->delete_path, PN_ARG(id)),
+                       NULL, NULL, columns, err);
 }

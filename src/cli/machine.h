@@ -10,8 +10,7 @@ struct pn_machine {
     const char *create_path;   /* POST {name, authMethod, host?} */
     const char *token_path[2]; /* POST: before and after the id → {token} */
     const char *delete_path;   /* DELETE: before the id */
-    const char *list_path;     /* GET: an array, or an object with… */
-    const char *list_member;   /* …this array */
+    const char *list_path;     /* GET: an array */
 };
 
 /* Prints {id, name, token}. `host` PN_NONE leaves it out. */
@@ -19,5 +18,8 @@ bool pn_machine_create(struct pn_cli *cli, const struct pn_machine *machine, str
                        struct pn_err *err) PN_CHECKED;
 bool pn_machine_list(struct pn_cli *cli, const struct pn_machine *machine,
                      const struct pn_column *columns, struct pn_err *err) PN_CHECKED;
+/* The one that the first argument names, by name or id; prints what it was. Errors: PN_NOT_FOUND. */
+bool pn_machine_delete(struct pn_cli *cli, const struct pn_machine *machine,
+                       const struct pn_column *columns, struct pn_err *err) PN_CHECKED;
 
 #endif

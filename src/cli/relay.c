@@ -12,7 +12,6 @@ static const struct pn_machine relay_machine = {
     .token_path = { "/v2/relays/", "/token-auth/generate-enrollment-token" },
     .delete_path = "/v2/relays/",
     .list_path = "/v1/relays",
-    .list_member = "relays",
 };
 
 static const struct pn_column list_columns[] = {
@@ -35,6 +34,12 @@ static bool relay_list(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
     (void)exit_code;
     return pn_machine_list(cli, &relay_machine, list_columns, err);
+}
+
+static bool relay_delete(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    (void)exit_code;
+    return pn_machine_delete(cli, &relay_machine, list_columns, err);
 }
 
 static bool relay_start(struct pn_cli *cli, int *exit_code, struct pn_err *err)
@@ -86,6 +91,13 @@ const struct pn_command pn_relay_commands[] = {
       .summary = "The relays",
       .options = no_options,
       .run = relay_list },
+    { .words = "relay delete",
+      .arguments = "NAME",
+      .summary = "Remove a relay: gateways and clients go through it no more",
+      .options = no_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = relay_delete },
     { .words = "relay start",
       .arguments = "NAME [--token-file F] [--state DIR] [--listen HOST:PORT] [--config F]",
       .summary = "Run a relay: where clients and gateways both can dial",
