@@ -2,6 +2,7 @@
 #include "cli/hold.h"
 
 #include <signal.h>
+#include <time.h>
 
 #include "base/base.h"
 #include "sys/sys.h"
@@ -34,6 +35,15 @@ int pn_hold_pending(void)
         if (sigismember(&pending, ending[i]) == 1)
             return ending[i];
     return 0;
+}
+
+int pn_hold_wait(int64_t wait_ms)
+{
+    const sigset_t signals = ending_signals();
+    const struct timespec wait = { .tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000 };
+    int number = sigtimedwait(&signals, NULL, &wait);
+
+    return number > 0 ? number : 0;
 }
 
 int pn_hold_run(char *const argv[], char *const environment[])

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/hold.h"
 #include "client/kubeconfig.h"
 #include "client/merge.h"
 #include "client/proxy.h"
@@ -40,54 +40,14 @@ struct tour {
     struct pn_cli *cli;
     const struct pn_visit_wish *wish;
     struct pn_rest *rest;
+    struct pn_str project_id; /* PN_NONE: wherever a path is found */
     struct visit visits[PN_VISIT_MAX];
     size_t count;
 };
 
-/* ---- signals: held from the moment on that there is something to clean up ---- */
-
-static sigset_t ending_signals(void)
-{
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
-    return signals;
-}
-
-static void hold_signals(void)
-{
-    sigset_t signals = ending_signals();
-
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-}
-
-static void release_signals(void)
-{
-    sigset_t signals = ending_signals();
-
-    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
-}
-
-/* Has one come while they were held? The last one counts for the exit code, as a shell would have it. */
-static int pending_signal(void)
-{
-    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-    sigset_t pending;
-
-    sigpending(&pending);
-    for (size_t i = 0; i < PN_COUNT(numbers); i++) {
-        if (sigismember(&pending, numbers[i]) == 1)
-            return numbers[i];
-    }
-    return 0;
-}
-
 static bool is_interrupted(void)
 {
-    return pending_signal() != 0;
+    return pn_hold_pending() != 0;
 }
 
 /* ---- the local port ---- */
@@ -324,15 +284,11 @@ static bool look_around(struct tour *tour, struct pn_err *err)
 /* Until Ctrl-C, or until the last session is over: then with its reason as a failure. */
 static bool wait_for_end(struct tour *tour, struct pn_err *err)
 {
-    const sigset_t signals = ending_signals();
     const struct pn_access *first = first_to_end(tour), *before = first;
     size_t warned = due_warnings(first);
 
     for (;;) {
-        int64_t wait_ms = next_look_ms(first, warned);
-        struct timespec wait = { .tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000 };
-
-        if (sigtimedwait(&signals, NULL, &wait) > 0)
+        if (pn_hold_wait(next_look_ms(first, warned)) != 0)
             return true;
         if (!look_around(tour, err))
             return false;
@@ -386,9 +342,7 @@ static int run_command(struct tour *tour)
         pn_assert(count <= MAX_VARIABLES);
         environment[count++] = *more;
     }
-    release_signals();
-    code = pn_process_run(tour->wish->command, environment);
-    hold_signals();
+    code = pn_hold_run(tour->wish->command, environment);
     if (pn_clock_wall_ms() >=
         first_to_end(tour)->expires_ms) /* kubectl tells of a certificate only */
         fprintf(stderr, "postern: the session expired before the command ended\n");
@@ -445,31 +399,49 @@ static void leave(struct visit *visit)
     pn_access_drop(&visit->access);
 }
 
-static bool open_session(struct visit *visit, struct pn_str path, struct pn_err *err)
+static struct pn_access_wish wish_of(const struct tour *tour, size_t number)
 {
-    struct pn_cli *cli = visit->tour->cli;
-    struct pn_client_config *settings;
-    struct pn_access_wish wish = { .path = path,
-                                   .duration = pn_cli_option(cli, "duration"),
-                                   .reason = pn_cli_option(cli, "reason") };
+    return (struct pn_access_wish){ .path = tour->wish->paths[number],
+                                    .project_id = tour->project_id,
+                                    .duration = pn_cli_option(tour->cli, "duration"),
+                                    .reason = pn_cli_option(tour->cli, "reason") };
+}
 
-    if (!pn_cli_rest_client(cli, &visit->tour->rest, err) || !pn_cli_config(cli, &settings, err))
+/* A slip in the second name opens no session with the first. Of one account its opening tells. */
+static bool check_all(struct tour *tour, struct pn_err *err)
+{
+    for (size_t i = 0; tour->wish->count > 1 && i < tour->wish->count; i++) {
+        const struct pn_access_wish wish = wish_of(tour, i);
+
+        if (!pn_access_check(tour->rest, &wish, err))
+            return false;
+    }
+    return true;
+}
+
+static bool prepare(struct tour *tour, struct pn_err *err)
+{
+    struct pn_client_config *settings;
+
+    if (!pn_cli_rest_client(tour->cli, &tour->rest, err) ||
+        !pn_cli_config(tour->cli, &settings, err))
         return false;
-    wish.project_id = settings->project_id;
-    pn_cli_say("Opening a session with %.*s …", PN_ARG(wish.path));
-    return pn_access_open(visit->tour->rest, &wish, &visit->access, err);
+    tour->project_id = settings->project_id;
+    return check_all(tour, err);
 }
 
 /* Signals are held from the first session on, before any thread exists: only we take these. */
 static bool open_all(struct tour *tour, bool is_remembered, uint16_t port, struct pn_err *err)
 {
     for (size_t i = 0; i < tour->wish->count; i++) {
+        const struct pn_access_wish wish = wish_of(tour, i);
         struct visit *visit = &tour->visits[tour->count++];
 
         *visit = (struct visit){ .tour = tour, .lock = -1 };
-        if (!open_session(visit, tour->wish->paths[i], err))
+        pn_cli_say("Opening a session with %.*s …", PN_ARG(wish.path));
+        if (!pn_access_open(tour->rest, &wish, &visit->access, err))
             return false;
-        hold_signals();
+        pn_hold_signals();
     }
     /* The last one first: of kubeconfigs that are merged, the last to come is the current context. */
     for (size_t i = tour->count; i-- > 0;) {
@@ -503,9 +475,9 @@ bool pn_visit(struct pn_cli *cli, const struct pn_visit_wish *wish, int *exit_co
     pn_process_harden(); /* keys to a cluster from here on */
     if (!wanted_port(cli, &is_remembered, &port, err))
         return false;
-    done = open_all(&tour, is_remembered, port, err);
+    done = prepare(&tour, err) && open_all(&tour, is_remembered, port, err);
     if (is_interrupted() && (!done || wish->command != NULL)) { /* an open road ends as by Ctrl-C */
-        *exit_code = 128 + pending_signal();
+        *exit_code = 128 + pn_hold_pending();
         done = true;
     } else if (done && wish->command != NULL) {
         *exit_code = run_command(&tour);

@@ -14,6 +14,7 @@
 #define MAX_TEXT_BYTES ((size_t)512)
 #define MAX_PEM_BYTES ((size_t)16 * 1024)
 #define RELAY_PORT 8443
+#define PAGE 100 /* accounts in one answer, at most */
 
 /* ---- the answer: from a server, or from a file ---- */
 
@@ -144,14 +145,60 @@ void pn_access_print(const struct pn_access *access, struct pn_buf *json)
 
 /* ---- calls ---- */
 
+static bool split_path(struct pn_str path, struct pn_str *resource, struct pn_str *account,
+                       struct pn_err *err)
+{
+    *account = path;
+    return (pn_str_cut(account, '/', resource) && resource->len > 0 && account->len > 0) ||
+           pn_fail(err, PN_USAGE, "an account is named RESOURCE/ACCOUNT, not \"%.*s\"",
+                   PN_ARG(path));
+}
+
+static bool is_listed(const struct pn_value *accounts, struct pn_str resource,
+                      struct pn_str account)
+{
+    for (size_t i = 0; i < pn_value_count(accounts); i++) {
+        const struct pn_value *each = pn_value_item(accounts, i);
+
+        if (pn_str_eq(pn_value_str(pn_value_get(each, "folderName")), resource) &&
+            pn_str_eq(pn_value_str(pn_value_get(each, "name")), account))
+            return true;
+    }
+    return false;
+}
+
+/* Of a list that is longer than one page it is not known whether it lacks one. */
+bool pn_access_check(struct pn_rest *rest, const struct pn_access_wish *wish, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(MAX_BODY_BYTES);
+    pn_auto(pn_value_freep) struct pn_value *answer = NULL;
+    struct pn_str account, resource;
+    const struct pn_value *accounts;
+
+    if (!split_path(wish->path, &resource, &account, err))
+        return false;
+    if (wish->project_id.len == 0)
+        return true;
+    pn_buf_add_text(&path, "/v1/pam/accounts/accessible");
+    pn_rest_query(&path, "projectId", wish->project_id);
+    pn_rest_query(&path, "search", account);
+    pn_rest_query(&path, "limit", PN_LIT("100"));
+    if (path.is_full)
+        return pn_fail(err, PN_USAGE, "the account's name is too long");
+    if (!pn_rest_call(rest, "GET", pn_buf_str(&path), PN_NONE, &answer, err))
+        return false;
+    accounts = pn_value_get(answer, "accounts");
+    return is_listed(accounts, resource, account) || pn_value_count(accounts) == PAGE ||
+           pn_fail(err, PN_NOT_FOUND, "Account '%.*s' not found", PN_ARG(wish->path));
+}
+
 static bool print_wish(const struct pn_access_wish *wish, struct pn_buf *body, struct pn_err *err)
 {
     struct pn_writer w = pn_writer_of(body);
-    struct pn_str account = wish->path, resource;
+    struct pn_str account, resource;
 
-    if (!pn_str_cut(&account, '/', &resource) || resource.len == 0 || account.len == 0)
-        return pn_fail(err, PN_USAGE, "an account is named RESOURCE/ACCOUNT, not \"%.*s\"",
-                       PN_ARG(wish->path));
+    if (!split_path(wish->path, &resource, &account, err))
+        return false;
     pn_write_object(&w, NULL);
     if (wish->project_id.len > 0) {
         pn_write_str(&w, "resourceName", resource);

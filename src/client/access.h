@@ -27,6 +27,12 @@ struct pn_access_wish {
     struct pn_str duration, reason; /* PN_NONE: the account's default, none */
 };
 
+/*
+ * Is there such an account? For who opens several sessions or none; where no project is named only the opening
+ * knows. Errors: as pn_rest_call; PN_USAGE, PN_NOT_FOUND.
+ */
+bool pn_access_check(struct pn_rest *rest, const struct pn_access_wish *wish, struct pn_err *err)
+    PN_CHECKED;
 /* Opens a session. Errors: as pn_rest_call; PN_UPSTREAM when the answer lacks what we need. */
 bool pn_access_open(struct pn_rest *rest, const struct pn_access_wish *wish, struct pn_access *out,
                     struct pn_err *err) PN_CHECKED;

@@ -3,6 +3,8 @@ import json
 
 import pytest
 
+from harness.apiserver import authority
+
 
 @pytest.mark.parametrize("words, code", [(("help",), 0), (("version",), 0), (("no-such-thing",), 64), (("pam", "--help"), 0),
                                          (("pam", "access", "--help"), 0), (("pam", "access"), 64), (("status", "--no-such"), 64),
@@ -92,3 +94,35 @@ def test_a_wrong_password(postern_dev):
 def test_routes_are_as_committed(postern_dev):
     from harness import TOP
     assert postern_dev.admin("routes").stdout == (TOP / "doc/api/routes.txt").read_text()
+
+
+def test_what_is_empty_on_standard_input_is_called_by_its_name(postern_dev):
+    done = postern_dev.admin("secret", "set", "EMPTY", "--env", "dev", stdin="\n", exit_code=64)
+    assert done.stderr == "postern: the standard input is empty\n"
+
+
+@pytest.mark.parametrize("kind, more", [("gateway", []), ("relay", ["--host", "127.0.0.1:1"])])
+def test_a_gateway_and_a_relay_are_deleted_by_name(kind, more, postern_dev):
+    admin = postern_dev.admin
+    name = f"short-lived-{kind}"
+    made = admin.json(kind, "create", name, *more)
+    assert admin.json(kind, "delete", name)["id"] == made["id"]
+    assert made["id"] not in [each["id"] for each in admin.json(kind, "list")]
+    assert f'there is no {kind} "{name}"' in admin(kind, "delete", name, exit_code=6).stderr
+    postern_dev.user()(kind, "delete", "dev", exit_code=5)
+
+
+def test_of_several_accounts_all_are_opened_or_none(postern_dev, tmp_path):
+    """A slip in the second name leaves no session of the first, not even an ended one."""
+    admin = postern_dev.admin
+    ca = authority(tmp_path, "any")[0]
+    admin("pam", "resource", "create", "several", "--url", "https://127.0.0.1:9", "--ca-file", ca, "--no-test")
+    admin("pam", "account", "create", "several/one", "--token-file", "-", "--no-test", stdin="token")
+    before = admin.json("pam", "session", "list")
+    done = admin("pam", "access", "several/one", "several/two", "--port", "0", "--", "true", exit_code=6)
+    assert "Account 'several/two' not found" in done.stderr
+    admin("pam", "access", "several/one", "several", "--port", "0", "--", "true", exit_code=64)
+    assert admin.json("pam", "session", "list") == before
+    # Without a project only the opening knows; what was opened by then is ended.
+    admin("pam", "access", "several/one", "several/two", "--port", "0", "--", "true", exit_code=6, env={"POSTERN_PROJECT_ID": ""})
+    assert [each["status"] for each in admin.json("pam", "session", "list") if each not in before] == ["ended"]
