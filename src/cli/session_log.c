@@ -476,7 +476,14 @@ static void print_news(struct pn_cli *cli, const struct pn_value *rows, bool is_
     fflush(stdout);
 }
 
-static bool is_over(struct pn_rest *rest, struct pn_str session_id, bool *out, struct pn_err *err)
+/* What the server knows of the session's end. */
+struct end {
+    bool is_over;
+    int64_t at_ms; /* 0: unknown */
+};
+
+static bool read_end(struct pn_rest *rest, struct pn_str session_id, struct end *out,
+                     struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(1024);
     pn_auto(pn_value_freep) struct pn_value *reply = NULL;
@@ -486,7 +493,25 @@ static bool is_over(struct pn_rest *rest, struct pn_str session_id, bool *out, s
     if (!pn_rest_call(rest, "GET", pn_buf_str(&path), PN_NONE, &reply, err))
         return false;
     status = pn_value_str(pn_value_at(reply, "session.status"));
-    *out = !pn_str_is(status, "starting") && !pn_str_is(status, "active");
+    out->is_over = !pn_str_is(status, "starting") && !pn_str_is(status, "active");
+    if (!pn_clock_parse_iso(pn_value_str(pn_value_at(reply, "session.endedAt")), &out->at_ms))
+        out->at_ms = 0;
+    return true;
+}
+
+/* The log of a session that ended a moment ago would be taken for all of it: its last events are let come. */
+static bool let_settle(struct pn_rest *rest, struct pn_str session_id, struct pn_err *err)
+{
+    struct end end;
+    int64_t left_ms;
+
+    if (!read_end(rest, session_id, &end, err))
+        return false;
+    left_ms = end.at_ms + SETTLE_MS - pn_clock_wall_ms();
+    if (!end.is_over || left_ms <= 0)
+        return true;
+    pn_cli_say("The session has just ended: its last events are on their way …");
+    (void)poll(NULL, 0, (int)(left_ms < SETTLE_MS ? left_ms : SETTLE_MS));
     return true;
 }
 
@@ -542,16 +567,17 @@ static bool tell(struct follower *f, struct pn_err *err)
 static bool look(struct follower *f, struct pn_err *err)
 {
     int64_t before = f->offset;
-    bool has_ended = f->over_since_ms > 0, has_more = true;
+    struct end end = { .is_over = f->over_since_ms > 0 };
+    bool has_more = true;
 
     while (has_more) { /* each page is told before the next one comes: memory is bounded */
         if (!fetch_page(f->rest, f->log, f->session_id, &f->offset, &has_more, err) ||
             !tell(f, err))
             return false;
     }
-    if (!has_ended && f->offset == before && !is_over(f->rest, f->session_id, &has_ended, err))
+    if (!end.is_over && f->offset == before && !read_end(f->rest, f->session_id, &end, err))
         return false;
-    if (has_ended && f->over_since_ms == 0)
+    if (end.is_over && f->over_since_ms == 0)
         f->over_since_ms = pn_clock_mono_ms();
     return true;
 }
@@ -617,5 +643,6 @@ bool pn_session_log_print(struct pn_cli *cli, struct pn_str session_id, bool is_
             &(struct follower){
                 .cli = cli, .rest = rest, .session_id = session_id, .is_raw = is_raw, .log = log },
             err);
-    return take_all(rest, log, session_id, &offset, err) && print(cli, log, is_raw, err);
+    return let_settle(rest, session_id, err) && take_all(rest, log, session_id, &offset, err) &&
+           print(cli, log, is_raw, err);
 }

@@ -90,6 +90,16 @@ def test_the_log_reads_like_the_commands(kubectl, cluster, postern_dev, namespac
         assert all(line in follower.text() for line in claimed), follower.text()
 
 
+def test_the_log_is_whole_right_after_the_end(newest_kubectl, cluster, postern_dev):
+    """Who asks for it with the next command reads all of it, not what had arrived by then."""
+    account = postern_dev.connect(cluster, cluster.token("hasty", role="view"))
+    user = postern_dev.user()
+    for _ in range(3):
+        user("pam", "access", account, "--port", "0", "--", newest_kubectl.path, "get", "services")
+        commands = user.json("pam", "session", "logs", last_session(postern_dev)["id"])
+        assert [c["command"] for c in commands if c["resource"] == "services"] == ["kubectl get services -n default"]
+
+
 def test_a_refused_exec_is_on_record(newest_kubectl, cluster, postern_dev, namespace):
     """C-92: denied by RBAC: 403 at the client, and in the record."""
     account = postern_dev.connect(cluster, cluster.token("looker", namespace, role="view"))

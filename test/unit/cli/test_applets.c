@@ -90,6 +90,7 @@ PN_TEST(no_secret_is_an_argument)
 /* ---- commands against a server ---- */
 
 #define RESOURCES "{\"resources\":[{\"id\":\"R1\",\"name\":\"prod\"}]}"
+#define ENDED "{\"session\":{\"status\":\"ended\",\"endedAt\":\"2020-01-01T00:00:00.000Z\"}}"
 #define ACCOUNTS "{\"accounts\":[{\"id\":\"A1\",\"name\":\"viewer\",\"resourceName\":\"prod\"}]}"
 
 PN_TEST(commands_are_calls)
@@ -132,13 +133,20 @@ PN_TEST(commands_are_calls)
           "The session has ended.",
           "" },
         { "pam session logs " ID,
-          { { 200, "{\"logs\":[],\"hasMore\":false,\"batchCount\":0}" } },
+          { { 200, ENDED }, { 200, "{\"logs\":[],\"hasMore\":false,\"batchCount\":0}" } },
           "GET /api/v1/pam/sessions/" ID "/logs?limit=100&offset=0",
           0,
           "TIME",
           "" },
         { "pam session logs " ID,
-          { { 200, "{\"logs\":[],\"hasMore\":true,\"batchCount\":100}" },
+          { { 404, "{\"error\":\"NotFound\",\"message\":\"No such one\"}" } },
+          "GET /api/v1/pam/sessions/" ID,
+          6,
+          "",
+          "No such one" },
+        { "pam session logs " ID,
+          { { 200, ENDED },
+            { 200, "{\"logs\":[],\"hasMore\":true,\"batchCount\":100}" },
             { 200, "{\"logs\":[],\"hasMore\":true,\"batchCount\":0}" } },
           "GET /api/v1/pam/sessions/" ID "/logs?limit=100&offset=100",
           0,
