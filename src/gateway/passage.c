@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define ACCOUNT_LEN 36
-#define DEADLINE_MS 70000
+#define DEADLINE_MS 70000 /* to a head: an API server's own limit is 60 s, and its 504 says more */
 #define MAX_WAITING 1024
 #define MAX_SPARE 256
 #define STATUS_BYTES ((size_t)16 << 10)

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
@@ -16,7 +17,7 @@ from harness.poll import until
 from harness.postern import Cli, Split, free_address, secret_file
 from harness.raw import connect, request, session, talk
 from harness.road import access
-from harness.stub import FAULTS, FarStub, near_stub
+from harness.stub import FAULTS, FarStub, StalledH2, near_stub
 from harness.tap import Tap
 
 WITHIN_S = 15.0
@@ -56,6 +57,26 @@ def test_an_api_server_that_misbehaves(fault, postern_dev, stub):
         assert status in (502, 503, 504) and text["kind"] == "Status" and text["status"] == "Failure" and "127.0.0.1" not in text["message"], received
     assert request(postern_dev, answer, f"/{answer['accountId']}/version")[0] == 200
     print(f"{fault}: {status} after {took:.2f} s")
+
+
+def test_an_api_server_that_takes_requests_and_falls_silent(postern_dev, tmp_path):
+    """Over HTTP/2 a busy server answers pings. One that does not is gone: a request gets 504, and so does a watch, which has no deadline."""
+    stub = near_stub(tmp_path, StalledH2)
+    try:
+        answer = session(postern_dev, account_on(postern_dev, stub))
+        begun = time.monotonic()
+
+        def ask(query):
+            status, received = request(postern_dev, answer, f"/{answer['accountId']}/api/v1/pods{query}")
+            return query, status, json.loads(received.partition(b"\r\n\r\n")[2]), time.monotonic() - begun
+        with ThreadPoolExecutor() as side_by_side:
+            answers = list(side_by_side.map(ask, ("", "?watch=true")))
+    finally:
+        stub.stop()
+    for query, status, text, took in answers:
+        print(f"silent over HTTP/2{query}: {status} after {took:.2f} s")
+        assert status == 504 and text["kind"] == "Status" and text["reason"] == "Timeout" and "127.0.0.1" not in text["message"], text
+        assert took < WITHIN_S
 
 
 @pytest.mark.parametrize("kind", ["straight", "proxied"])

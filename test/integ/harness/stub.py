@@ -145,13 +145,24 @@ class Handler:
             frames.write(2, b"\x01" + payload[1:])
 
 
+class StalledH2(Handler):
+    """Takes HTTP/2 requests, and is never heard of again after its SETTINGS."""
+
+    def run(self):
+        self.stream.sendall(b"\0\0\0\4\0\0\0\0\0")
+        while self.stream.recv(65536):
+            pass
+
+
 class Stub:
     """In threads of this process."""
 
-    def __init__(self, address, cert, key):
-        self.requests, self.ends, self.breaks = 0, threading.Event(), threading.Event()
+    def __init__(self, address, cert, key, handler=Handler):
+        self.requests, self.ends, self.breaks, self.handler = 0, threading.Event(), threading.Event(), handler
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(cert, key)
+        if handler is StalledH2:
+            self.context.set_alpn_protocols(["h2"])
         host, port = address.rsplit(":", 1)
         self.listener = socket.create_server((host, int(port)), backlog=512)
         self.url = f"https://{host}:{self.listener.getsockname()[1]}"
@@ -168,7 +179,7 @@ class Stub:
     def _serve(self, stream):
         try:
             with self.context.wrap_socket(stream, server_side=True) as secure:
-                Handler(self, secure).run()
+                self.handler(self, secure).run()
         except (OSError, ValueError, IndexError):
             pass
 
@@ -235,9 +246,9 @@ class FarStub:
         self._ip("netns", "del", self.space)
 
 
-def near_stub(folder):
+def near_stub(folder, handler=Handler):
     cert, key = certificate(folder)
-    stub = Stub("127.0.0.1:0", cert, key)
+    stub = Stub("127.0.0.1:0", cert, key, handler)
     stub.ca_file = Path(cert)
     return stub
 

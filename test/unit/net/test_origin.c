@@ -15,7 +15,7 @@ struct world {
     int connects, h1_connects;
     size_t max_waiting;
     unsigned max_connections;
-    int64_t idle_timeout_ms;
+    int64_t idle_timeout_ms, ping_ms;
 };
 
 static struct world w;
@@ -207,7 +207,8 @@ static void make_origin(void *argument PN_UNUSED)
                                        .max_connections = w.max_connections,
                                        .streams_per_connection = 4,
                                        .max_waiting = w.max_waiting,
-                                       .idle_timeout_ms = w.idle_timeout_ms };
+                                       .idle_timeout_ms = w.idle_timeout_ms,
+                                       .ping_ms = w.ping_ms };
 
     w.origin = pn_origin_new(w.stage.loop, &config);
 }
@@ -726,6 +727,51 @@ PN_TEST(h2_a_request_let_go_is_cancelled)
     peer_free(p);
 }
 
+/* It takes requests and never answers: what is open fails, and what was begun elsewhere does not wait for it. */
+PN_TEST(h2_a_server_that_falls_silent_is_given_up)
+{
+    struct ask early = ask_for("POST", "/1"), late = ask_for("GET", "/watch");
+    struct pn_http_head head = { .status = 200, .content_length = -1 };
+    struct pn_err err = { 0 };
+    struct h2_peer *p;
+
+    w.is_h2 = true;
+    w.ping_ms = 50;
+    remake_origin();
+    start(&early);
+    start(&late);
+    p = peer_new(accept_one(), true, 100);
+    PEER_UNTIL(p, p->streams[1].is_ended && p->streams[3].is_ended);
+    CHECK_OK(pn_h2_respond(p->h2, 3, &head, &err), err);
+    peer_flush(p);
+    AWAIT(&w.stage, late.answered, 1);
+    fails(&early, PN_TIMEOUT);
+    AWAIT(&w.stage, late.broken, 1);
+    CHECK_EQ(late.err.code, PN_TIMEOUT);
+    on_stage(&w.stage, close_ask, &late);
+    peer_free(p);
+}
+
+/* Its twin: busy is not silent. */
+PN_TEST(h2_a_server_that_answers_pings_may_take_its_time)
+{
+    struct ask ask = ask_for("POST", "/1");
+    struct h2_peer *p;
+
+    w.is_h2 = true;
+    w.ping_ms = 300;
+    remake_origin();
+    start(&ask);
+    p = peer_new(accept_one(), true, 100);
+    for (int turns = 0; turns < 5; turns++) /* of which four bring a PING, and nothing else */
+        CHECK(peer_turn(p));
+    CHECK_EQ(told(&ask.failed), 0);
+    reply(p, 1, 200, "at last");
+    finish(&ask, "at last");
+    CHECK_EQ(w.connects, 1);
+    peer_free(p);
+}
+
 /* An answer nobody reads is held up to the window; its neighbours go on. */
 PN_TEST(h2_an_unread_answer_stops_alone)
 {
@@ -787,5 +833,6 @@ PN_TEST_MAIN(T(one_connection_serves_request_after_request),
              T(h2_requests_share_a_connection), T(h2_another_connection_is_opened_above_the_limit),
              T(h2_the_limit_of_the_server_is_kept), T(h2_goaway_moves_what_was_not_seen),
              T(h2_refused_streams_are_sent_again), T(h2_resets_are_failures),
-             T(h2_a_request_let_go_is_cancelled), T(h2_an_unread_answer_stops_alone),
+             T(h2_a_request_let_go_is_cancelled), T(h2_a_server_that_falls_silent_is_given_up),
+             T(h2_a_server_that_answers_pings_may_take_its_time), T(h2_an_unread_answer_stops_alone),
              T(h2_a_whole_answer_outlives_its_connection))
