@@ -3,6 +3,7 @@
 
 #include "crypto/aead.h"
 #include "crypto/hash.h"
+#include "crypto/issuers.h"
 #include "crypto/random.h"
 #include "base/encode.h"
 #include "base/map.h"
@@ -13,6 +14,7 @@
 #define ROOT_BYTES 32
 #define LAST_VERSION 127 /* the upper half of the byte is free for another form of sealing */
 #define PLACE_MAX_BYTES 256
+#define CA_MAX_BYTES ((size_t)64 << 10) /* certificate and sealed key of one that is kept */
 
 /* One version of a scope's key; the newest stands first. Never changed or freed while in use. */
 struct scope_key {
@@ -27,6 +29,7 @@ struct pn_keyring {
     struct pn_secret *wraps;  /* wraps scope keys */
     struct pn_secret *signs;  /* signs tokens */
     struct pn_secret *hashes; /* hashes for lookup */
+    struct pn_issuers *issuers;
 };
 
 static const uint8_t *bytes_of(const struct pn_secret *secret)
@@ -78,6 +81,7 @@ bool pn_keyring_new(struct pn_str root, struct pn_keyring **out, struct pn_err *
     keyring = pn_heap_new(sizeof(*keyring));
     pthread_rwlock_init(&keyring->lock, NULL);
     keyring->scopes = pn_map_new();
+    keyring->issuers = pn_issuers_new();
     key = pn_buf_str(&bytes);
     if (!derive(key, PN_LIT("postern/wrap/1"), &keyring->wraps, err) ||
         !derive(key, PN_LIT("postern/token/1"), &keyring->signs, err) ||
@@ -109,6 +113,7 @@ void pn_keyring_free(struct pn_keyring *keyring)
     while (pn_map_next(keyring->scopes, &at, &id, &keys))
         scope_key_free(keys);
     pn_map_free(keyring->scopes);
+    pn_issuers_free(keyring->issuers);
     pn_secret_free(keyring->wraps);
     pn_secret_free(keyring->signs);
     pn_secret_free(keyring->hashes);
@@ -239,6 +244,8 @@ static bool install(struct pn_keyring *keyring, struct pn_uuid scope, uint8_t ve
     else
         is_same = pn_secret_eq(same->key, pn_secret_reveal(secret));
     pthread_rwlock_unlock(&keyring->lock);
+    if (key == NULL)
+        pn_issuers_forget(keyring->issuers, scope);
     scope_key_free(key);
     return is_same;
 }
@@ -309,6 +316,50 @@ bool pn_keyring_open(struct pn_keyring *keyring, struct pn_uuid scope, struct pn
         return false;
     *out = pn_secret_new(pn_buf_str(&plain), err);
     return *out != NULL;
+}
+
+/* All that opening and reading a CA depends on, so that the same bytes are the same CA. */
+static bool add_source(struct pn_buf *out, const struct pn_sealed_ca *ca, struct pn_err *err)
+{
+    uint8_t aad[PLACE_MAX_BYTES];
+    const size_t lens[] = { ca->sealed_key.len, ca->certificate.len };
+
+    return (pn_buf_add(out, describe(ca->place, ca->scope, 0, aad)) &&
+            pn_buf_add(out, pn_str_of(lens, sizeof(lens))) && pn_buf_add(out, ca->sealed_key) &&
+            pn_buf_add(out, ca->certificate)) ||
+           pn_fail(err, PN_INTERNAL, "a CA that is too large");
+}
+
+static bool ready_issuer(struct pn_keyring *keyring, const struct pn_sealed_ca *ca,
+                         struct pn_issuer **out, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf source = pn_buf_init(CA_MAX_BYTES);
+    pn_auto(pn_secret_freep) struct pn_secret *key = NULL;
+
+    if (!add_source(&source, ca, err))
+        return false;
+    *out = pn_issuers_get(keyring->issuers, pn_buf_str(&source));
+    if (*out != NULL)
+        return true;
+    if (!pn_keyring_open(keyring, ca->scope, ca->place, ca->sealed_key, &key, err) ||
+        !pn_issuer_new(&(struct pn_cert){ ca->certificate, key }, out, err))
+        return false;
+    pn_issuers_put(keyring->issuers, ca->scope, pn_buf_str(&source), *out);
+    return true;
+}
+
+bool pn_keyring_issue(struct pn_keyring *keyring, struct pn_arena *arena,
+                      const struct pn_sealed_ca *ca, const struct pn_cert_request *request,
+                      struct pn_cert *out, struct pn_err *err)
+{
+    struct pn_issuer *issuer;
+    bool done;
+
+    if (!ready_issuer(keyring, ca, &issuer, err))
+        return false;
+    done = pn_x509_issue_under(arena, request, issuer, out, err);
+    pn_issuer_free(issuer);
+    return done;
 }
 
 /* {"alg":"HS256","typ":"JWT"} in base64url: the only header there is (RFC 7515 §3.1). */

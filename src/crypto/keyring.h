@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/secret.h"
 #include "base/uuid.h"
+#include "crypto/x509.h"
 
 /*
  * The only holder of keys: root key → scope keys (organisation, project) → sealed columns. It wraps
@@ -60,6 +61,21 @@ bool pn_keyring_open(struct pn_keyring *keyring, struct pn_uuid scope, struct pn
 bool pn_keyring_open_into(struct pn_keyring *keyring, struct pn_uuid scope,
                           struct pn_seal_place place, struct pn_str sealed, struct pn_buf *out,
                           struct pn_err *err) PN_CHECKED;
+
+/* A CA as its row has it. */
+struct pn_sealed_ca {
+    struct pn_uuid scope;
+    struct pn_seal_place place; /* of the key */
+    struct pn_str certificate, sealed_key;
+};
+/*
+ * A certificate that `ca` signs. The keyring keeps a few CAs ready to sign (crypto/issuers.h), each for who shows
+ * the very row it was opened from, until the scope's key is rotated, others take its place or the keyring goes.
+ * Errors: as pn_keyring_open and pn_x509_issue. Threads: worker (about 0.1 ms).
+ */
+bool pn_keyring_issue(struct pn_keyring *keyring, struct pn_arena *arena,
+                      const struct pn_sealed_ca *ca, const struct pn_cert_request *request,
+                      struct pn_cert *out, struct pn_err *err) PN_CHECKED;
 
 /* A token over this length is refused unread. */
 #define PN_TOKEN_MAX_BYTES 8192

@@ -11,10 +11,13 @@
 #include <openssl/x509v3.h>
 
 #include <arpa/inet.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 
 #define SERIAL_BYTES 16
 #define POINT_BYTES 65 /* of P-256, uncompressed: 4 ‖ x ‖ y */
+#define NUMBER_BYTES 32
 
 /* RFC 5280 §4.2.1.3: the number of each key usage's bit. */
 #define DIGITAL_SIGNATURE (1u << 0)
@@ -44,8 +47,7 @@ static const struct profile {
     }
 FREEP(x509_freep, X509, X509_free)
 FREEP(pkey_freep, EVP_PKEY, EVP_PKEY_free)
-FREEP(pkcs8_freep, PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free)
-FREEP(bn_freep, BIGNUM, BN_free)
+FREEP(bn_freep, BIGNUM, BN_clear_free)
 FREEP(object_freep, ASN1_OBJECT, ASN1_OBJECT_free)
 FREEP(octets_freep, ASN1_OCTET_STRING, ASN1_OCTET_STRING_free)
 FREEP(bits_freep, ASN1_BIT_STRING, ASN1_BIT_STRING_free)
@@ -374,6 +376,43 @@ static bool read_issuer(const struct pn_cert *issuer, X509 **cert, EVP_PKEY **ke
     return true;
 }
 
+struct pn_issuer {
+    X509 *cert;
+    EVP_PKEY *key;
+    atomic_uint holders;
+};
+
+bool pn_issuer_new(const struct pn_cert *ca, struct pn_issuer **out, struct pn_err *err)
+{
+    pn_auto(x509_freep) X509 *cert = NULL;
+    pn_auto(pkey_freep) EVP_PKEY *key = NULL;
+
+    if (!read_issuer(ca, &cert, &key, err))
+        return false;
+    *out = pn_heap_new(sizeof(**out));
+    (*out)->cert = pn_take(&cert);
+    (*out)->key = pn_take(&key);
+    atomic_init(&(*out)->holders, 1);
+    return true;
+}
+
+struct pn_issuer *pn_issuer_hold(struct pn_issuer *issuer)
+{
+    atomic_fetch_add_explicit(&issuer->holders, 1, memory_order_relaxed);
+    return issuer;
+}
+
+void pn_issuer_free(struct pn_issuer *issuer)
+{
+    if (issuer == NULL || atomic_fetch_sub_explicit(&issuer->holders, 1, memory_order_acq_rel) > 1)
+        return;
+    X509_free(issuer->cert);
+    EVP_PKEY_free(issuer->key);
+    pn_heap_free(issuer);
+}
+
+FREEP(issuer_freep, struct pn_issuer, pn_issuer_free)
+
 /* Results */
 
 static bool write_cert(struct pn_arena *arena, X509 *cert, struct pn_str *pem, struct pn_err *err)
@@ -393,19 +432,41 @@ static bool write_cert(struct pn_arena *arena, X509 *cert, struct pn_str *pem, s
     return true;
 }
 
+/* A P-256 key as PKCS#8 (RFC 5958, RFC 5915) is these bytes, its number, these, and its point. */
+static const uint8_t before_number[] = { 0x30, 0x81, 0x87, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06,
+                                         0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
+                                         0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07,
+                                         0x04, 0x6d, 0x30, 0x6b, 0x02, 0x01, 0x01, 0x04, 0x20 };
+static const uint8_t before_point[] = { 0xa1, 0x44, 0x03, 0x42, 0x00 };
+#define KEY_BYTES (sizeof(before_number) + NUMBER_BYTES + sizeof(before_point) + POINT_BYTES)
+
+/* What i2d_PKCS8_PRIV_KEY_INFO gives; choosing an encoder costs OpenSSL as much as making the key. */
+static bool encode_key(EVP_PKEY *key, uint8_t out[KEY_BYTES])
+{
+    pn_auto(bn_freep) BIGNUM *number = NULL;
+    uint8_t *at =
+        (uint8_t *)memcpy(out, before_number, sizeof(before_number)) + sizeof(before_number);
+    size_t len;
+
+    if (!EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &number) ||
+        BN_bn2binpad(number, at, NUMBER_BYTES) != NUMBER_BYTES)
+        return false;
+    at += NUMBER_BYTES;
+    at = (uint8_t *)memcpy(at, before_point, sizeof(before_point)) + sizeof(before_point);
+    return EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, at, POINT_BYTES, &len) &&
+           len == POINT_BYTES;
+}
+
 static bool write_key(EVP_PKEY *key, struct pn_secret **out, struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init_wiped(PN_PEM_MAX_BYTES);
-    pn_auto(pkcs8_freep) PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key);
-    unsigned char *der = NULL;
-    int len = info != NULL ? i2d_PKCS8_PRIV_KEY_INFO(info, &der) : -1;
-    bool done;
+    uint8_t der[KEY_BYTES];
+    bool done = encode_key(key, der) || fail_openssl(err, "private key");
 
-    if (len < 0)
-        return fail_openssl(err, "private key");
-    done = pn_pem_add(&text, PN_PEM_PRIVATE_KEY, pn_str_of(der, (size_t)len));
-    OPENSSL_clear_free(der, (size_t)len);
-    pn_assert(done); /* a P-256 key has 138 bytes */
+    done = done && pn_pem_add(&text, PN_PEM_PRIVATE_KEY, pn_str_of(der, sizeof(der)));
+    pn_wipe(der, sizeof(der));
+    if (!done)
+        return false;
     *out = pn_secret_new(pn_buf_str(&text), err);
     return *out != NULL;
 }
@@ -423,30 +484,41 @@ static bool fill(X509 *cert, EVP_PKEY *key, X509 *issuer, const struct pn_cert_r
     return add_extensions(cert, issuer, request, err);
 }
 
-bool pn_x509_issue(struct pn_arena *arena, const struct pn_cert_request *request,
-                   const struct pn_cert *issuer, struct pn_cert *out, struct pn_err *err)
+/* `issuer` NULL: signed by itself. */
+static bool issue(struct pn_arena *arena, const struct pn_cert_request *request,
+                  const struct pn_issuer *issuer, struct pn_cert *out, struct pn_err *err)
 {
     pn_auto(x509_freep) X509 *cert = X509_new();
     pn_auto(pkey_freep) EVP_PKEY *key = EVP_EC_gen("P-256");
-    pn_auto(x509_freep) X509 *issuer_cert = NULL;
-    pn_auto(pkey_freep) EVP_PKEY *issuer_key = NULL;
     struct pn_str pem;
 
     pn_assert((issuer == NULL) == (request->kind == PN_CERT_ROOT));
-    if (!check_request(request, err))
-        return false;
     if (cert == NULL || key == NULL)
         return fail_openssl(err, "certificate key");
-    if (issuer != NULL && !read_issuer(issuer, &issuer_cert, &issuer_key, err))
+    if (!fill(cert, key, issuer != NULL ? issuer->cert : NULL, request, err))
         return false;
-    if (!fill(cert, key, issuer_cert, request, err))
-        return false;
-    if (X509_sign(cert, issuer_key != NULL ? issuer_key : key, EVP_sha256()) <= 0)
+    if (X509_sign(cert, issuer != NULL ? issuer->key : key, EVP_sha256()) <= 0)
         return fail_openssl(err, "certificate signature");
     if (!write_cert(arena, cert, &pem, err) || !write_key(key, &out->key, err))
         return false;
     out->pem = pem;
     return true;
+}
+
+bool pn_x509_issue_under(struct pn_arena *arena, const struct pn_cert_request *request,
+                         const struct pn_issuer *issuer, struct pn_cert *out, struct pn_err *err)
+{
+    pn_assert(issuer != NULL);
+    return check_request(request, err) && issue(arena, request, issuer, out, err);
+}
+
+bool pn_x509_issue(struct pn_arena *arena, const struct pn_cert_request *request,
+                   const struct pn_cert *issuer, struct pn_cert *out, struct pn_err *err)
+{
+    pn_auto(issuer_freep) struct pn_issuer *ready = NULL;
+
+    return check_request(request, err) && (issuer == NULL || pn_issuer_new(issuer, &ready, err)) &&
+           issue(arena, request, ready, out, err);
 }
 
 static void drop_authority_key_id(X509 *cert)

@@ -51,6 +51,19 @@ bool pn_x509_issue(struct pn_arena *arena, const struct pn_cert_request *request
     PN_CHECKED;
 
 /*
+ * A CA ready to sign: certificate and key decoded once and found to belong together. Never changed, counted, any
+ * thread; the key is wiped with the last holder. Errors of new: PN_INTERNAL as above.
+ */
+struct pn_issuer;
+bool pn_issuer_new(const struct pn_cert *ca, struct pn_issuer **out, struct pn_err *err) PN_CHECKED;
+struct pn_issuer *pn_issuer_hold(struct pn_issuer *issuer);
+void pn_issuer_free(struct pn_issuer *issuer);
+/* pn_x509_issue without its decoding of the issuer, which costs more than all the rest. */
+bool pn_x509_issue_under(struct pn_arena *arena, const struct pn_cert_request *request,
+                         const struct pn_issuer *issuer, struct pn_cert *out, struct pn_err *err)
+    PN_CHECKED;
+
+/*
  * `ca` once more as a root: its subject, key and validity, signed by itself. For who trusts this CA alone
  * but takes nothing but a root for a beginning (OpenSSL unless told otherwise, so Python before 3.13).
  *

@@ -204,7 +204,6 @@ bool pn_pki_issue(struct pn_call *call, struct pn_uuid org, enum pn_authority au
                   struct pn_cert_request request, struct pn_pki_leaf *out, struct pn_err *err)
 {
     struct authority rows[PN_COUNT(kinds)] = { 0 };
-    pn_auto(pn_secret_freep) struct pn_secret *issuer_key = NULL;
     pn_auto(pn_secret_freep) struct pn_secret *leaf_key = NULL;
     struct pn_cert leaf = { 0 };
     bool done;
@@ -213,12 +212,14 @@ bool pn_pki_issue(struct pn_call *call, struct pn_uuid org, enum pn_authority au
     request.not_before_ms = call->now_ms - PN_PKI_SKEW_MS;
     if (request.not_after_ms == 0)
         request.not_after_ms = call->now_ms + PN_PKI_LEAF_MS;
-    if (!load(call, org, rows, err) ||
-        !pn_keyring_open(call->keyring, org, place_of(rows[authority].id),
-                         rows[authority].sealed_key, &issuer_key, err))
-        return pn_within(err, "opening the %s authority", kinds[authority].name);
-    done = pn_x509_issue(call->arena, &request,
-                         &(struct pn_cert){ rows[authority].certificate, issuer_key }, &leaf, err);
+    if (!load(call, org, rows, err))
+        return pn_within(err, "loading the %s authority", kinds[authority].name);
+    done = pn_keyring_issue(call->keyring, call->arena,
+                            &(struct pn_sealed_ca){ .scope = org,
+                                                    .place = place_of(rows[authority].id),
+                                                    .certificate = rows[authority].certificate,
+                                                    .sealed_key = rows[authority].sealed_key },
+                            &request, &leaf, err);
     leaf_key = leaf.key;
     if (!done)
         return pn_within(err, "signing with the %s authority", kinds[authority].name);

@@ -7,8 +7,8 @@
 
 /*
  * The certificates of an organisation (design §3): one root, four intermediates. Made when first
- * needed (one that a later version added, when that is); their keys lie sealed in `authorities` and are in memory only while they sign (opening one
- * costs a twentieth of signing, so there is no cache of them to protect).
+ * needed (one that a later version added, when that is). Their keys lie sealed in `authorities`; the keyring keeps those
+ * that sign often (crypto/keyring.h).
  */
 enum pn_authority {
     PN_AUTHORITY_ROOT,

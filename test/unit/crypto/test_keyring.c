@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "crypto/hash.h"
+#include "crypto/issuers.h"
 
 #include <pthread.h>
 
@@ -249,6 +250,164 @@ PN_TEST(rotation_keeps_what_was_sealed)
     pn_buf_drop(&new);
 }
 
+/* ---- CAs ---- */
+
+#define NOW_MS INT64_C(1790000000000)
+
+static const struct pn_cert_request ca_request = { .kind = PN_CERT_ROOT,
+                                                   .common_name = PN_LIT_INIT("CA"),
+                                                   .not_before_ms = NOW_MS,
+                                                   .not_after_ms = NOW_MS + 1000000 };
+static const struct pn_cert_request leaf_request = { .kind = PN_CERT_CLIENT,
+                                                     .common_name = PN_LIT_INIT("leaf"),
+                                                     .not_before_ms = NOW_MS,
+                                                     .not_after_ms = NOW_MS + 1000000 };
+
+/* A CA of its own in row `row` of scope_a; the buffer is the caller's to drop. */
+static struct pn_sealed_ca make_ca(struct pn_keyring *keyring, struct pn_arena *arena, uint8_t row,
+                                   struct pn_buf *sealed)
+{
+    struct pn_sealed_ca ca = { .scope = scope_a,
+                               .place = { .table = "cas", .column = "key", .row = { { row } } } };
+    struct pn_cert cert = { 0 };
+    struct pn_err err = { 0 };
+
+    *sealed = pn_buf_init(4096);
+    CHECK_OK(pn_x509_issue(arena, &ca_request, NULL, &cert, &err), err);
+    CHECK_OK(pn_keyring_seal(keyring, scope_a, ca.place, pn_secret_reveal(cert.key), sealed, &err),
+             err);
+    pn_secret_free(cert.key);
+    ca.certificate = cert.pem;
+    ca.sealed_key = pn_buf_str(sealed);
+    return ca;
+}
+
+static bool issues(struct pn_keyring *keyring, struct pn_arena *arena,
+                   const struct pn_sealed_ca *ca)
+{
+    struct pn_cert leaf = { 0 };
+    struct pn_err err = { 0 };
+    bool done = pn_keyring_issue(keyring, arena, ca, &leaf_request, &leaf, &err);
+
+    CHECK(done ? pn_str_starts(leaf.pem, PN_LIT("-----BEGIN CERTIFICATE-----"))
+               : err.code == PN_INTERNAL);
+    pn_secret_free(leaf.key);
+    return done;
+}
+
+/* A CA that is kept ready is nobody's who shows other bytes than those it was opened from. */
+PN_TEST(a_ca_that_signed_is_kept_for_its_own_row_only)
+{
+    size_t before = pn_secret_pool_used();
+    struct pn_keyring *keyring = keyring_of(PN_LIT(ROOT_HEX));
+    struct pn_buf wrapped_a = load_new(keyring, scope_a), wrapped_b = load_new(keyring, scope_b);
+    struct pn_arena *arena = pn_arena_new(1 << 20);
+    struct pn_buf sealed, sealed_other;
+    struct pn_sealed_ca ca = make_ca(keyring, arena, 1, &sealed);
+    struct pn_sealed_ca other = make_ca(keyring, arena, 2, &sealed_other), wrong;
+
+    CHECK(issues(keyring, arena, &ca) && issues(keyring, arena, &other));
+    for (int i = 0; i < 3; i++) {
+        CHECK(issues(keyring, arena, &ca));
+        wrong = ca, wrong.scope = scope_b;
+        CHECK(!issues(keyring, arena, &wrong));
+        wrong = ca, wrong.place.row = other.place.row;
+        CHECK(!issues(keyring, arena, &wrong));
+        wrong = ca, wrong.place.column = "other";
+        CHECK(!issues(keyring, arena, &wrong));
+        wrong = ca, wrong.certificate = other.certificate;
+        CHECK(!issues(keyring, arena, &wrong));
+        wrong = ca, wrong.sealed_key = other.sealed_key;
+        CHECK(!issues(keyring, arena, &wrong));
+        wrong = ca, wrong.sealed_key = pn_str_slice(ca.sealed_key, 0, ca.sealed_key.len - 1);
+        CHECK(!issues(keyring, arena, &wrong));
+    }
+    pn_keyring_free(keyring);
+    CHECK_EQ(pn_secret_pool_used(), before);
+
+    keyring = keyring_of(PN_LIT(ROOT_HEX)); /* … nor anybody's where the scope's key is not known */
+    CHECK(!issues(keyring, arena, &ca));
+    pn_keyring_free(keyring);
+    pn_arena_free(arena);
+    pn_buf_drop(&wrapped_a);
+    pn_buf_drop(&wrapped_b);
+    pn_buf_drop(&sealed);
+    pn_buf_drop(&sealed_other);
+}
+
+PN_TEST(cas_sign_on_after_a_rotation_and_in_any_number)
+{
+    struct pn_keyring *keyring = keyring_of(PN_LIT(ROOT_HEX));
+    struct pn_buf wrapped = load_new(keyring, scope_a), next = pn_buf_init(256);
+    struct pn_arena *arena = pn_arena_new(4 << 20);
+    struct pn_sealed_ca cas[PN_ISSUERS_MAX + 6];
+    struct pn_buf sealed[PN_COUNT(cas)];
+    struct pn_err err = { 0 };
+
+    for (uint8_t i = 0; i < PN_COUNT(cas); i++) {
+        cas[i] = make_ca(keyring, arena, i, &sealed[i]);
+        CHECK(issues(keyring, arena, &cas[i]));
+    }
+    CHECK_OK(pn_keyring_rotate_scope(keyring, scope_a, &next, &err), err);
+    CHECK_OK(pn_keyring_load(keyring, scope_a, pn_buf_str(&next), &err), err);
+    for (size_t i = 0; i < PN_COUNT(cas); i++) {
+        CHECK(issues(keyring, arena, &cas[i]));
+        pn_buf_drop(&sealed[i]);
+    }
+    pn_keyring_free(keyring);
+    pn_arena_free(arena);
+    pn_buf_drop(&wrapped);
+    pn_buf_drop(&next);
+}
+
+struct signer {
+    pthread_t thread;
+    struct pn_keyring *keyring;
+    const struct pn_sealed_ca *cas;
+};
+
+static void *sign_much(void *signer_)
+{
+    struct signer *signer = signer_;
+    struct pn_arena *arena = pn_arena_new(1 << 20);
+    bool done = true;
+
+    for (int i = 0; i < 60; i++)
+        done &= issues(signer->keyring, arena, &signer->cas[i % 3]);
+    pn_arena_free(arena);
+    return done ? signer : NULL;
+}
+
+PN_TEST(threads_share_the_cas_that_are_kept)
+{
+    struct pn_keyring *keyring = keyring_of(PN_LIT(ROOT_HEX));
+    struct pn_buf wrapped = load_new(keyring, scope_a), next = pn_buf_init(256), sealed[3];
+    struct pn_arena *arena = pn_arena_new(1 << 20);
+    struct pn_sealed_ca cas[3];
+    struct signer signers[4];
+    struct pn_err err = { 0 };
+    void *done;
+
+    for (uint8_t i = 0; i < 3; i++)
+        cas[i] = make_ca(keyring, arena, i, &sealed[i]);
+    CHECK_OK(pn_keyring_rotate_scope(keyring, scope_a, &next, &err), err);
+    for (size_t i = 0; i < PN_COUNT(signers); i++) {
+        signers[i] = (struct signer){ .keyring = keyring, .cas = cas };
+        CHECK_EQ(pthread_create(&signers[i].thread, NULL, sign_much, &signers[i]), 0);
+    }
+    CHECK_OK(pn_keyring_load(keyring, scope_a, pn_buf_str(&next), &err), err); /* beside them */
+    for (size_t i = 0; i < PN_COUNT(signers); i++) {
+        CHECK_EQ(pthread_join(signers[i].thread, &done), 0);
+        CHECK(done != NULL);
+    }
+    pn_keyring_free(keyring);
+    pn_arena_free(arena);
+    for (size_t i = 0; i < 3; i++)
+        pn_buf_drop(&sealed[i]);
+    pn_buf_drop(&wrapped);
+    pn_buf_drop(&next);
+}
+
 PN_TEST(purposes_and_roots_hash_differently)
 {
     struct pn_keyring *keyring = keyring_of(PN_LIT(ROOT_HEX)),
@@ -439,7 +598,9 @@ PN_TEST_MAIN(T(root_key_has_three_forms), T(large_values_open_outside_the_locked
              T(other_root_keys_are_refused), T(seal_and_open_across_a_restart),
              T(a_sealed_value_opens_nowhere_else),
              T(a_wrapped_key_loads_for_its_scope_and_root_only), T(sealing_without_a_key_fails),
-             T(rotation_keeps_what_was_sealed), T(purposes_and_roots_hash_differently),
+             T(rotation_keeps_what_was_sealed), T(a_ca_that_signed_is_kept_for_its_own_row_only),
+             T(cas_sign_on_after_a_rotation_and_in_any_number),
+             T(threads_share_the_cas_that_are_kept), T(purposes_and_roots_hash_differently),
              T(a_token_verifies_and_gives_its_claims), T(every_altered_token_is_refused),
              T(other_algorithms_and_forms_are_refused), T(claims_that_are_too_long_are_not_signed),
              T(threads_share_a_keyring))

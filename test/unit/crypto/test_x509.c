@@ -440,6 +440,62 @@ PN_TEST(an_unreadable_issuer_is_our_fault)
     fell(&tree);
 }
 
+/* Written by hand, for speed: byte for byte what OpenSSL would write, also of a number that begins with zeroes. */
+PN_TEST(keys_are_written_as_openssl_writes_them)
+{
+    const struct pn_cert_request request = ca_request(PN_CERT_ROOT, "Root", 0);
+    bool was_short = false;
+
+    for (int i = 0; i < 4000 && !(was_short && i > 50); i++) {
+        struct pn_cert cert = issue(&request, NULL);
+        struct pn_str pem = pn_secret_reveal(cert.key);
+        BIO *in = BIO_new_mem_buf(pem.ptr, (int)pem.len), *out = BIO_new(BIO_s_mem());
+        EVP_PKEY *key = PEM_read_bio_PrivateKey(in, NULL, NULL, NULL);
+        BIGNUM *number = NULL;
+        char *text;
+        long len;
+
+        CHECK(key != NULL && EVP_PKEY_get_bn_param(key, "priv", &number) == 1);
+        was_short |= BN_num_bits(number) <= 248;
+        CHECK_EQ(PEM_write_bio_PKCS8PrivateKey(out, key, NULL, NULL, 0, NULL, NULL), 1);
+        len = BIO_get_mem_data(out, &text);
+        CHECK(pn_str_eq(pem, pn_str_of(text, (size_t)len)));
+        BN_clear_free(number);
+        EVP_PKEY_free(key);
+        BIO_free(in);
+        BIO_free(out);
+        pn_secret_free(cert.key);
+    }
+    CHECK(was_short); /* one in 256: missing in 4,000 is less likely than this machine's end */
+}
+
+PN_TEST(an_issuer_that_is_ready_signs_as_its_certificate_and_key_do)
+{
+    struct tree tree = grow();
+    struct pn_cert_request request = leaf_request(PN_CERT_SERVER);
+    struct pn_cert forged = { .pem = tree.server_ca.pem, .key = tree.client_ca.key };
+    struct pn_cert first = { 0 }, second = { 0 };
+    struct pn_issuer *issuer = NULL;
+    struct pn_err err = { 0 };
+
+    CHECK_FAILS(pn_issuer_new(&forged, &issuer, &err), err, INTERNAL);
+    CHECK_FAILS(pn_issuer_new(&tree.leaf, &issuer, &err), err, INTERNAL); /* no CA */
+    CHECK_OK(pn_issuer_new(&tree.server_ca, &issuer, &err), err);
+    pn_issuer_free(pn_issuer_hold(issuer));
+    CHECK_OK(pn_x509_issue_under(arena, &request, issuer, &first, &err), err);
+    CHECK_OK(pn_x509_issue_under(arena, &request, issuer, &second, &err), err);
+    CHECK_EQ(VERIFY(first.pem, X509_PURPOSE_SSL_SERVER, NOW_MS, &tree.root, &tree.server_ca), 0);
+    CHECK_EQ(VERIFY(second.pem, X509_PURPOSE_SSL_SERVER, NOW_MS, &tree.root, &tree.server_ca), 0);
+    CHECK(!pn_str_eq(first.pem, second.pem));
+    request.common_name = PN_NONE;
+    CHECK_FAILS(pn_x509_issue_under(arena, &request, issuer, &first, &err), err, BAD_REQUEST);
+    pn_issuer_free(issuer);
+    pn_issuer_free(NULL);
+    pn_secret_free(first.key);
+    pn_secret_free(second.key);
+    fell(&tree);
+}
+
 /* An intermediate alone is no beginning for who asks for roots; as a root it is, for what it signed and nothing else. */
 PN_TEST(a_ca_as_a_root_begins_a_chain)
 {
@@ -600,6 +656,8 @@ int main(void)
         T(the_key_is_pkcs8_and_fits_its_certificate),
         T(bad_requests_are_refused),
         T(an_unreadable_issuer_is_our_fault),
+        T(keys_are_written_as_openssl_writes_them),
+        T(an_issuer_that_is_ready_signs_as_its_certificate_and_key_do),
         T(a_ca_as_a_root_begins_a_chain),
         T(long_organizations_fit),
         T(ambiguous_subjects_are_refused),
