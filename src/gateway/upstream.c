@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define DIAL_MS 10000
-#define PING_MS 5000 /* an API server that says nothing is noticed within 10 s: PING, and 5 s later nothing */
+#define PING_MS \
+    5000 /* an API server that says nothing is noticed within 10 s: PING, and 5 s later nothing */
 #define IDLE_MS 90000
 /* As many as a session may bring: over HTTP/1.1 each watch holds one on either side. */
 #define MAX_CONNECTIONS 1024

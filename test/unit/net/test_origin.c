@@ -834,5 +834,5 @@ PN_TEST_MAIN(T(one_connection_serves_request_after_request),
              T(h2_the_limit_of_the_server_is_kept), T(h2_goaway_moves_what_was_not_seen),
              T(h2_refused_streams_are_sent_again), T(h2_resets_are_failures),
              T(h2_a_request_let_go_is_cancelled), T(h2_a_server_that_falls_silent_is_given_up),
-             T(h2_a_server_that_answers_pings_may_take_its_time), T(h2_an_unread_answer_stops_alone),
-             T(h2_a_whole_answer_outlives_its_connection))
+             T(h2_a_server_that_answers_pings_may_take_its_time),
+             T(h2_an_unread_answer_stops_alone), T(h2_a_whole_answer_outlives_its_connection))
