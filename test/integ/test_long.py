@@ -102,7 +102,7 @@ def test_strangers_without_a_hello_are_dropped(postern_split):
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(4 * 3600)
 def test_a_thousand_kills(new_dev, leases, gate):
     """kill -9 at random while leases are made and ended: nothing is left behind, and nothing that lives has lost what it needs."""
     killed_at_random(new_dev(is_fixed=True), leases, gate, times=1000)
