@@ -14,6 +14,7 @@ from harness.poll import until
 from harness.raw import connect, request, session, talk
 from harness.road import access, last_session, login
 from harness.setup import where
+from harness.shim import Shim
 from harness.apiserver import Stub, authority, leaf
 
 
@@ -105,51 +106,16 @@ def test_c100_ctrl_c_ends_the_session_with_all_it_did_on_record(newest_kubectl, 
     assert time.monotonic() - begin < 5
 
 
-SHIM = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdlib.h>
-#include <sys/time.h>
-#include <time.h>
-static long off(void) { const char *text = getenv("CLOCK_OFF"); return text ? atol(text) : 0; }
-int clock_gettime(clockid_t id, struct timespec *at)
-{
-    int (*real)(clockid_t, struct timespec *) = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
-    int done = real(id, at);
-    if (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE) at->tv_sec += off();
-    return done;
-}
-int gettimeofday(struct timeval *at, void *zone)
-{
-    struct timespec now;
-    (void)zone;
-    clock_gettime(CLOCK_REALTIME, &now);
-    at->tv_sec = now.tv_sec;
-    at->tv_usec = now.tv_nsec / 1000;
-    return 0;
-}
-time_t time(time_t *out)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (out) *out = now.tv_sec;
-    return now.tv_sec;
-}
-"""
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def shim(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("shim")
-    (folder / "shim.c").write_text(SHIM)
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", folder / "shim.so", folder / "shim.c", "-ldl"], check=True)
-    return folder / "shim.so"
+    return Shim(tmp_path_factory.mktemp("shim"))
 
 
 @pytest.mark.parametrize("off", [-45, 45])
 def test_c106_a_client_whose_clock_is_45_s_off(off, shim, newest_kubectl, postern_dev, account, namespace):
     user = postern_dev.user()
-    clock = {"LD_PRELOAD": str(shim), "CLOCK_OFF": str(off)}
+    shim.clock(off)
+    clock = shim.env
     now = subprocess.run(["date", "-u", "+%s"], env=clock, capture_output=True, text=True, check=True)
     assert abs(int(now.stdout) - time.time() - off) < 5, "the shim works"
     kubeconfig = user.home / "c106.yaml"

@@ -12,6 +12,7 @@ import pytest
 from harness.killing import Killing, killed_at_random, settles
 from harness.leases import BASE, seconds_left
 from harness.poll import until
+from harness.shim import Shim
 
 
 @pytest.fixture
@@ -58,6 +59,73 @@ def test_a_client_that_leaves_gets_no_lease(here, gate):
     events = f"/api/v1/organization/audit-logs?projectId={here.project_id}&eventType=delete-dynamic-secret-lease"
     until(lambda: here.postern.ok("GET", events)["auditLogs"], "the lease was made, and ended")
     assert here.owned("left") == (set(), set())
+
+
+def test_a_full_disk(new_dev, leases, gate, tmp_path):
+    """DS-112: without an intent nothing is asked of the cluster; with room again all goes on."""
+    shim = Shim(tmp_path)
+    mine = leases.having(new_dev(env=shim.env))
+    mine.create("full", mine.through(gate))
+    kept, count = mine.lease("full"), gate.count
+    shim.disk(is_full=True)
+    answer = mine.postern.api("POST", f"{BASE}/leases", mine.place(dynamicSecretName="full"))
+    assert answer.status == 500 and answer.json["message"] == "Something went wrong", answer.text
+    assert gate.count == count
+    assert mine.get(kept.id).status in (200, 500)
+    shim.disk(is_full=False)
+    mine.lease("full")
+    mine.revoke(kept.id)
+    shown, there = mine.owned("full")
+    assert len(shown) == 1 and shown == there
+
+
+def test_a_full_disk_after_the_intent(new_dev, leases, gate, tmp_path):
+    """The disk fills while the cluster works: what was made is not handed out, and is taken away."""
+    shim = Shim(tmp_path)
+    mine = leases.having(new_dev(env=shim.env))
+    mine.create("full", mine.through(gate))
+    gate.on = lambda phase, method, path: shim.disk(is_full=True) if path.endswith("/token") else None
+    answer = mine.postern.api("POST", f"{BASE}/leases", mine.place(dynamicSecretName="full"))
+    assert answer.status == 500 and "TOKEN" not in answer.text, answer.text
+    gate.on = None
+    shim.disk(is_full=False)
+    assert mine.list("full") == []
+    until(lambda: mine.owned("full") == (set(), set()), "nothing is left", timeout=90)
+
+
+def test_a_cluster_that_shortens_tokens(here, gate):
+    """DS-37: the lease is no longer than the token; the cluster's own words are on record."""
+    def cap(method, path, body):
+        question = json.loads(body) if path.endswith("/token") else {}
+        if question.get("spec", {}).get("expirationSeconds", 0) > 3600:
+            question["spec"]["expirationSeconds"] = 3600
+            gate.more = {"Warning": '299 - "requested expiration of 28800 seconds shortened to 3600 seconds"'}
+            return json.dumps(question).encode()
+        return body
+    gate.change = cap
+    here.create("capped", here.through(gate), defaultTTL="8h")
+    lease = here.lease("capped")
+    assert 3500 < seconds_left(lease) <= 3601
+    events = f"/api/v1/organization/audit-logs?projectId={here.project_id}&eventType=create-dynamic-secret-lease"
+    [event] = here.postern.ok("GET", events)["auditLogs"]
+    assert "shortened to 3600 seconds" in event["event"]["metadata"]["warning"], event
+    here.revoke(lease.id)
+
+
+def test_a_cluster_token_that_was_replaced(here, cluster):
+    """DS-86: what was made with a token that is dead ends with the one that came after it."""
+    cluster.kubectl("-n", here.namespace, "create", "secret", "generic", "holder")
+    dying = cluster.kubectl("-n", here.namespace, "create", "token", "postern", "--bound-object-kind=Secret", "--bound-object-name=holder").stdout.strip()
+    here.create("replaced", here.dynamic(clusterToken=dying))
+    lease = here.lease("replaced")
+    cluster.kubectl("-n", here.namespace, "delete", "secret", "holder")
+    here.is_dead(dying)
+    failed = here.revoke(lease.id)["lease"]
+    assert failed["status"] == "Failed to delete" and "nauthorized" in failed["statusDetails"], failed
+    assert len(here.objects(lease.id)) == 2
+    here.postern.ok("PATCH", f"{BASE}/replaced", here.place(data={"inputs": {"clusterToken": here.token}}))
+    assert here.revoke(lease.id)["lease"]["status"] is None
+    assert here.objects(lease.id) == [] and here.get(lease.id).status == 404
 
 
 def test_two_revoke_at_once(here, gate):

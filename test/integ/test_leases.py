@@ -28,6 +28,21 @@ def test_a_static_credential_works_and_then_does_not(leases):
     leases.revoke(other.id)
 
 
+def test_a_secret_of_the_same_name_revives_no_token(leases, cluster):
+    """DS-68: it has another UID."""
+    leases.create("revived", leases.inputs(tokenBinding="secret"))
+    lease = leases.lease("revived")
+    name = leases.objects(lease.id)[0]["metadata"]["name"]
+    assert leases.status_of(lease.token) == 200
+    leases.revoke(lease.id)
+    leases.is_dead(lease.token)
+    cluster.kubectl("-n", leases.namespace, "create", "secret", "generic", name)
+    since = time.monotonic()
+    until(lambda: leases.status_of(lease.token) != 401 or time.monotonic() - since > 12, "longer than the API server remembers a verdict")
+    assert leases.status_of(lease.token) == 401
+    cluster.kubectl("-n", leases.namespace, "delete", "secret", name)
+
+
 def test_an_unbound_static_token_lives_to_its_end(leases):
     """DS-66, 35: nothing in the cluster ends it, so it is not made shorter than Kubernetes makes tokens."""
     leases.create("unbound", leases.inputs(tokenBinding="none"))

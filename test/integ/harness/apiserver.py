@@ -26,10 +26,10 @@ def leaf(folder, ca):
 
 
 class Stub:
-    """Answers each GET by `answer(path)` → (status, headers, body); remembers the paths and the bearers."""
+    """Answers each GET by `answer(path)` → (status, headers, body); remembers the paths and the bearers, and all header fields."""
 
     def __init__(self, folder, answer=lambda path: (200, {}, b"{}")):
-        self.seen, stub = [], self
+        self.seen, self.fields, stub = [], [], self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -37,6 +37,7 @@ class Stub:
 
             def do_GET(self):
                 stub.seen.append((self.path, self.headers.get("Authorization")))
+                stub.fields.append({name.lower(): value for name, value in self.headers.items()})
                 status, headers, body = answer(self.path)
                 self.send_response(status)
                 for name, value in ({"Content-Type": "application/json", "Content-Length": str(len(body))} | headers).items():

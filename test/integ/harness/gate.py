@@ -17,6 +17,8 @@ class Handler(BaseHTTPRequestHandler):
         if gate.tell("before", self.command, self.path) is False:
             self.close_connection = True
             return
+        if gate.change:
+            body = gate.change(self.command, self.path, body)
         status, answer = gate.ask(self.command, self.path, {k: v for k, v in self.headers.items() if k.lower() in FORWARDED}, body)
         if gate.tell("after", self.command, self.path) is False:
             self.close_connection = True
@@ -24,6 +26,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
+        for name, value in gate.more.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer)
 
@@ -41,10 +45,14 @@ class Server(ThreadingHTTPServer):
 
 
 class Gate:
-    """`on(phase, method, path)` is called "before" a request is passed on and "after" it was answered; False: nobody hears of it any more."""
+    """`on(phase, method, path)` is called "before" a request is passed on and "after" it was answered; False: nobody hears of it any more.
+
+    `change(method, path, body)` is the body that is passed on; `more` are fields of every answer.
+    """
 
     def __init__(self, cluster):
         self.cluster, self.on, self.lock, self.count = cluster, None, threading.Lock(), 0
+        self.change, self.more = None, {}
         self.context = ssl.create_default_context(cafile=cluster.ca_file)
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.gate = self

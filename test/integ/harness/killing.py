@@ -103,11 +103,16 @@ class Load:
     def shown(self):
         return {lease["id"]: (name, lease["status"]) for name in KINDS for lease in self.leases.list(name)}
 
-    def odds(self, there=None):
+    def odds(self):
         """(Leases that nobody shows and of which the cluster has objects, shown ones that are not whole); those whose end failed may be anything."""
-        there, shown = self.found() if there is None else there, self.shown()
+        there, shown = self.found(), self.shown()
         broken = {lease for lease, (name, status) in shown.items() if status is None and sorted(there.get(lease, [])) != sorted(KINDS[name])}
         return set(there) - set(shown), broken
+
+    def is_settled(self):
+        unowned, broken = self.odds()
+        assert not unowned and not broken, f"{len(unowned)} leases that nobody shows have objects, {len(broken)} that are shown are not whole"
+        return True
 
     def kept(self):
         """What was handed out, not asked back, and has not come near its end."""
@@ -129,7 +134,7 @@ def killed_at_random(postern, leases, gate, times):
             if number % 50 == 0:
                 print(f"{number} kills in {time.monotonic() - begun:.0f} s: {len(load.handed_out)} leases handed out, {len(load.ended)} ended, "
                       f"waiting to be cleaned after a kill: {max(left_over[-5:])} at most", flush=True)
-    until(lambda: load.odds() == (set(), set()), "nothing is left behind, and nothing lacks what it needs", timeout=150)
+    until(load.is_settled, "nothing is left behind, and nothing lacks what it needs", timeout=150)
     shown = load.shown()
     failed = [lease for lease, (_, status) in shown.items() if status is not None]
     kept = load.kept()

@@ -1,0 +1,57 @@
+"""Leases while the server's wall clock is wrong, or is set."""
+import json
+import time
+
+import pytest
+
+from harness.leases import claims
+from harness.poll import until
+from harness.shim import Shim
+
+
+class Server:
+    """One whose clock is told, with a dynamic secret of leases of a minute. The gate has no certificate that would not be valid yet."""
+
+    def __init__(self, new_dev, leases, gate, folder):
+        folder.mkdir()
+        self.shim = Shim(folder)
+        self.mine = leases.having(new_dev(env=self.shim.env))
+        self.mine.create("minute", self.mine.through(gate), defaultTTL="1m")
+
+    def lease(self):
+        self.begun = time.monotonic()
+        self.made = self.mine.lease("minute")
+
+    def age(self):
+        return time.monotonic() - self.begun
+
+    def is_over(self):
+        return self.mine.get(self.made.id).status == 404
+
+
+@pytest.mark.timeout(300)
+def test_a_minute_is_a_minute(new_dev, leases, gate, tmp_path):
+    """DS-109, 110: ten minutes before or behind the cluster, and set by an hour while a lease lives: what was signed counts, and nothing is longer."""
+    ahead, behind, set_back, set_forward = (Server(new_dev, leases, gate, tmp_path / name) for name in ("ahead", "behind", "back", "forward"))
+    ahead.shim.clock(600)
+    behind.shim.clock(-600)
+    for server in (ahead, behind, set_back, set_forward):
+        server.lease()
+        assert claims(server.made.token)["exp"] - claims(server.made.token)["iat"] == 600
+    for server in (ahead, behind, set_forward):
+        until(lambda s=server: s.mine.status_of(s.made.token) == 200, "the token works")
+    # What is taken for the truth ends leases early, never late.
+    set_forward.shim.clock(3600)
+    until(set_forward.is_over, "an hour later it is over", timeout=15)
+    assert set_forward.mine.objects(set_forward.made.id) == []
+    set_back.shim.clock(-3600)
+    for server, off_ms in ((ahead, -600000), (behind, 600000)):
+        said = [json.loads(line)["ms"] for line in server.mine.postern.logs().splitlines() if "cluster-clock-differs" in line]
+        assert said and abs(said[0] - off_ms) < 15000, said
+    for server in (ahead, behind, set_back):
+        assert not server.is_over() or server.age() >= 59, "none ends early"
+    for server in (ahead, behind, set_back):
+        until(server.is_over, "its end", timeout=65 - server.age() + 1)
+        assert 59 <= server.age() <= 66, server.age()
+        assert server.mine.objects(server.made.id) == []
+        server.mine.is_dead(server.made.token)
