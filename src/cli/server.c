@@ -84,18 +84,41 @@ static bool load_settings(struct pn_cli *cli, struct pn_settings **out, struct p
 
 /* ---- postern server ---- */
 
-static bool harden(const struct pn_settings *settings, struct pn_err *err)
+/* Is there somebody at a terminal, whose hint would drown in the log? */
+static bool has_log_file(const struct pn_settings *settings)
+{
+    return settings->dev && pn_terminal_is_tty(STDERR_FILENO);
+}
+
+static const char *log_file(struct pn_cli *cli, const struct pn_settings *settings)
+{
+    return pn_cstr(pn_cli_arena(cli),
+                   pn_arena_printf(pn_cli_arena(cli), "%s/server.log", settings->data));
+}
+
+static bool begin_log(struct pn_cli *cli, const struct pn_settings *settings, struct pn_err *err)
 {
     enum pn_log_level level;
-    const struct pn_egress *egress;
-    uint8_t seed[16];
+    int fd = STDERR_FILENO;
 
     if (!pn_log_level_parse(pn_str_from(settings->log_level), &level))
         return pn_fail(err, PN_USAGE, "Setting log-level must be debug, info, warn or error");
+    if (has_log_file(settings))
+        fd = pn_file_append(log_file(cli, settings), err);
+    if (fd < 0)
+        return false;
+    pn_log_init(level, fd, "server");
+    return true;
+}
+
+static bool harden(const struct pn_settings *settings, struct pn_err *err)
+{
+    const struct pn_egress *egress;
+    uint8_t seed[16];
+
     if (strcmp(settings->audit_reads, "queued") != 0 &&
         strcmp(settings->audit_reads, "durable") != 0)
         return pn_fail(err, PN_USAGE, "Setting audit-reads must be queued or durable");
-    pn_log_init(level, STDERR_FILENO, "server");
     pn_process_harden();
     pn_process_raise_files();
     pn_random_bytes(seed, sizeof(seed));
@@ -123,7 +146,8 @@ static bool write_ready(const struct pn_settings *settings, const struct pn_serv
     return pn_file_write(settings->ready, pn_buf_str(&json), 0644, err);
 }
 
-static void say_where(const struct pn_settings *settings, const struct pn_server *server)
+static void say_where(struct pn_cli *cli, const struct pn_settings *settings,
+                      const struct pn_server *server)
 {
     fprintf(stderr, "Postern %s answers at %s\n", PN_VERSION, pn_server_url(server));
     if (settings->dev)
@@ -134,6 +158,8 @@ static void say_where(const struct pn_settings *settings, const struct pn_server
                 "\nCtrl-C stops it. Its data stays: `postern server --dev --data %s` takes it up "
                 "again.\n",
                 pn_server_url(server), pn_server_ca_file(server), settings->data, settings->data);
+    if (has_log_file(settings))
+        fprintf(stderr, "What happens is in %s\n", log_file(cli, settings));
 }
 
 /* ---- what --dev runs beside the server ---- */
@@ -273,7 +299,7 @@ static bool serve(struct pn_cli *cli, const struct pn_settings *settings, struct
 
     done = done && write_ready(settings, server, settings->dev ? in.relay_address : NULL, err);
     if (done) {
-        say_where(settings, server);
+        say_where(cli, settings, server);
         pn_daemon_wait();
     }
     pn_server_hang_up(server);
@@ -297,11 +323,10 @@ static bool server_run(struct pn_cli *cli, int *exit_code, struct pn_err *err)
     pthread_sigmask(SIG_BLOCK, &signals,
                     NULL); /* before any thread exists: pn_daemon_wait takes them */
     if (!load_settings(cli, &settings, err) || !settle_dev(cli, settings, err) ||
+        (settings->dev && !pn_dev_prepare(settings, err)) || !begin_log(cli, settings, err) ||
         !harden(settings, err))
         return false;
     config = (struct pn_server_config){ .settings = settings };
-    if (settings->dev && !pn_dev_prepare(settings, err))
-        return false;
     if (!pn_server_start(&config, &server, err))
         return taken(err, "listen");
     done = serve(cli, settings, server, err);

@@ -148,6 +148,15 @@ bool pn_file_write(const char *path, struct pn_str bytes, unsigned mode, struct 
     return true;
 }
 
+int pn_file_append(const char *path, struct pn_err *err)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+
+    if (fd < 0)
+        (void)fail_path(err, errno, "write", path);
+    return fd;
+}
+
 bool pn_file_exists(const char *path)
 {
     return access(path, F_OK) == 0;

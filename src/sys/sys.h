@@ -19,6 +19,8 @@ bool pn_file_write(const char *path, struct pn_str bytes, unsigned mode, struct 
 /* The same of a plain file only: a FIFO or a device, which would make us wait, is PN_IO. */
 bool pn_file_read_plain(const char *path, size_t max_bytes, struct pn_buf *out, struct pn_err *err)
     PN_CHECKED;
+/* A descriptor that writes behind what is there; a new file has 0600. -1 and err else. */
+int pn_file_append(const char *path, struct pn_err *err) PN_CHECKED;
 bool pn_file_exists(const char *path);
 bool pn_file_remove(const char *path, struct pn_err *err) PN_CHECKED; /* absent is fine */
 /* mkdir -p with `mode` for what it makes. */

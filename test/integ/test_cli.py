@@ -1,9 +1,14 @@
 """The command line: exit codes, forms of output, sentences."""
 import json
+import os
+import pty
+import select
+import subprocess
 
 import pytest
 
 from harness.apiserver import authority
+from harness.postern import ANY_PORT, BINARY, clean_env
 
 
 @pytest.mark.parametrize("words, code", [(("help",), 0), (("version",), 0), (("no-such-thing",), 64), (("pam", "--help"), 0),
@@ -126,3 +131,22 @@ def test_of_several_accounts_all_are_opened_or_none(postern_dev, tmp_path):
     # Without a project only the opening knows; what was opened by then is ended.
     admin("pam", "access", "several/one", "several/two", "--port", "0", "--", "true", exit_code=6, env={"POSTERN_PROJECT_ID": ""})
     assert [each["status"] for each in admin.json("pam", "session", "list") if each not in before] == ["ended"]
+
+
+def test_at_a_terminal_the_log_does_not_bury_what_one_is_told(tmp_path):
+    master, slave = pty.openpty()
+    data = tmp_path / "data"
+    with subprocess.Popen([BINARY, "server", "--dev", "--data", data, "--listen", ANY_PORT, "--relay-listen", ANY_PORT], stderr=slave,
+                          env=clean_env(HOME=str(tmp_path))) as server:
+        os.close(slave)
+        said = b""
+        while b"What happens is in" not in said:
+            assert select.select([master], [], [], 60)[0], said
+            said += os.read(master, 4096)
+        server.terminate()
+        assert server.wait(30) == 0
+    os.close(master)
+    assert b"postern login" in said and b'"event"' not in said, said
+    log = data / "server.log"
+    assert str(log) in said.decode() and log.stat().st_mode & 0o777 == 0o600
+    assert '"event":"tunnel-open"' in log.read_text()
