@@ -12,6 +12,7 @@ from datetime import datetime
 
 import pytest
 
+from harness.kubectl import NEWEST, Kubectl
 from harness.live import Exec, Proxied, Straight, all_end, lost, watch
 from harness.poll import until
 from harness.postern import Cli, Split, free_address, secret_file
@@ -180,6 +181,31 @@ def test_a_gateway_is_killed_under_fifty_watches(twins, stub):
         shell = until(lambda: Exec(proxied), "through the local proxy", timeout=40)
         assert lost(shell) == 0
     print(f"gateway killed: 50 watches and 3 execs ended after {took:.2f} s, those of the local proxy with a reason")
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("version, websockets", [("1.20.2", "false"), (NEWEST, "false"), (NEWEST, "true")])
+def test_kubectl_reads_that_the_road_broke(version, websockets, twins, cluster, namespace, tmp_path):
+    """By SPDY and by WebSocket, the local proxy says why a shell and a watch end when the gateway is gone."""
+    cluster.kubectl("-n", namespace, "run", "one", "--image=any", "--", "sleep", "1000")
+    cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
+    account = twins.connect(cluster, cluster.token("x", namespace, role="edit"))
+    user = twins.user()
+    with access(user, account) as kubeconfig:
+        k = Kubectl(version, tmp_path, kubeconfig)
+        env = k.env({"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": websockets})
+        lives = [subprocess.Popen(k.argv("-n", namespace, *words), env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True)
+                 for words in (("exec", "-i", "one", "--", "sh", "-c", "echo begun; cat"), ("exec", "one", "--", "sh", "-c", "echo begun; exec sleep 1000"))]
+        for live in lives:
+            assert live.stdout.readline() == "begun\n", live.communicate()[1]
+        twins.gateway.kill()
+        begun = time.monotonic()
+        for live in lives:
+            assert live.wait(WITHIN_S) != 0
+            said = live.stderr.read()
+            assert "the connection to the gateway broke" in said, said
+        print(f"gateway killed: kubectl {version} (WebSockets {websockets}) had read it after {time.monotonic() - begun:.2f} s")
 
 
 # ---- cables between our own processes ----
