@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "client/renewal.h"
 #include "json/writer.h"
 #include "kube/command.h"
 
@@ -529,6 +530,7 @@ static bool take_all(struct pn_rest *rest, struct pn_session_log *log, struct pn
 struct follower {
     struct pn_cli *cli;
     struct pn_rest *rest;
+    struct pn_renewal *renewal;
     struct pn_str session_id;
     bool is_raw;
     struct pn_session_log *log;
@@ -614,6 +616,7 @@ static bool follow(struct follower *f, struct pn_err *err)
 {
     f->wait_ms = POLL_MS;
     while (f->over_since_ms == 0 || pn_clock_mono_ms() - f->over_since_ms < SETTLE_MS) {
+        pn_renewal_tend(f->renewal, f->rest);
         if (look(f, err)) {
             f->wait_ms = POLL_MS;
         } else {
@@ -630,19 +633,25 @@ bool pn_session_log_print(struct pn_cli *cli, struct pn_str session_id, bool is_
                           bool is_followed, struct pn_err *err)
 {
     pn_auto(pn_session_log_freep) struct pn_session_log *log = pn_session_log_new();
+    pn_auto(pn_renewal_freep) struct pn_renewal *renewal = NULL;
+    struct pn_client_config *config;
     struct pn_rest *rest;
     struct pn_uuid id;
     int64_t offset = 0;
 
     if (!pn_uuid_parse(session_id, &id))
         return pn_fail(err, PN_USAGE, "\"%.*s\" is not the id of a session", PN_ARG(session_id));
-    if (!pn_cli_rest_client(cli, &rest, err))
+    if (!pn_cli_rest_client(cli, &rest, err) || !pn_cli_config(cli, &config, err))
         return false;
+    renewal = pn_renewal_new(config->token);
     if (is_followed)
-        return follow(
-            &(struct follower){
-                .cli = cli, .rest = rest, .session_id = session_id, .is_raw = is_raw, .log = log },
-            err);
+        return follow(&(struct follower){ .cli = cli,
+                                          .rest = rest,
+                                          .renewal = renewal,
+                                          .session_id = session_id,
+                                          .is_raw = is_raw,
+                                          .log = log },
+                      err);
     return let_settle(rest, session_id, err) && take_all(rest, log, session_id, &offset, err) &&
            print(cli, log, is_raw, err);
 }

@@ -13,6 +13,7 @@
 #include "client/kubeconfig.h"
 #include "client/merge.h"
 #include "client/proxy.h"
+#include "client/renewal.h"
 #include "sys/sys.h"
 
 #define STATE_POLL_MS 15000
@@ -40,7 +41,8 @@ struct tour {
     struct pn_cli *cli;
     const struct pn_visit_wish *wish;
     struct pn_rest *rest;
-    struct pn_str project_id; /* PN_NONE: wherever a path is found */
+    struct pn_renewal *renewal; /* so that the server can be told of the end */
+    struct pn_str project_id;   /* PN_NONE: wherever a path is found */
     struct visit visits[PN_VISIT_MAX];
     size_t count;
 };
@@ -290,6 +292,7 @@ static bool wait_for_end(struct tour *tour, struct pn_err *err)
     for (;;) {
         if (pn_hold_wait(next_look_ms(first, warned)) != 0)
             return true;
+        pn_renewal_tend(tour->renewal, tour->rest);
         if (!look_around(tour, err))
             return false;
         first = first_to_end(tour);
@@ -427,6 +430,7 @@ static bool prepare(struct tour *tour, struct pn_err *err)
         !pn_cli_config(tour->cli, &settings, err))
         return false;
     tour->project_id = settings->project_id;
+    tour->renewal = pn_renewal_new(settings->token);
     return check_all(tour, err);
 }
 
@@ -486,5 +490,6 @@ bool pn_visit(struct pn_cli *cli, const struct pn_visit_wish *wish, int *exit_co
     }
     for (size_t i = 0; i < tour.count; i++)
         leave(&tour.visits[i]);
+    pn_renewal_freep(&tour.renewal);
     return done;
 }
