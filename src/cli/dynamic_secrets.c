@@ -120,11 +120,37 @@ static bool send(struct pn_cli *cli, const char *method, struct pn_str path,
     return false;
 }
 
+/* Begins a body with where the secret is; its object stays open. */
+static bool begin_body(struct pn_cli *cli, struct pn_writer *w, struct pn_err *err)
+{
+    struct pn_cli_slot slot;
+
+    if (!pn_cli_slot(cli, &slot, err))
+        return false;
+    pn_write_object(w, NULL);
+    pn_cli_write_slot(&slot, w);
+    return true;
+}
+
+/* Prints that member of what is found there. */
+static bool show(struct pn_cli *cli, struct pn_str base, const char *member, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(PN_CLI_PATH_BYTES);
+    struct pn_cli_slot slot;
+
+    if (!pn_cli_slot(cli, &slot, err))
+        return false;
+    pn_buf_add(&path, base);
+    pn_cli_query_slot(&slot, &path);
+    if (path.is_full)
+        return pn_fail(err, PN_USAGE, "the path is too long");
+    return pn_cli_call(cli, "GET", pn_buf_str(&path), NULL, member, columns, err);
+}
+
 static bool secret_create(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init_wiped(PN_CLI_BODY_BYTES);
     struct pn_writer w = pn_writer_of(&body);
-    struct pn_cli_slot slot;
 
     (void)exit_code;
     if (pn_cli_has(cli, "service-account") == pn_cli_has(cli, "role"))
@@ -133,10 +159,8 @@ static bool secret_create(struct pn_cli *cli, int *exit_code, struct pn_err *err
                        "made for each lease");
     if (!pn_cli_has(cli, "namespace") || !pn_cli_has(cli, "default-ttl"))
         return pn_fail(err, PN_USAGE, "--namespace and --default-ttl are needed");
-    if (!pn_cli_slot(cli, &slot, err))
+    if (!begin_body(cli, &w, err))
         return false;
-    pn_write_object(&w, NULL);
-    pn_cli_write_slot(&slot, &w);
     pn_write_str(&w, "name", pn_cli_arg(cli, 0));
     write_terms(cli, &w);
     pn_write_object(&w, "provider");
@@ -160,13 +184,10 @@ static bool secret_set(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init_wiped(PN_CLI_BODY_BYTES);
     struct pn_writer w = pn_writer_of(&body);
-    struct pn_cli_slot slot;
 
     (void)exit_code;
-    if (!pn_cli_slot(cli, &slot, err))
+    if (!begin_body(cli, &w, err))
         return false;
-    pn_write_object(&w, NULL);
-    pn_cli_write_slot(&slot, &w);
     pn_write_object(&w, "data");
     if (pn_cli_has(cli, "name"))
         pn_write_str(&w, "newName", pn_cli_option(cli, "name"));
@@ -184,45 +205,24 @@ static bool secret_set(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 
 bool pn_dynamic_secrets_list(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
-    pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(PN_CLI_PATH_BYTES);
-    struct pn_cli_slot slot;
-
     (void)exit_code;
-    if (!pn_cli_slot(cli, &slot, err))
-        return false;
-    pn_buf_add_text(&path, BASE);
-    pn_cli_query_slot(&slot, &path);
-    if (path.is_full)
-        return pn_fail(err, PN_USAGE, "the path is too long");
-    return pn_cli_call(cli, "GET", pn_buf_str(&path), NULL, "dynamicSecrets", columns, err);
+    return show(cli, PN_LIT(BASE), "dynamicSecrets", err);
 }
 
 static bool secret_get(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
-    pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(PN_CLI_PATH_BYTES);
-    struct pn_cli_slot slot;
-
     (void)exit_code;
-    if (!pn_cli_slot(cli, &slot, err))
-        return false;
-    pn_buf_add(&path, path_of(cli));
-    pn_cli_query_slot(&slot, &path);
-    if (path.is_full)
-        return pn_fail(err, PN_USAGE, "the path is too long");
-    return pn_cli_call(cli, "GET", pn_buf_str(&path), NULL, "dynamicSecret", columns, err);
+    return show(cli, path_of(cli), "dynamicSecret", err);
 }
 
 static bool secret_delete(struct pn_cli *cli, int *exit_code, struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init(PN_CLI_BODY_BYTES);
     struct pn_writer w = pn_writer_of(&body);
-    struct pn_cli_slot slot;
 
     (void)exit_code;
-    if (!pn_cli_slot(cli, &slot, err))
+    if (!begin_body(cli, &w, err))
         return false;
-    pn_write_object(&w, NULL);
-    pn_cli_write_slot(&slot, &w);
     pn_write_bool(&w, "isForced", pn_cli_has(cli, "force"));
     pn_write_end(&w);
     return pn_cli_call(cli, "DELETE", path_of(cli), &body, "dynamicSecret", columns, err);
