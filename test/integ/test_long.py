@@ -8,7 +8,7 @@ import time
 import pytest
 
 from harness.killing import killed_at_random
-from harness.kubectl import VERSIONS, Kubectl
+from harness.kubectl import BUILT, VERSIONS, Kubectl, websockets
 from harness.poll import until
 from harness.road import ROADS, access, login
 from test_walk import compare
@@ -17,9 +17,10 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 IDLE_S = 15 * 60
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_every_version_by_every_road_with_processes_apart(version, cluster, postern_split, namespace, tmp_path):
-    compare(Kubectl(version, tmp_path), cluster, postern_split, namespace, tmp_path, ROADS)
+@pytest.mark.parametrize("version, switch", [(version, switch) for version in VERSIONS + BUILT for switch in ("true", "false")
+                                             if version != "1.20.2" or switch == "false"])  # which has no such switch, and speaks SPDY
+def test_every_version_by_every_road_with_processes_apart(version, switch, cluster, postern_split, namespace, tmp_path):
+    compare(Kubectl(version, tmp_path, settings=websockets(switch)), cluster, postern_split, namespace, tmp_path, ROADS)
 
 
 @pytest.mark.parametrize("road", [access, login])

@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
-from harness.kubectl import NEWEST, Kubectl
+from harness.kubectl import NEWEST, Kubectl, websockets
 from harness.poll import until
-from harness.road import ROADS, road, steady
+from harness.road import ROADS, access, road, steady
 
 WORKLOADS = """
 apiVersion: apps/v1
@@ -154,15 +154,13 @@ def test_kubectl_by_processes_apart(cluster, postern_split, namespace, tmp_path)
     compare(Kubectl(NEWEST, tmp_path), cluster, postern_split, namespace, tmp_path, ROADS)
 
 
-@pytest.mark.parametrize("websockets", ["true", "false"])
-def test_exec_over_both_transports(websockets, newest_kubectl, cluster, postern_dev, namespace):
-    """SPDY and WebSocket, by the newest kubectl's own switch."""
-    from harness.road import access
+@pytest.mark.parametrize("switch", ["true", "false"])
+def test_exec_over_both_transports(switch, newest_kubectl, cluster, postern_dev, namespace):
+    """SPDY and WebSocket, by the newest kubectl's own switch. The whole walk over both, with more versions: test_long.py."""
     account = postern_dev.connect(cluster, cluster.token("walker", namespace, role="edit"))
     cluster.kubectl("-n", namespace, "run", "one", "--image=any", "--", "sleep", "1000")
     cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
-    switches = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": websockets, "KUBECTL_PORT_FORWARD_WEBSOCKETS": websockets}
     with access(postern_dev.user(), account) as kubeconfig:
         k = newest_kubectl.using(kubeconfig)
-        done = k("-n", namespace, "exec", "-i", "one", "--", "sh", "-c", "cat; exit 7", stdin="x" * 100000, check=False, env=switches)
+        done = k("-n", namespace, "exec", "-i", "one", "--", "sh", "-c", "cat; exit 7", stdin="x" * 100000, check=False, env=websockets(switch))
         assert (done.returncode, done.stdout) == (7, "x" * 100000)

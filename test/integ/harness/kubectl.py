@@ -1,19 +1,27 @@
-"""The versions of kubectl that people have, as tools/setup fetched them."""
+"""The versions of kubectl that people have, as tools/setup fetched or built them."""
 import os
 import subprocess
 from pathlib import Path
 
+from harness.setup import where
+
 VERSIONS = ["1.20.2", "1.36.4", "1.37.1"]
+BUILT = ["1.28", "1.29", "1.30", "1.31"]  # from their Go modules; ./check long
 NEWEST = VERSIONS[-1]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "postern"
+
+
+def websockets(switch):
+    """kubectl's own switches for exec, attach, cp and for port-forward: "true", or "false" for SPDY."""
+    return {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": switch, "KUBECTL_PORT_FORWARD_WEBSOCKETS": switch}
 
 
 class Kubectl:
     """kubectl(…words, kubeconfig=…) runs to its end; kubectl.argv and .env are for those who need a process."""
 
-    def __init__(self, version, home, kubeconfig=None):
-        self.version, self.home, self.kubeconfig = version, Path(home), kubeconfig
-        self.path = CACHE / "kubectl" / version / "kubectl"
+    def __init__(self, version, home, kubeconfig=None, settings=None):
+        self.version, self.home, self.kubeconfig, self.settings = version, Path(home), kubeconfig, settings or {}
+        self.path = (where(f"kubectl-{version}") if version in BUILT else CACHE / "kubectl" / version) / "kubectl"
         if not self.path.exists():
             raise FileNotFoundError(f"no kubectl {version}: run tools/setup cluster")
 
@@ -22,13 +30,13 @@ class Kubectl:
         return int(self.version.split(".")[1])
 
     def using(self, kubeconfig):
-        return Kubectl(self.version, self.home, kubeconfig)
+        return Kubectl(self.version, self.home, kubeconfig, self.settings)
 
     def argv(self, *words):
         return [str(word) for word in (self.path, *words)]
 
     def env(self, extra=None):
-        env = {"PATH": os.environ["PATH"], "HOME": str(self.home), "KUBECACHEDIR": str(self.home / "cache"), "TERM": "xterm"}
+        env = {"PATH": os.environ["PATH"], "HOME": str(self.home), "KUBECACHEDIR": str(self.home / "cache"), "TERM": "xterm"} | self.settings
         if self.kubeconfig:
             env["KUBECONFIG"] = str(self.kubeconfig)
         return env | (extra or {})

@@ -48,6 +48,7 @@ def last_session(instance):
 
 TIMES = [(re.compile(r"\b\d+(\.\d+)?(ms|s|m|h|d)(\d+s)?\b"), "AGE"),
          (re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z"), "TIME"),
+         (re.compile(r"\d{4}-\d\d-\d\d [0-9:.]+ [+-]\d{4} UTC|[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ [0-9:]+ \d{4}"), "TIME"),
          (re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [0-9:]+ [+-]\d{4}"), "TIME"),
          (re.compile(r"\b[a-z0-9]{5}\b(?=\s|$|\))"), "WORD5")]
 
