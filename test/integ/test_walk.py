@@ -1,5 +1,7 @@
 """kubectl through Postern does what kubectl does directly: the same output, the same exit codes (Shows 3)."""
 import hashlib
+import os
+import pty
 import socket
 import subprocess
 
@@ -67,8 +69,8 @@ class Walk:
         self.kubectl, self.namespace, self.folder = kubectl, namespace, folder
         self.seen = {}
 
-    def run(self, *words, stdin="", label=None, text=True):
-        done = self.kubectl("-n", self.namespace, *words, stdin=stdin, check=False, timeout=90, text=text)
+    def run(self, *words, stdin="", label=None, text=True, env=None):
+        done = self.kubectl("-n", self.namespace, *words, stdin=stdin, check=False, timeout=90, text=text, env=env)
         if text:
             self.seen[label or " ".join(map(str, words))] = (done.returncode, steady(done.stdout), steady(done.stderr))
         return done
@@ -86,6 +88,9 @@ class Walk:
         self.run("logs", "-f", "ticker")
         self.run("logs", "deployment/hello")
         self.run("exec", "deployment/hello", "--", "sh", "-c", "echo out; echo err >&2; exit 3", label="exec, exit code 3")
+        self.run("exec", "deployment/hello", "--", "sh", "-c", "exit 127", label="exec, exit code 127")
+        self.run("exec", "deployment/hello", "--", "sh", "-c", "kill -9 $$", label="exec, killed")
+        self.terminal()
         self.run("exec", "-i", "echo", "--", "cat", stdin="through and back\n", label="exec with input")
         self.run("attach", "-i", "parrot", stdin="hello\n", label="attach")
         self.copy()
@@ -95,8 +100,30 @@ class Walk:
             self.run("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
         self.run("get", "pod", "nobody")
         self.run("get", "secrets", "-n", "kube-system", label="what RBAC forbids")
+        self.run("apply", "--server-side", "--force-conflicts", "-f", folder / "workloads.yaml", label="server-side apply")
+        self.run("edit", "deployment", "hello", env={"KUBE_EDITOR": "sed -i 's/replicas: 1$/replicas: 2/'"})
+        self.run("get", "deployment", "hello", "-o", "jsonpath={.spec.replicas}")
         self.run("delete", "-f", folder / "workloads.yaml", "--grace-period=1", label="delete")
         return self.seen
+
+    def terminal(self):
+        """exec -it: what is typed, what is shown, how it ends."""
+        master, slave = pty.openpty()
+        argv = self.kubectl.argv("-n", self.namespace, "exec", "-it", "echo", "--", "sh", "-c", "test -t 0 && echo ready; read word; echo got $word; exit 5")
+        with subprocess.Popen(argv, env=self.kubectl.env(), stdin=slave, stdout=slave, stderr=slave) as process:
+            os.close(slave)
+            shown = b""
+            try:
+                while b"ready" not in shown:
+                    shown += os.read(master, 4096)
+                os.write(master, b"hello\r")
+                while True:
+                    shown += os.read(master, 4096)
+            except OSError:  # Linux says so when the other side is closed
+                pass
+            finally:
+                os.close(master)
+        self.seen["exec with a terminal"] = process.returncode, shown.decode(), ""
 
     def copy(self):
         """cp both ways, bytes compared."""
@@ -135,6 +162,8 @@ def compare(kubectl, cluster, postern, namespace, tmp_path, roads):
             seen[kind] = Walk(kubectl.using(kubeconfig), namespace, folder).everything()
         until(lambda: not cluster.get("-n", namespace, "pods")["items"], "the pods are gone", timeout=60)
     codes = {label: result[0] for label, result in seen["direct"].items()}
+    assert codes["exec, exit code 127"] == 127 and codes["exec, killed"] == 137 and codes["exec with a terminal"] == 5, codes
+    assert seen["direct"]["get deployment hello -o jsonpath={.spec.replicas}"][1] == "2", seen["direct"]
     assert codes["exec, exit code 3"] == 3 and codes["what RBAC forbids"] == 1 and codes["apply"] == 0, codes
     for kind in roads[1:]:
         for label, result in seen["direct"].items():
