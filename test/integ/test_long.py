@@ -1,4 +1,5 @@
 """What takes minutes: silent streams, large bodies, every version by every road with processes apart. ./check long."""
+import filecmp
 import os
 import resource
 import socket
@@ -10,11 +11,13 @@ import pytest
 from harness.killing import killed_at_random
 from harness.kubectl import BUILT, VERSIONS, Kubectl, websockets
 from harness.poll import until
+from harness.postern import Split, free_address
 from harness.road import ROADS, access, login
+from harness.tap import Tap
 from test_walk import compare
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
-IDLE_S = 15 * 60
+IDLE_S, BALANCER_IDLE_S = 20 * 60, 60
 
 
 @pytest.mark.parametrize("version, switch", [(version, switch) for version in VERSIONS + BUILT for switch in ("true", "false")
@@ -23,13 +26,30 @@ def test_every_version_by_every_road_with_processes_apart(version, switch, clust
     compare(Kubectl(version, tmp_path, settings=websockets(switch)), cluster, postern_split, namespace, tmp_path, ROADS)
 
 
+class Balanced(Split):
+    """Before its relay a load balancer that closes what is silent for a minute."""
+
+    def relay_places(self):
+        listen = free_address()
+        self.tap = Tap(listen, idle_s=BALANCER_IDLE_S)
+        return self.tap.address, listen
+
+
+@pytest.fixture
+def balanced(tmp_path):
+    instance = Balanced(tmp_path / "balanced")
+    yield instance
+    instance.stop()
+    instance.tap.close()
+
+
 @pytest.mark.parametrize("road", [access, login])
-def test_silent_streams_stay_open(road, newest_kubectl, cluster, postern_split, namespace):
-    """logs -f, a watch, an exec and a forwarded connection say nothing for a quarter of an hour, and then do (C-90)."""
-    account = postern_split.connect(cluster, cluster.token("patient", namespace, role="edit"))
+def test_silent_streams_stay_open(road, newest_kubectl, cluster, balanced, namespace):
+    """logs -f, a watch and an exec say nothing for twenty minutes, and then do (C-90; acceptance 8 of kube-proxying §19)."""
+    account = balanced.connect(cluster, cluster.token("patient", namespace, role="edit"))
     cluster.kubectl("-n", namespace, "run", "quiet", "--image=any", "--", "sh", "-c", f"sleep {IDLE_S}; echo awake; sleep 1000")
     cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/quiet", "--timeout=60s")
-    user = postern_split.user()
+    user = balanced.user()
     with road(user, account, "--duration", "2h") as kubeconfig:
         k = newest_kubectl.using(kubeconfig)
         commands = {"logs": ("logs", "-f", "quiet"), "exec": ("exec", "quiet", "--", "sh", "-c", f"sleep {IDLE_S}; echo awake"),
@@ -46,6 +66,26 @@ def test_silent_streams_stay_open(road, newest_kubectl, cluster, postern_split, 
         finally:
             for process in running.values():
                 process.terminate()
+
+
+@pytest.mark.parametrize("switch", ["true", "false"])
+def test_a_gibibyte_by_cp_there_and_back(switch, newest_kubectl, cluster, postern_split, namespace, tmp_path):
+    """Acceptance 1 of kube-proxying §19."""
+    account = postern_split.connect(cluster, cluster.token("large", namespace, role="edit"))
+    cluster.kubectl("-n", namespace, "run", "keeper", "--image=any", "--", "sleep", "10000")
+    cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/keeper", "--timeout=60s")
+    there, back = tmp_path / "there", tmp_path / "back"
+    block = os.urandom(1 << 20)
+    with there.open("wb") as file:
+        for number in range(1 << 10):
+            file.write(number.to_bytes(4, "big") + block[4:])
+    with access(postern_split.user(), account) as kubeconfig:
+        k = newest_kubectl.using(kubeconfig)
+        for source, target in ((there, f"{namespace}/keeper:large"), (f"{namespace}/keeper:large", back)):
+            k("cp", source, target, timeout=1200, env=websockets(switch))
+    assert filecmp.cmp(there, back, shallow=False)
+    there.unlink()
+    back.unlink()
 
 
 def resident_kib(pid):

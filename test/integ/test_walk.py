@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from harness.cluster import Cluster
 from harness.kubectl import NEWEST, Kubectl, websockets
 from harness.poll import until
 from harness.road import ROADS, access, road, steady
@@ -193,3 +194,46 @@ def test_exec_over_both_transports(switch, newest_kubectl, cluster, postern_dev,
         k = newest_kubectl.using(kubeconfig)
         done = k("-n", namespace, "exec", "-i", "one", "--", "sh", "-c", "cat; exit 7", stdin="x" * 100000, check=False, env=websockets(switch))
         assert (done.returncode, done.stdout) == (7, "x" * 100000)
+
+
+@pytest.mark.parametrize("switch", ["true", "false"])
+def test_a_hundred_connections_at_once_by_one_port_forward(switch, newest_kubectl, cluster, postern_dev, namespace):
+    account = postern_dev.connect(cluster, cluster.token("walker", namespace, role="edit"))
+    cluster.apply(WORKLOADS.split("---")[-1].replace("name: echo}", f"name: echo, namespace: {namespace}}}"))
+    cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/echo", "--timeout=60s")
+    far = until(lambda: cluster.kubectl("-n", namespace, "exec", "echo", "--", "cat", "port", check=False).stdout, "the echo server's port")
+    with access(postern_dev.user(), account) as kubeconfig:
+        k = newest_kubectl.using(kubeconfig)
+        argv = k.argv("-n", namespace, "port-forward", "pod/echo", f":{far}")
+        with subprocess.Popen(argv, env=k.env(websockets(switch)), stdout=subprocess.PIPE, text=True) as process:
+            try:
+                local = int(process.stdout.readline().split("127.0.0.1:")[1].split()[0])
+                streams = [socket.create_connection(("127.0.0.1", local), timeout=60) for _ in range(100)]
+                for number, stream in enumerate(streams):  # all are open before one is answered
+                    stream.sendall(f"line {number}\n".encode())
+                for number, stream in enumerate(streams):
+                    with stream, stream.makefile() as lines:
+                        assert lines.readline() == f"LINE {number}\n"
+            finally:
+                process.terminate()
+
+
+def test_what_administrators_do(newest_kubectl, new_dev, tmp_path):
+    """debug in a running pod, and a node drained and back, in a cluster that nobody else needs."""
+    cluster = Cluster(tmp_path)
+    try:
+        cluster.kubectl("create", "clusterrolebinding", "walker", "--clusterrole=cluster-admin", "--serviceaccount=default:walker")
+        dev = new_dev()
+        account = dev.connect(cluster, cluster.token("walker"))
+        cluster.kubectl("run", "one", "--image=any", "--", "sleep", "1000")
+        cluster.kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
+        node = cluster.get("pod", "one")["spec"]["nodeName"]
+        with access(dev.user(), account) as kubeconfig:
+            k = newest_kubectl.using(kubeconfig)
+            done = k("debug", "one", "--image=any", "--profile=general", "-i", "--quiet", "--", "sh", "-c", "read word; echo debugged $word", stdin="well\n")
+            assert "debugged well" in done.stdout, done
+            assert f"node/{node} drained" in k("drain", node, "--ignore-daemonsets", "--force", "--delete-emptydir-data", "--timeout=60s").stdout
+            assert cluster.kubectl("get", "pod", "one", check=False).returncode == 1
+            assert "uncordoned" in k("uncordon", node).stdout
+    finally:
+        cluster.stop()

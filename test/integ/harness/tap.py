@@ -1,16 +1,19 @@
 """Between two of our processes, or between us and a cluster: what passes, and how often it was dialled."""
 import socket
 import threading
+import time
 
 
 class Tap:
     """
     A TCP forwarder that counts connections and keeps every byte that passes, until it is told to lose what is sent in a
-    direction: drop("up"), towards the target, or drop("down"); of connections whose first bytes `where` likes.
+    direction: drop("up"), towards the target, or drop("down"); of connections whose first bytes `where` likes. With
+    `idle_s` it is a load balancer that closes what was silent for so long.
     """
 
-    def __init__(self, target):
-        self.target, self.seen, self.lock = target, bytearray(), threading.Lock()
+    def __init__(self, target, idle_s=None):
+        self.target, self.idle_s, self.cut_idle = target, idle_s, 0
+        self.seen, self.lock = bytearray(), threading.Lock()
         self.connections = 0
         self.lost = {}
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -30,9 +33,10 @@ class Tap:
             except OSError:
                 client.close()
                 continue
-            first = bytearray()
+            first, last = bytearray(), [time.monotonic()]
             for way, source, sink in (("up", client, server), ("down", server, client)):
-                threading.Thread(target=self._copy, args=(way, first, source, sink), daemon=True).start()
+                source.settimeout(self.idle_s)
+                threading.Thread(target=self._copy, args=(way, first, last, source, sink), daemon=True).start()
 
     def drop(self, way, where=lambda first: True):
         self.lost[way] = where
@@ -40,9 +44,21 @@ class Tap:
     def mend(self):
         self.lost = {}
 
-    def _copy(self, way, first, source, sink):
+    def _receive(self, source, last):
+        while True:
+            try:
+                data = source.recv(65536)
+            except TimeoutError:
+                if time.monotonic() - last[0] < self.idle_s:
+                    continue
+                self.cut_idle += 1
+                return b""
+            last[0] = time.monotonic()
+            return data
+
+    def _copy(self, way, first, last, source, sink):
         try:
-            while data := source.recv(65536):
+            while data := self._receive(source, last):
                 if way == "up" and not first:
                     first += data
                 if way in self.lost and self.lost[way](first):
