@@ -7,9 +7,17 @@
 #include "base/clock.h"
 #include "base/map.h"
 
+/* On the stack of who waits. */
+struct waiter {
+    struct waiter *next;
+    bool has_turn;
+};
+
 /* There is one while somebody is there or waits: never more of them than workers. */
 struct place {
-    unsigned taken, waiting;
+    unsigned taken;
+    struct waiter *first; /* who came first is first */
+    unsigned given;       /* turns that came back, of those who wait */
     bool is_stuck;
 };
 
@@ -64,27 +72,50 @@ static struct place *find_or_make(struct pn_cluster_turns *t, struct pn_str key)
 
 static void forget_if_empty(struct pn_cluster_turns *t, struct pn_str key, struct place *p)
 {
-    if (p->taken > 0 || p->waiting > 0)
+    if (p->taken > 0 || p->first != NULL)
         return;
     (void)pn_map_remove(t->places, key);
     pn_heap_free(p);
 }
 
-/* Who waits in vain says so to all who do. */
-static void wait_for_turn(struct pn_cluster_turns *t, struct place *p, int64_t until_ms)
+static struct waiter **end_of_line(struct place *p)
+{
+    struct waiter **at = &p->first;
+
+    while (*at != NULL)
+        at = &(*at)->next;
+    return at;
+}
+
+static void leave_line(struct place *p, const struct waiter *who)
+{
+    struct waiter **at = &p->first;
+
+    while (*at != who)
+        at = &(*at)->next;
+    *at = who->next;
+}
+
+/* Nobody who comes later overtakes. Where no turn at all came back meanwhile, who waited in vain says so to all. */
+static bool wait_for_turn(struct pn_cluster_turns *t, struct place *p, int64_t until_ms)
 {
     const struct timespec until = { .tv_sec = until_ms / 1000,
                                     .tv_nsec = (until_ms % 1000) * 1000000 };
+    const unsigned given = p->given;
+    struct waiter me = { 0 };
 
-    p->waiting++;
-    while (p->taken >= t->most && !p->is_stuck &&
+    *end_of_line(p) = &me;
+    while (!me.has_turn && !p->is_stuck &&
            pthread_cond_timedwait(&t->given, &t->mutex, &until) == 0)
         continue;
-    p->waiting--;
-    if (p->taken >= t->most && !p->is_stuck) {
+    if (me.has_turn)
+        return true;
+    leave_line(p, &me);
+    if (!p->is_stuck && p->given == given) {
         p->is_stuck = true;
         pthread_cond_broadcast(&t->given);
     }
+    return false;
 }
 
 bool pn_cluster_turns_take(struct pn_cluster_turns *t, const struct pn_cluster_place *place,
@@ -96,16 +127,30 @@ bool pn_cluster_turns_take(struct pn_cluster_turns *t, const struct pn_cluster_p
 
     pthread_mutex_lock(&t->mutex);
     p = find_or_make(t, text_of(place));
-    if (p->taken >= t->most && !p->is_stuck)
-        wait_for_turn(t, p, until_ms < deadline_ms ? until_ms : deadline_ms);
     may = p->taken < t->most;
     p->taken += may;
+    if (!may && !p->is_stuck)
+        may = wait_for_turn(t, p, until_ms < deadline_ms ? until_ms : deadline_ms);
     forget_if_empty(t, text_of(place), p);
     pthread_mutex_unlock(&t->mutex);
     return may ||
            pn_fail(err, PN_BUSY,
                    "The cluster does not answer, and others wait for it already. Try again in"
                    " a moment");
+}
+
+/* To who waits longest, or back. */
+static void hand_over(struct pn_cluster_turns *t, struct place *p)
+{
+    struct waiter *first = p->first;
+
+    if (first == NULL) {
+        p->taken--;
+        return;
+    }
+    p->first = first->next;
+    first->has_turn = true;
+    pthread_cond_broadcast(&t->given);
 }
 
 void pn_cluster_turns_give(struct pn_cluster_turns *t, const struct pn_cluster_place *place,
@@ -116,9 +161,9 @@ void pn_cluster_turns_give(struct pn_cluster_turns *t, const struct pn_cluster_p
     pthread_mutex_lock(&t->mutex);
     p = pn_map_get(t->places, text_of(place));
     pn_assert(p != NULL && p->taken > 0);
-    p->taken--;
     p->is_stuck = p->is_stuck && !has_answered;
-    pthread_cond_broadcast(&t->given);
+    p->given++;
+    hand_over(t, p);
     forget_if_empty(t, text_of(place), p);
     pthread_mutex_unlock(&t->mutex);
 }

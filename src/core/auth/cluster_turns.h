@@ -7,8 +7,8 @@
 
 /*
  * How many workers may be with one cluster at a time, so that a dead one does not take the whole lane.
- * Who finds all turns taken waits for a moment, which is enough while the cluster answers; when none comes back
- * in it, the cluster is stuck, and whoever comes next is refused at once, until it answers. Thread-safe.
+ * Who finds all turns taken waits for a moment, in the order of coming, which is enough while the cluster answers; when none
+ * comes back in it, the cluster is stuck, and whoever comes next is refused at once, until it answers. Thread-safe.
  */
 struct pn_cluster_turns;
 
