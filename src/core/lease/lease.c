@@ -131,6 +131,24 @@ static bool write_other_names(struct pn_db_conn *tx, void *context, struct pn_er
            pn_job_move(tx, PN_JOB_LEASE, m->lease->id, m->started_ms + PN_LEASE_INTENT_MS, err);
 }
 
+/* What makes nothing in the cluster leaves nothing behind: its first row is written when there is a token. */
+static bool needs_intent(const struct making *m)
+{
+    return m->lease->plan.object_count > 0;
+}
+
+static bool keep_made(struct pn_db_conn *tx, struct making *m, struct pn_err *err)
+{
+    const struct pn_lease *lease = m->lease;
+
+    if (!needs_intent(m))
+        return check_secret(tx, m, err) && pn_lease_row_insert(tx, lease, err) &&
+               pn_job_put(tx, PN_JOB_LEASE, lease->id, job_place(m), lease->expireAt, m->started_ms,
+                          err);
+    return read_wanted(tx, m, err) && pn_lease_row_update(tx, lease, err) &&
+           pn_job_move(tx, PN_JOB_LEASE, lease->id, lease->expireAt, err);
+}
+
 static bool write_active(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct making *m = context;
@@ -141,9 +159,7 @@ static bool write_active(struct pn_db_conn *tx, void *context, struct pn_err *er
     pn_assert(pn_lease_state_may(PN_LEASE_PENDING, PN_LEASE_ACTIVE));
     event.warning = m->token.warning;
     lease->state = PN_LEASE_ACTIVE;
-    return read_wanted(tx, m, err) && pn_lease_row_update(tx, lease, err) &&
-           pn_job_move(tx, PN_JOB_LEASE, lease->id, lease->expireAt, err) &&
-           pn_lease_record(tx, m->call, &event, err);
+    return keep_made(tx, m, err) && pn_lease_record(tx, m->call, &event, err);
 }
 
 static bool write_forgotten(struct pn_db_conn *tx, void *context, struct pn_err *err)
@@ -274,9 +290,18 @@ static bool make_and_keep(struct making *m, enum pn_provider_fault *fault, struc
         if (pn_db_write(m->call->db, write_active, m, err))
             return true;
         m->lease->state = PN_LEASE_PENDING;
+    } else {
+        (void)say_failed(m, err);
     }
-    take_back(m, *fault);
-    return say_failed(m, err);
+    if (needs_intent(m))
+        take_back(m, *fault);
+    return false;
+}
+
+static bool intend(struct making *m, struct pn_err *err)
+{
+    return needs_intent(m) ? pn_db_write(m->call->db, write_intent, m, err)
+                           : check_secret(m->call->conn, m, err);
 }
 
 /* A dead cluster does not take the lane: core/auth/cluster_turns.h. */
@@ -291,7 +316,7 @@ static bool make_in_turn(struct making *m, struct pn_err *err)
     if (turns != NULL && !pn_cluster_turns_take(turns, &place, m->call->deadline_ms, err))
         return pn_recast(err, PN_RATE_LIMITED, /* which clients try again by themselves */
                          "Too many leases of this cluster at once. Please try again in 1 seconds");
-    done = pn_db_write(m->call->db, write_intent, m, err) && make_and_keep(m, &fault, err);
+    done = intend(m, err) && make_and_keep(m, &fault, err);
     if (turns != NULL)
         pn_cluster_turns_give(turns, &place, pn_provider_has_answered(fault));
     return done;

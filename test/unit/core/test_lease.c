@@ -8,6 +8,7 @@
 #include "core/lease/row.h"
 #include "core/org/environment.h"
 #include "core/secret/place.h"
+#include "json/settings.h"
 #include "kube/reach.h"
 
 /* {"alg":"RS256"}.{"iat":1790000000,"exp":1790003600,"jti":"j-1"}.signature */
@@ -18,6 +19,10 @@
 #define INPUTS                                                          \
     "{\"credentialType\":\"dynamic\",\"url\":\"https://cluster.test\"," \
     "\"namespace\":\"a\",\"roleType\":\"role\",\"role\":\"viewer\",\"audiences\":[]}"
+#define UNBOUND                                                                                    \
+    "{\"credentialType\":\"static\",\"url\":\"https://cluster.test\","                             \
+    "\"namespace\":\"a\",\"serviceAccountName\":\"app\",\"tokenBinding\":\"none\",\"audiences\":[" \
+    "]}"
 #define MINUTE_MS 60000
 
 /* A cluster that keeps what is made in it, and between two requests of a lease has something else happen. */
@@ -28,8 +33,11 @@ struct scene {
     struct pn_project project;
     char kept[8][512];
     size_t kept_count;
+    const char *inputs;
+    struct pn_settings settings;
+    int tokens;
     bool is_dead;
-    void (*meanwhile)(struct scene *s); /* once, before the first object is made */
+    void (*meanwhile)(struct scene *s); /* once, before the first object or token is made */
 };
 
 static struct pn_str name_in(struct pn_str body)
@@ -93,6 +101,7 @@ static bool send(const struct pn_reach_port *port, struct pn_call *call,
         return pn_fail(err, PN_UNREACHABLE, "connection refused");
     *fault = PN_REACH_NO_FAULT;
     if (pn_str_ends(request->path, PN_LIT("/token"))) {
+        s->tokens++;
         *out = (struct pn_reach_answer){ .status = 201, .body = PN_LIT(TOKEN_ANSWER) };
         return true;
     }
@@ -116,18 +125,18 @@ static struct pn_lease_at here(const struct scene *s)
 
 static bool write_secret(struct pn_db_conn *tx, void *folder, struct pn_err *err)
 {
+    struct scene *s = folder;
     const struct pn_config_row config = { .id = { { 8 } },
                                           .dynamic_secret_id = { { 7 } },
-                                          .org_id = ((struct scene *)folder)->call.actor.org_id,
+                                          .org_id = s->call.actor.org_id,
                                           .place = PN_LIT("cluster.test:443"),
-                                          .inputs = PN_LIT(INPUTS),
+                                          .inputs = pn_str_from(s->inputs),
                                           .created_ms = 1 };
     struct pn_dynamic_secret row = { .id = { { 7 } },
                                      .config_id = { { 8 } },
                                      .name = PN_LIT("deploy"),
                                      .version = 1,
                                      .defaultTTL = PN_LIT("1h") };
-    struct scene *s = folder;
     struct pn_place place;
 
     if (!pn_place_find(&s->call, tx, s->project.id, PN_LIT("dev"), PN_LIT("/"), &place, err))
@@ -141,18 +150,24 @@ static struct pn_call call_of(struct scene *s)
     struct pn_call call = home_as(s->home, s->home->first.token);
 
     call.reach = &s->port;
+    call.settings = &s->settings;
     call.deadline_ms = pn_clock_mono_ms() + 60000;
     return call;
 }
 
-static void begin(struct scene *s, struct home *h)
+static void begin_with(struct scene *s, struct home *h, const char *inputs)
 {
     struct pn_err err = { 0 };
 
-    *s = (struct scene){ .port = { send }, .home = h };
+    *s = (struct scene){ .port = { send }, .home = h, .inputs = inputs };
     s->call = call_of(s);
     s->project = home_project(h, &s->call, "p");
     CHECK_OK(pn_db_write(h->db, write_secret, s, &err), err);
+}
+
+static void begin(struct scene *s, struct home *h)
+{
+    begin_with(s, h, INPUTS);
 }
 
 static bool lease(struct scene *s, struct pn_err *err)
@@ -179,7 +194,7 @@ static bool write_claim(struct pn_db_conn *tx, void *context, struct pn_err *err
     return pn_job_claim(tx, c->job->kind, c->job->id, pn_clock_lease_ms(), &c->claim, err);
 }
 
-static size_t run_jobs(struct scene *s)
+static size_t run_jobs_at(struct scene *s, struct pn_str place)
 {
     struct pn_call call = call_of(s);
     struct pn_err err = { 0 };
@@ -187,9 +202,7 @@ static size_t run_jobs(struct scene *s)
     bool has_answered;
 
     call.actor = (struct pn_actor){ .kind = PN_ACTOR_PLATFORM, .name = PN_LIT("platform") };
-    CHECK_OK(pn_job_due(call.conn, call.arena, PN_LIT("cluster.test:443"), pn_clock_lease_ms(), 10,
-                        &due, &err),
-             err);
+    CHECK_OK(pn_job_due(call.conn, call.arena, place, pn_clock_lease_ms(), 10, &due, &err), err);
     for (size_t i = 0; i < due.count; i++) {
         struct claiming c = { .job = (const struct pn_job_row *)due.items + i };
 
@@ -198,6 +211,11 @@ static size_t run_jobs(struct scene *s)
         CHECK(has_answered);
     }
     return due.count;
+}
+
+static size_t run_jobs(struct scene *s)
+{
+    return run_jobs_at(s, PN_LIT("cluster.test:443"));
 }
 
 static int64_t leases(struct scene *s)
@@ -326,6 +344,65 @@ HOME_TEST(also_when_its_environment_went)
     check_kept(h, delete_environment_and_die);
 }
 
+/* ---- a token that is bound to nothing: no object, no intent ---- */
+
+static void see_no_row(struct scene *s)
+{
+    CHECK_EQ(leases(s), 0);
+}
+
+HOME_TEST(what_makes_no_object_has_no_intent)
+{
+    struct pn_err err = { 0 };
+    struct scene s;
+
+    begin_with(&s, h, UNBOUND);
+    s.meanwhile = see_no_row;
+    CHECK_OK(lease(&s, &err), err);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM leases WHERE state = 'active'"), 1);
+    CHECK_EQ(run_jobs_at(&s, PN_LIT("")), 0);
+    pn_clock_advance(60 * MINUTE_MS);
+    CHECK_EQ(run_jobs_at(&s, PN_LIT("")), 1);
+    CHECK_EQ(leases(&s), 0);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM jobs"), 0);
+}
+
+HOME_TEST(a_token_of_what_was_deleted_meanwhile_is_not_handed_out)
+{
+    struct pn_err err = { 0 };
+    struct scene s;
+
+    begin_with(&s, h, UNBOUND);
+    s.meanwhile = delete_secret;
+    CHECK_FAILS(lease(&s, &err), err, CONFLICT);
+    CHECK_EQ(leases(&s), 0);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM lease_configs"), 0);
+}
+
+static void take_the_last(struct scene *s)
+{
+    struct pn_err err = { 0 };
+
+    CHECK_OK(lease(s, &err), err);
+}
+
+HOME_TEST(the_limit_holds_without_an_intent)
+{
+    struct pn_err err = { 0 };
+    struct scene s;
+
+    begin_with(&s, h, UNBOUND);
+    s.settings.lease_limit = 1;
+    s.meanwhile = take_the_last;
+    CHECK(!lease(&s, &err));
+    CHECK(pn_str_is(pn_str_from(err.message), "Max lease limit reached. Limit: 1"));
+    pn_err_clear(&err);
+    CHECK_EQ(leases(&s), 1);
+    s.tokens = 0;
+    CHECK_FAILS(lease(&s, &err), err, BAD_REQUEST);
+    CHECK_EQ(s.tokens, 0); /* who is refused costs the cluster nothing */
+}
+
 HOME_TEST(an_intent_is_its_makers_while_it_is_young)
 {
     struct pn_err err = { 0 };
@@ -380,5 +457,7 @@ HOME_TEST(turns_at_a_cluster_are_an_organisations_own)
 #define T(name) cmocka_unit_test(name)
 PN_TEST_MAIN(T(a_lease_is_made_and_ended), T(what_is_deleted_while_a_lease_is_made_leaves_nothing),
              T(so_does_its_environment), T(an_intent_is_kept_while_its_objects_may_come),
-             T(also_when_its_environment_went), T(an_intent_is_its_makers_while_it_is_young),
+             T(also_when_its_environment_went), T(what_makes_no_object_has_no_intent),
+             T(a_token_of_what_was_deleted_meanwhile_is_not_handed_out),
+             T(the_limit_holds_without_an_intent), T(an_intent_is_its_makers_while_it_is_young),
              T(turns_at_a_cluster_are_an_organisations_own))
