@@ -31,7 +31,7 @@ class Place:
         self.store = api.Store(bench, 0, tools)
         self.slug = json.loads(self.store.call("GET", f"/api/v1/workspace/{self.store.project}"))["workspace"]["slug"]
         self.at = {"projectSlug": self.slug, "environmentSlug": "dev", "path": "/"}
-        self.unchecked = ssl._create_unverified_context()
+        self.unchecked, self.refused = ssl._create_unverified_context(), 0
 
     def stub(self, path):
         with urllib.request.urlopen(self.stub_url + path, context=self.unchecked) as reply:
@@ -55,18 +55,24 @@ class Place:
         return [lease["id"] for lease in self.store.ask("GET", f"/api/v1/dynamic-secrets/{name}/leases?{query}")["leases"]]
 
     def caller(self):
-        """A call over a connection that is this thread's own; the seconds that it took."""
+        """A call over a connection that is this thread's own, again when it is told to come again; the seconds that it took."""
         local, address = threading.local(), self.store.url.removeprefix("https://")
+        headers = {"Authorization": f"Bearer {self.store.token}", "Content-Type": "application/json"}
 
-        def call(method, path, body):
+        def once(method, path, body):
             if not hasattr(local, "connection"):
                 local.connection = http.client.HTTPSConnection(address, context=self.store.context, timeout=60)
-            begun = time.monotonic()
-            local.connection.request(method, path, json.dumps(body), {"Authorization": f"Bearer {self.store.token}", "Content-Type": "application/json"})
+            local.connection.request(method, path, json.dumps(body), headers)
             answer = local.connection.getresponse()
-            text = answer.read()
-            if answer.status != 200:
-                raise SystemExit(f"bench: {method} {path}: {answer.status} {text[:300]}")
+            return answer.status, answer.headers, answer.read()
+
+        def call(method, path, body):
+            begun = time.monotonic()
+            while (answer := once(method, path, body))[0] == 429:  # as clients do
+                self.refused += 1
+                time.sleep(int(answer[1]["Retry-After"]))
+            if answer[0] != 200:
+                raise SystemExit(f"bench: {method} {path}: {answer[0]} {answer[2][:300]}")
             return time.monotonic() - begun
         return call
 
@@ -126,7 +132,7 @@ def storm(bench, place, count):
     others = place.stub("/leases")["objects"]
     with concurrent.futures.ThreadPoolExecutor(32) as pool:
         list(pool.map(make, range(count)))
-    bench.say(f"  {count} leases made, waiting {end - time.time():.0f} s for their end")
+    bench.say(f"  {count} leases made, {place.refused} times told to come again, waiting {end - time.time():.0f} s for their end")
     time.sleep(max(0, end - time.time() - 1))
     place.stub("/leases")  # from here on: most calls at once
     bench.tools.await_true("the end of all leases", lambda: place.stub("/leases?keep")["objects"] <= others or time.sleep(0.2), seconds=300)

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from harness.gate import Gate
 from harness.leases import claims, seconds_left
 from harness.poll import until
 
@@ -41,6 +42,19 @@ def test_a_secret_of_the_same_name_revives_no_token(leases, cluster):
     until(lambda: leases.status_of(lease.token) != 401 or time.monotonic() - since > 12, "longer than the API server remembers a verdict")
     assert leases.status_of(lease.token) == 401
     cluster.kubectl("-n", leases.namespace, "delete", "secret", name)
+
+
+def test_a_cluster_at_an_ipv6_address(leases, cluster):
+    """DS-29: its brackets stay where they are."""
+    gate = Gate(cluster, host="::1")
+    assert gate.url.startswith("http://[::1]:")
+    made = leases.create("six", leases.through(gate))["dynamicSecret"]
+    assert made["inputs"]["url"] == gate.url
+    lease = leases.lease("six")
+    until(lambda: leases.status_of(lease.token) == 200, "the binding counts")
+    leases.revoke(lease.id)
+    assert leases.objects(lease.id) == [] and gate.count > 4
+    gate.stop()
 
 
 def test_an_unbound_static_token_lives_to_its_end(leases):

@@ -1,5 +1,6 @@
 """A gate before an API server: plain HTTP in, the real thing behind it. A test is told of every request, and may hold or break it."""
 import http.client
+import socket
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,6 +41,10 @@ class Handler(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
+    def __init__(self, host):
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, 0), Handler)
+
     def handle_error(self, request, client_address):
         """Who was killed hangs up; that is what the tests are about."""
 
@@ -50,13 +55,13 @@ class Gate:
     `change(method, path, body)` is the body that is passed on; `more` are fields of every answer.
     """
 
-    def __init__(self, cluster):
+    def __init__(self, cluster, host="127.0.0.1"):
         self.cluster, self.on, self.lock, self.count = cluster, None, threading.Lock(), 0
         self.change, self.more = None, {}
         self.context = ssl.create_default_context(cafile=cluster.ca_file)
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server(host)
         self.server.gate = self
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def tell(self, phase, method, path):
