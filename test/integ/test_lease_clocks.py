@@ -1,10 +1,12 @@
-"""Leases while the server's wall clock is wrong, or is set."""
+"""Leases while the server's wall clock is wrong, or is set, and at the moment of their end."""
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 
 import pytest
 
-from harness.leases import claims
+from harness.leases import BASE, claims
 from harness.poll import until
 from harness.shim import Shim
 
@@ -55,3 +57,24 @@ def test_a_minute_is_a_minute(new_dev, leases, gate, tmp_path):
         assert 59 <= server.age() <= 66, server.age()
         assert server.mine.objects(server.made.id) == []
         server.mine.is_dead(server.made.token)
+
+
+def test_renewed_or_gone(leases):
+    """DS-64: at the moment of its end a lease is renewed or gone; none is renewed and then taken away."""
+    leases.create("race", leases.dynamic(tokenLifetime="max"), defaultTTL="1m")
+    made = [leases.lease("race") for _ in range(24)]
+
+    def renew(number, lease):
+        left = datetime.fromisoformat(lease.expireAt) - datetime.now(timezone.utc)
+        time.sleep(max(0, left.total_seconds() - 1.2 + number * 0.1))
+        return leases.postern.api("POST", f"{BASE}/leases/{lease.id}/renew", leases.place(ttl="10m"))
+    with ThreadPoolExecutor(len(made)) as pool:
+        answers = list(pool.map(renew, range(len(made)), made))
+    renewed = [lease for lease, answer in zip(made, answers) if answer.status == 200]
+    late = [lease for lease, answer in zip(made, answers) if answer.status != 200]
+    assert renewed and late, [answer.text for answer in answers]
+    assert all("Dynamic secret lease with ID" in answer.json["message"] for answer in answers if answer.status != 200)
+    until(lambda: {lease["id"] for lease in leases.list("race")} == {lease.id for lease in renewed}, "the others are gone")
+    for lease in renewed:
+        assert len(leases.objects(lease.id)) == 2 and leases.status_of(lease.token) == 200
+        leases.revoke(lease.id)
