@@ -8,6 +8,7 @@ import pytest
 from harness.poll import until
 from harness.postern import secret_file
 from harness.road import access
+from test_walk import compare
 
 VIEWER, DEPLOYER = "viewer", "deployer"
 
@@ -169,6 +170,22 @@ def test_constrained_impersonation_and_a_renewed_token(cluster, new_dev, namespa
         gone = until(lambda: (done := run("-n", namespace, "get", "pods", check=False)).returncode and done, "the end", timeout=60)
         assert "ca.crt cannot be read" in gone.stderr, gone.stderr
     assert "eyJhbGciOi" not in dev.logs()
+
+
+@pytest.mark.timeout(300)
+def test_the_walk_by_constrained_impersonation_alone(cluster, new_dev, namespace, newest_kubectl, tmp_path):
+    """Acceptance 11 of kube-proxying §19: what kubectl does for a service account itself, it does for who may act as it."""
+    outside = Outside(cluster, tmp_path, namespace, "postern-gateway-dev")
+    dev = new_dev("--pod-identity", outside.folder, env=outside.env())
+
+    def connect(_cluster, _token):
+        cluster.apply(dev.admin("gateway", "manifest", "dev", "--rules", "--constrained", "--namespace", namespace,
+                                "--impersonate", f"{namespace}/walker").stdout)
+        until(lambda: dev.admin("gateway", "check", "dev", "--impersonate", f"{namespace}/walker", exit_code=None).returncode == 0, "the rules count")
+        assert cluster.kubectl("-n", namespace, "auth", "can-i", "impersonate", "serviceaccounts/walker", "--as",
+                               f"system:serviceaccount:{namespace}:postern-gateway-dev", check=False).stdout.strip() == "no"
+        return account(dev, namespace, "walker", "dev")
+    compare(newest_kubectl, cluster, dev, namespace, tmp_path, ["direct", "access", "login"], connect)
 
 
 def test_outside_a_pod_there_is_nobody_to_act(cluster, new_dev, namespace, newest_kubectl, tmp_path):

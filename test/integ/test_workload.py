@@ -94,7 +94,8 @@ def test_a_pod_runs_its_program_with_secrets(workload, tmp_path):
     script = tmp_path / "entry.sh"
     script.write_text(f"""set -e
 export HOME={tmp_path} POSTERN_KUBERNETES_TOKEN_FILE=$TESTCLUSTER_VOLUMES_DIR/token/token
-export POSTERN_TOKEN=$({BINARY} login --method kubernetes --plain)
+POSTERN_TOKEN=$({BINARY} login --method kubernetes --plain) || exit
+export POSTERN_TOKEN
 exec {BINARY} run --env prod -- sh -c 'echo "$DATABASE_URL with $API_KEY"'
 """)
     said = run_pod(workload, "program", ["/bin/sh", script], POSTERN_DOMAIN=workload.postern.url, POSTERN_CA_FILE=workload.postern.ca_file,
