@@ -22,14 +22,6 @@
 #define ROAD_VARIABLE "POSTERN_KUBE_ROAD"
 #define FILE_VARIABLE "POSTERN_KUBE_FILE"
 
-static struct pn_str own_path(struct pn_arena *arena)
-{
-    char path[4096];
-    ssize_t len = readlink("/proc/self/exe", path, sizeof path);
-
-    return len > 0 ? pn_arena_copy(arena, pn_str_of(path, (size_t)len)) : PN_LIT("postern");
-}
-
 #define MAX_VARIABLES 5
 #define MAX_ROADS (PN_ACCESS_RELAYS_MAX + 1)
 #define ANSWER_MS 1000 /* for a relay to take a connection, while another could be asked */
@@ -114,7 +106,7 @@ static bool write_kubeconfig(struct pn_cli *cli, const struct pn_client_config *
             pn_arena_printf(arena, "https://%.*s/%.*s", PN_ARG(road), PN_ARG(access->account_id)),
         .tls_server_name = access->server_name,
         .ca_pem = access->trust_pem,
-        .command = own_path(arena),
+        .command = pn_process_path(arena),
         .args = { args, PN_COUNT(args) },
         .environment = plugin_environment(arena, settings, road, path),
     };

@@ -146,18 +146,30 @@ static bool write_ready(const struct pn_settings *settings, const struct pn_serv
     return pn_file_write(settings->ready, pn_buf_str(&json), 0644, err);
 }
 
+/* Of a program that is not where a shell looks. */
+static void say_path(struct pn_cli *cli)
+{
+    const char *path = pn_cstr(pn_cli_arena(cli), pn_process_path(pn_cli_arena(cli)));
+    const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+
+    if (slash != NULL && !pn_process_finds("postern"))
+        fprintf(stderr, "  export PATH=\"%.*s:$PATH\"\n", (int)(slash - path), path);
+}
+
 static void say_where(struct pn_cli *cli, const struct pn_settings *settings,
                       const struct pn_server *server)
 {
     fprintf(stderr, "Postern %s answers at %s\n", PN_VERSION, pn_server_url(server));
-    if (settings->dev)
-        fprintf(stderr,
-                "\nIn another terminal:\n"
-                "  export POSTERN_DOMAIN=%s POSTERN_CA_FILE=%s\n"
-                "  postern login --email " PN_DEV_EMAIL " --password-file %s/dev/password\n"
-                "\nCtrl-C stops it. Its data stays: `postern server --dev --data %s` takes it up "
-                "again.\n",
-                pn_server_url(server), pn_server_ca_file(server), settings->data, settings->data);
+    if (!settings->dev)
+        return;
+    fprintf(stderr, "\nIn another terminal:\n");
+    say_path(cli);
+    fprintf(stderr,
+            "  export POSTERN_DOMAIN=%s POSTERN_CA_FILE=%s\n"
+            "  postern login --email " PN_DEV_EMAIL " --password-file %s/dev/password\n"
+            "\nCtrl-C stops it. Its data stays: `postern server --dev --data %s` takes it up "
+            "again.\n",
+            pn_server_url(server), pn_server_ca_file(server), settings->data, settings->data);
     if (has_log_file(settings))
         fprintf(stderr, "What happens is in %s\n", log_file(cli, settings));
 }

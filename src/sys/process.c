@@ -147,6 +147,14 @@ static int wait_exited(pid_t child)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+struct pn_str pn_process_path(struct pn_arena *arena)
+{
+    char path[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof path);
+
+    return len > 0 ? pn_arena_copy(arena, pn_str_of(path, (size_t)len)) : PN_LIT("postern");
+}
+
 /* As posix_spawnp looks. */
 bool pn_process_finds(const char *word)
 {

@@ -60,6 +60,8 @@ int64_t pn_process_open_files(void);
 
 /* Is there a file that argv[0] = `word` would run, by its path or by PATH? */
 bool pn_process_finds(const char *word);
+/* Where the program lies that we are; "postern" where the system does not say. */
+struct pn_str pn_process_path(struct pn_arena *arena);
 /*
  * Runs argv with `environment` ("NAME=value"… added to ours) in the foreground and waits. Signals
  * that another process sends us meanwhile are passed on; keys on the terminal reach the child

@@ -146,6 +146,7 @@ def test_at_a_terminal_the_log_does_not_bury_what_one_is_told(tmp_path):
         server.terminate()
         assert server.wait(30) == 0
     os.close(master)
+    assert f'export PATH="{BINARY.parent}:$PATH"' in said.decode(), said
     assert b"postern login" in said and b'"event"' not in said, said
     log = data / "server.log"
     assert str(log) in said.decode() and log.stat().st_mode & 0o777 == 0o600
