@@ -185,7 +185,7 @@ def test_the_walk_by_constrained_impersonation_alone(cluster, new_dev, namespace
         assert cluster.kubectl("-n", namespace, "auth", "can-i", "impersonate", "serviceaccounts/walker", "--as",
                                f"system:serviceaccount:{namespace}:postern-gateway-dev", check=False).stdout.strip() == "no"
         return account(dev, namespace, "walker", "dev")
-    compare(newest_kubectl, cluster, dev, namespace, tmp_path, ["direct", "access", "login"], connect)
+    compare(newest_kubectl, cluster, dev, namespace, tmp_path, ["direct", "access"], connect)
 
 
 def test_outside_a_pod_there_is_nobody_to_act(cluster, new_dev, namespace, newest_kubectl, tmp_path):
