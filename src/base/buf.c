@@ -96,15 +96,6 @@ bool pn_buf_add_text(struct pn_buf *buf, const char *text)
     return pn_buf_add_bytes(buf, text, strlen(text));
 }
 
-bool pn_buf_add_byte(struct pn_buf *buf, char byte)
-{
-    if (buf->len < buf->capacity && !buf->is_full) {
-        buf->ptr[buf->len++] = byte;
-        return true;
-    }
-    return pn_buf_add_bytes(buf, &byte, 1);
-}
-
 bool pn_buf_add_u64(struct pn_buf *buf, uint64_t decimal)
 {
     char digits[20];

@@ -25,7 +25,13 @@ void pn_buf_drop(struct pn_buf *buf);
 bool pn_buf_add(struct pn_buf *buf, struct pn_str bytes);
 bool pn_buf_add_bytes(struct pn_buf *buf, const void *bytes, size_t len);
 bool pn_buf_add_text(struct pn_buf *buf, const char *text);
-bool pn_buf_add_byte(struct pn_buf *buf, char byte);
+static inline bool pn_buf_add_byte(struct pn_buf *buf, char byte)
+{
+    if (buf->len == buf->capacity || buf->is_full)
+        return pn_buf_add_bytes(buf, &byte, 1);
+    buf->ptr[buf->len++] = byte;
+    return true;
+}
 bool pn_buf_add_u64(struct pn_buf *buf, uint64_t decimal);
 bool pn_buf_add_i64(struct pn_buf *buf, int64_t decimal);
 bool pn_buf_addf(struct pn_buf *buf, const char *format, ...) PN_PRINTF(2, 3);

@@ -266,35 +266,44 @@ static void add_json_special(struct pn_buf *out, char byte)
         pn_buf_add_bytes(out, escape, sizeof(escape));
 }
 
-/* Eight bytes that stand for themselves: ASCII, no control, no quote, no backslash. */
-static bool are_plain(const char *bytes)
+/* Up to eight bytes that stand for themselves: ASCII, no control, no quote, no backslash. */
+static bool are_plain(const char *bytes, size_t count)
 {
     const uint64_t ones = ~UINT64_C(0) / 255, tops = ones * 128;
-    uint64_t x, quote, backslash;
+    uint64_t x = ones * ' ', quote, backslash;
 
-    memcpy(&x, bytes, sizeof(x));
+    memcpy(&x, bytes, count);
     quote = x ^ ones * '"';
     backslash = x ^ ones * '\\';
     return ((x | (x - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops) == 0;
 }
 
+static size_t plain_len(struct pn_str text)
+{
+    size_t at = 0;
+
+    while (text.len - at >= 8 && are_plain(text.ptr + at, 8))
+        at += 8;
+    if (at < text.len && text.len - at < 8 && are_plain(text.ptr + at, text.len - at))
+        at = text.len;
+    return at;
+}
+
 bool pn_json_escape_add(struct pn_buf *out, struct pn_str text)
 {
     size_t from = 0; /* of the run that needs no escape */
-    size_t at = 0;
+    size_t at = plain_len(text);
 
     while (at < text.len) {
-        if (text.len - at >= 8 && are_plain(text.ptr + at)) {
-            at += 8;
-            continue;
-        }
         uint8_t byte = (uint8_t)text.ptr[at];
         size_t step = byte >= 0x80 ? pn_str_utf8_step(pn_str_slice(text, at, text.len))
                                    : byte >= 0x20 && byte != '"' && byte != '\\';
 
         at += step;
-        if (step > 0)
+        if (step > 0) {
+            at += plain_len(pn_str_slice(text, at, text.len));
             continue;
+        }
         pn_buf_add_bytes(out, text.ptr + from, at - from);
         add_json_special(out, text.ptr[at]);
         from = ++at;
@@ -302,4 +311,21 @@ bool pn_json_escape_add(struct pn_buf *out, struct pn_str text)
     if (at > from)
         pn_buf_add_bytes(out, text.ptr + from, at - from);
     return !out->is_full;
+}
+
+bool pn_json_quote_add(struct pn_buf *out, struct pn_str text)
+{
+    char *room = plain_len(text) == text.len ? pn_buf_room(out, text.len + 2) : NULL;
+
+    if (room == NULL) { /* or there is none: the first that does not fit says so */
+        pn_buf_add_byte(out, '"');
+        pn_json_escape_add(out, text);
+        return pn_buf_add_byte(out, '"');
+    }
+    room[0] = '"';
+    if (text.len > 0)
+        memcpy(room + 1, text.ptr, text.len);
+    room[text.len + 1] = '"';
+    pn_buf_grew(out, text.len + 2);
+    return true;
 }

@@ -25,6 +25,8 @@ bool pn_query_get(struct pn_arena *arena, struct pn_str query, const char *key,
                   struct pn_str *value);
 /* What stands between the quotes of a JSON string; invalid UTF-8 becomes U+FFFD. */
 bool pn_json_escape_add(struct pn_buf *out, struct pn_str text);
+/* The same with its quotes. */
+bool pn_json_quote_add(struct pn_buf *out, struct pn_str text);
 /* 0..15, or -1. */
 int pn_hex_digit(char digit);
 

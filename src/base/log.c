@@ -49,9 +49,8 @@ static void add_name(struct pn_buf *line, const char *name)
 {
     if (line->len > 1)
         pn_buf_add_byte(line, ',');
-    pn_buf_add_byte(line, '"');
-    pn_json_escape_add(line, pn_str_from(name));
-    pn_buf_add_text(line, "\":");
+    pn_json_quote_add(line, pn_str_from(name));
+    pn_buf_add_byte(line, ':');
 }
 
 static void add_str(struct pn_buf *line, const char *name, struct pn_str value)
@@ -61,9 +60,7 @@ static void add_str(struct pn_buf *line, const char *name, struct pn_str value)
         pn_buf_add_text(line, "null");
         return;
     }
-    pn_buf_add_byte(line, '"');
-    pn_json_escape_add(line, pn_str_slice(value, 0, MAX_VALUE_BYTES));
-    pn_buf_add_byte(line, '"');
+    pn_json_quote_add(line, pn_str_slice(value, 0, MAX_VALUE_BYTES));
 }
 
 static void add_err(struct pn_buf *line, const struct pn_err *err)

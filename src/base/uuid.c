@@ -35,18 +35,17 @@ bool pn_uuid_parse(struct pn_str text, struct pn_uuid *out)
 
 struct pn_uuid_text pn_uuid_format(struct pn_uuid id)
 {
+    static const char digits[] = "0123456789abcdef";
     struct pn_uuid_text out;
-    size_t nibble = 0;
+    char *at = out.text;
 
-    for (size_t i = 0; i < 36; i++) {
-        if (is_hyphen_at(i)) {
-            out.text[i] = '-';
-            continue;
-        }
-        out.text[i] = "0123456789abcdef"[id.bytes[nibble / 2] >> (nibble % 2 ? 0 : 4) & 0xf];
-        nibble++;
+    for (size_t i = 0; i < sizeof(id.bytes); i++) {
+        *at++ = digits[id.bytes[i] >> 4];
+        *at++ = digits[id.bytes[i] & 0xf];
+        if (i == 3 || i == 5 || i == 7 || i == 9)
+            *at++ = '-';
     }
-    out.text[36] = '\0';
+    *at = '\0';
     return out;
 }
 

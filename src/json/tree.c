@@ -110,13 +110,6 @@ void pn_tree_print_real(double value, struct pn_buf *out)
         pn_buf_add_text(out, ".0");
 }
 
-static void add_quoted(struct pn_buf *out, struct pn_str text)
-{
-    pn_buf_add_byte(out, '"');
-    pn_json_escape_add(out, text);
-    pn_buf_add_byte(out, '"');
-}
-
 static void add_line(struct pn_buf *out, int indent)
 {
     if (indent < 0)
@@ -138,7 +131,7 @@ static void print_object(const json_t *object, int indent, struct pn_buf *out)
             pn_buf_add_byte(out, ',');
         is_first = false;
         add_line(out, inner);
-        add_quoted(out, pn_str_from(json_object_iter_key(at)));
+        pn_json_quote_add(out, pn_str_from(json_object_iter_key(at)));
         pn_buf_add_text(out, indent < 0 ? ":" : ": ");
         pn_tree_print(json_object_iter_value(at), inner, out);
     }
@@ -168,7 +161,7 @@ void pn_tree_print(const json_t *tree, int indent, struct pn_buf *out)
     switch (json_typeof(tree)) {
     case JSON_OBJECT: print_object(tree, indent, out); break;
     case JSON_ARRAY: print_array(tree, indent, out); break;
-    case JSON_STRING: add_quoted(out, pn_tree_str(tree)); break;
+    case JSON_STRING: pn_json_quote_add(out, pn_tree_str(tree)); break;
     case JSON_INTEGER: pn_buf_add_i64(out, json_integer_value(tree)); break;
     case JSON_REAL: pn_tree_print_real(json_real_value(tree), out); break;
     case JSON_TRUE: pn_buf_add_text(out, "true"); break;

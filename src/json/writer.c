@@ -11,13 +11,6 @@ struct pn_writer pn_writer_of(struct pn_buf *buf)
     return (struct pn_writer){ .buf = buf };
 }
 
-static void add_quoted(struct pn_buf *buf, struct pn_str text)
-{
-    pn_buf_add_byte(buf, '"');
-    pn_json_escape_add(buf, text);
-    pn_buf_add_byte(buf, '"');
-}
-
 /* What stands before a value: a comma, and the name where the writer is inside an object. */
 static void begin(struct pn_writer *w, struct pn_str name)
 {
@@ -28,7 +21,7 @@ static void begin(struct pn_writer *w, struct pn_str name)
         pn_buf_add_byte(w->buf, ',');
     w->has_items |= bit;
     if (name.ptr != NULL) {
-        add_quoted(w->buf, name);
+        pn_json_quote_add(w->buf, name);
         pn_buf_add_byte(w->buf, ':');
     }
 }
@@ -68,7 +61,7 @@ static void write_str(struct pn_writer *w, struct pn_str name, struct pn_str val
     if (value.ptr == NULL)
         pn_buf_add_text(w->buf, "null");
     else
-        add_quoted(w->buf, value);
+        pn_json_quote_add(w->buf, value);
 }
 
 void pn_write_str(struct pn_writer *w, const char *name, struct pn_str value)

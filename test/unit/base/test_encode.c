@@ -163,9 +163,51 @@ PN_TEST(json_escapes_what_would_end_the_string)
         "\xc3\xa4\xef\xbf\xbd(\xf0\x9f\x98\x80\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
 }
 
+/* Words of eight bytes are looked at whole: wherever in them the byte stands, and in the rest that is no word. */
+PN_TEST(json_quotes_a_text_wherever_its_special_byte_stands)
+{
+    static const struct {
+        char byte;
+        const char *escaped;
+    } cases[] = { { '"', "\\\"" },       { '\\', "\\\\" }, { '\0', "\\u0000" },
+                  { '\x1f', "\\u001f" }, { '\n', "\\n" },  { '\xff', "\xef\xbf\xbd" },
+                  { 'x', "x" },          { ' ', " " },     { '\x7f', "\x7f" } };
+
+    for (size_t len = 0; len <= 27; len++) {
+        for (size_t at = 0; at < len * PN_COUNT(cases); at++) {
+            pn_auto(pn_buf_drop) struct pn_buf out = pn_buf_init(256), wanted = pn_buf_init(256);
+            size_t place = at / PN_COUNT(cases), what = at % PN_COUNT(cases);
+            char text[27];
+
+            memset(text, 'a', sizeof(text));
+            text[place] = cases[what].byte;
+            pn_buf_add_byte(&wanted, '"');
+            pn_buf_add_bytes(&wanted, text, place);
+            pn_buf_add_text(&wanted, cases[what].escaped);
+            pn_buf_add_bytes(&wanted, text + place + 1, len - place - 1);
+            pn_buf_add_byte(&wanted, '"');
+            CHECK(pn_json_quote_add(&out, pn_str_of(text, len)));
+            CHECK_STR(pn_buf_str(&out), pn_buf_cstr(&wanted));
+        }
+    }
+}
+
+PN_TEST(json_quotes_add_nothing_that_does_not_fit)
+{
+    for (size_t max = 0; max < 12; max++) {
+        pn_auto(pn_buf_drop) struct pn_buf out = pn_buf_init(max);
+
+        CHECK_EQ(pn_json_quote_add(&out, PN_LIT("012345678")), max >= 11);
+        CHECK_EQ(out.is_full, max < 11);
+        CHECK(out.len <= max);
+    }
+}
+
 PN_TEST_MAIN(T(base64_by_the_vectors_of_rfc_4648), T(base64_refuses_second_spellings),
              T(hex_both_cases_in_lower_case_out), T(hex_refuses_the_rest),
              T(percent_escapes_all_but_unreserved), T(percent_decodes_once),
              T(percent_refuses_broken_escapes), T(what_does_not_fit_adds_nothing),
              T(query_gives_the_first_value), T(query_says_what_is_absent_or_broken),
-             T(json_escapes_what_would_end_the_string))
+             T(json_escapes_what_would_end_the_string),
+             T(json_quotes_a_text_wherever_its_special_byte_stands),
+             T(json_quotes_add_nothing_that_does_not_fit))
