@@ -71,6 +71,7 @@ void pn_token_cache_put(struct pn_call *call, struct pn_str bearer, uint64_t ver
                      &(struct pn_cache_entry){
                          .id = facts->actor.id,
                          .version = version,
+                         .from_ms = call->now_ms,
                          .until_ms = facts->expires_ms != 0 ? facts->expires_ms : INT64_MAX,
                          .bytes = pn_buf_str(&bytes) });
 }

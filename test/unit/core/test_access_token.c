@@ -471,6 +471,26 @@ HOME_TEST(a_known_token_needs_no_sql_until_something_changes)
     CHECK(!knows_without_sql(h, grant.accessToken));
 }
 
+/* Each that is remembered sweeps a place: what holds now stays, whatever it is of. */
+HOME_TEST(tokens_that_become_known_push_nothing_out_that_holds)
+{
+    struct robot r = robot_with(h, pn_token_terms_default());
+    const struct pn_uuid somebody = { { [15] = 9 } };
+    struct pn_err err = { 0 };
+    struct pn_str bytes;
+
+    pn_cache_put(h->cache, PN_LIT("x:key"),
+                 &(struct pn_cache_entry){ .id = somebody,
+                                           .version = pn_cache_begin(h->cache, h->conn, somebody),
+                                           .from_ms = pn_clock_wall_ms(),
+                                           .until_ms = INT64_MAX,
+                                           .bytes = PN_LIT("what rows said") });
+    for (int i = 0; i < 32; i++) {
+        CHECK_OK(home_knows(h, issue(h, &r).accessToken, &err), err);
+        CHECK(pn_cache_get(h->cache, PN_LIT("x:key"), pn_clock_wall_ms(), h->arena, &bytes));
+    }
+}
+
 struct race {
     struct home *h;
     struct pn_str jwt;
@@ -531,6 +551,7 @@ HOME_TEST(no_token_passes_after_its_revocation_has_answered)
 }
 
 PN_TEST_MAIN(T(a_known_token_needs_no_sql_until_something_changes),
+             T(tokens_that_become_known_push_nothing_out_that_holds),
              T(no_token_passes_after_its_revocation_has_answered),
              T(a_token_lasts_as_long_as_the_contracts_cases_say),
              T(an_address_is_trusted_as_the_contracts_cases_say),
