@@ -278,7 +278,7 @@ static bool are_plain(const char *bytes, size_t count)
     return ((x | (x - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops) == 0;
 }
 
-static size_t plain_len(struct pn_str text)
+size_t pn_json_plain_len(struct pn_str text)
 {
     size_t at = 0;
 
@@ -292,7 +292,7 @@ static size_t plain_len(struct pn_str text)
 bool pn_json_escape_add(struct pn_buf *out, struct pn_str text)
 {
     size_t from = 0; /* of the run that needs no escape */
-    size_t at = plain_len(text);
+    size_t at = pn_json_plain_len(text);
 
     while (at < text.len) {
         uint8_t byte = (uint8_t)text.ptr[at];
@@ -301,7 +301,7 @@ bool pn_json_escape_add(struct pn_buf *out, struct pn_str text)
 
         at += step;
         if (step > 0) {
-            at += plain_len(pn_str_slice(text, at, text.len));
+            at += pn_json_plain_len(pn_str_slice(text, at, text.len));
             continue;
         }
         pn_buf_add_bytes(out, text.ptr + from, at - from);
@@ -315,7 +315,7 @@ bool pn_json_escape_add(struct pn_buf *out, struct pn_str text)
 
 bool pn_json_quote_add(struct pn_buf *out, struct pn_str text)
 {
-    char *room = plain_len(text) == text.len ? pn_buf_room(out, text.len + 2) : NULL;
+    char *room = pn_json_plain_len(text) == text.len ? pn_buf_room(out, text.len + 2) : NULL;
 
     if (room == NULL) { /* or there is none: the first that does not fit says so */
         pn_buf_add_byte(out, '"');

@@ -23,6 +23,8 @@ bool pn_percent_add(struct pn_buf *out, struct pn_str bytes);
  */
 bool pn_query_get(struct pn_arena *arena, struct pn_str query, const char *key,
                   struct pn_str *value);
+/* How much of the beginning stands for itself in a JSON string: words of eight bytes, and a rest that is plain to its end. */
+size_t pn_json_plain_len(struct pn_str text);
 /* What stands between the quotes of a JSON string; invalid UTF-8 becomes U+FFFD. */
 bool pn_json_escape_add(struct pn_buf *out, struct pn_str text);
 /* The same with its quotes. */

@@ -2,7 +2,6 @@
 #include "json/tree.h"
 
 #include "base/encode.h"
-#include "json/shape.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -49,51 +48,6 @@ void pn_tree_prepare(void)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
     pthread_once(&once, prepare);
-}
-
-/* Nesting, before anything recurses: brackets outside strings. Wrong pairs are the parser's. */
-static bool is_too_deep(struct pn_str text)
-{
-    size_t depth = 0;
-    bool in_string = false;
-
-    for (size_t i = 0; i < text.len; i++) {
-        char byte = text.ptr[i];
-
-        if (in_string && byte == '\\')
-            i++;
-        else if (byte == '"')
-            in_string = !in_string;
-        else if (!in_string && (byte == '{' || byte == '['))
-            depth++;
-        else if (!in_string && (byte == '}' || byte == ']') && depth > 0)
-            depth--;
-        if (depth > PN_JSON_MAX_DEPTH)
-            return true;
-    }
-    return false;
-}
-
-json_t *pn_tree_load(struct pn_str text, unsigned flags, struct pn_err *err)
-{
-    json_error_t error;
-    json_t *tree;
-
-    pn_tree_prepare();
-    if (is_too_deep(text)) {
-        pn_fail(err, PN_BAD_REQUEST, "JSON is nested more than %d deep", PN_JSON_MAX_DEPTH);
-        return NULL;
-    }
-    tree = json_loadb(text.ptr != NULL ? text.ptr : "", text.len,
-                      JSON_REJECT_DUPLICATES | (flags & PN_TREE_ANY ? JSON_DECODE_ANY : 0), &error);
-    if (tree != NULL)
-        return tree;
-    if (json_error_code(&error) == json_error_duplicate_key)
-        pn_fail(err, PN_BAD_REQUEST, "Invalid JSON: a member occurs twice (line %d, column %d)",
-                error.line, error.column);
-    else
-        pn_fail(err, PN_BAD_REQUEST, "Invalid JSON (line %d, column %d)", error.line, error.column);
-    return NULL;
 }
 
 void pn_tree_print_real(double value, struct pn_buf *out)
