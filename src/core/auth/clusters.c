@@ -65,7 +65,8 @@ struct pn_clusters *pn_clusters_new(int64_t verdict_ms, unsigned most_at_once)
     pthread_cond_init(&c->settled, &monotonic);
     pthread_condattr_destroy(&monotonic);
     c->verdict_ms = verdict_ms < PN_VERDICT_MAX_MS ? verdict_ms : PN_VERDICT_MAX_MS;
-    c->turns = pn_cluster_turns_new(most_at_once);
+    c->turns = pn_cluster_turns_new(most_at_once < PN_REJECTS_PER_SOURCE ? most_at_once
+                                                                         : PN_REJECTS_PER_SOURCE);
     c->verdicts = pn_map_new();
     return c;
 }

@@ -19,7 +19,8 @@ struct pn_clusters;
 #define PN_VERDICT_MAX_MS 30000
 
 /* verdict_ms 0: verdicts are shared by who waits for them, and then forgotten. `most_at_once`: workers at
- * one cluster at a time. */
+ * one cluster at a time, and no more than one address may ask about unknown tokens: honest logins that come from one
+ * address at once would be refused otherwise, as if they were junk. */
 struct pn_clusters *pn_clusters_new(int64_t verdict_ms, unsigned most_at_once);
 void pn_clusters_free(struct pn_clusters *clusters);
 

@@ -327,6 +327,27 @@ PN_TEST(the_same_cluster_is_another_for_another_organization)
     CHECK(!pn_clusters_claim_fetch(clusters, &mine, false));
 }
 
+/* Until the cluster has answered each may be junk: of all that are with it none is refused for that. */
+static void who_has_a_turn_may_ask(void **state)
+{
+    struct pn_clusters *wide = pn_clusters_new(0, 1000);
+    struct pn_cluster_turns *turns = pn_clusters_turns(wide);
+    const struct pn_cluster_place place = { { 1 } };
+    const struct pn_cluster_id id = { .bytes = { 7 } };
+    unsigned inside = 0;
+
+    (void)state;
+    while (inside < 1000 && pn_cluster_turns_take(turns, &place, INT64_MAX, &err)) {
+        const struct pn_verdict_key proof = key_of(inside++);
+
+        CHECK_OK(pn_clusters_may_ask(wide, &id, PN_LIT("192.0.2.1"), &proof, &err), err);
+    }
+    CHECK_EQ(inside, PN_REJECTS_PER_SOURCE);
+    while (inside-- > 0)
+        pn_cluster_turns_give(turns, &place, true);
+    pn_clusters_free(wide);
+}
+
 #define CLUSTERS_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 PN_TEST_MAIN(CLUSTERS_TEST(a_verdict_is_kept_for_its_time),
@@ -338,5 +359,6 @@ PN_TEST_MAIN(CLUSTERS_TEST(a_verdict_is_kept_for_its_time),
              CLUSTERS_TEST(what_the_cluster_accepts_costs_nothing),
              CLUSTERS_TEST(a_token_that_was_accepted_passes_where_junk_does_not),
              CLUSTERS_TEST(keys_tell_junk_once_they_are_proven),
-             CLUSTERS_TEST(clusters_are_bounded), CLUSTERS_TEST(nobody_pushes_out_what_others_know),
+             CLUSTERS_TEST(who_has_a_turn_may_ask), CLUSTERS_TEST(clusters_are_bounded),
+             CLUSTERS_TEST(nobody_pushes_out_what_others_know),
              CLUSTERS_TEST(the_same_cluster_is_another_for_another_organization))
