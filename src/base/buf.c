@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define FIRST_BYTES ((size_t)256)
+#define LARGE_BYTES \
+    ((size_t)16384) /* until then it grows fourfold: each time all is copied, and wiped */
 
 struct pn_buf pn_buf_init(size_t max_bytes)
 {
@@ -58,7 +60,9 @@ char *pn_buf_room(struct pn_buf *buf, size_t want)
     if (buf->is_full || !pn_add(buf->len, want, &need) || need > buf->max_bytes || need == SIZE_MAX)
         return NULL;
     if (need > buf->capacity || buf->ptr == NULL) {
-        capacity = buf->capacity < FIRST_BYTES / 2 ? FIRST_BYTES : buf->capacity * 2;
+        capacity = buf->capacity * (buf->capacity < LARGE_BYTES ? 4 : 2);
+        if (capacity < FIRST_BYTES)
+            capacity = FIRST_BYTES;
         if (capacity < need)
             capacity = need;
         grow_to(buf, capacity < buf->max_bytes ? capacity : buf->max_bytes);

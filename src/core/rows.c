@@ -10,16 +10,29 @@
 void *pn_rows_add(struct pn_rows *rows)
 {
     if (rows->list.count == rows->capacity) {
-        size_t capacity = rows->capacity == 0 ? FIRST_ROWS : rows->capacity + rows->capacity / 2;
-        void *grown =
-            pn_arena_array(rows->arena, rows->item_bytes, capacity, _Alignof(max_align_t));
+        size_t capacity = rows->capacity + rows->capacity / 2;
+        void *grown;
 
+        capacity = capacity < FIRST_ROWS ? FIRST_ROWS : capacity;
+        grown = pn_arena_array(rows->arena, rows->item_bytes, capacity, _Alignof(max_align_t));
         if (rows->list.count > 0)
             memcpy(grown, rows->list.items, rows->list.count * rows->item_bytes);
         rows->list.items = grown;
         rows->capacity = capacity;
     }
     return (char *)rows->list.items + rows->list.count++ * rows->item_bytes;
+}
+
+void pn_rows_add_all(struct pn_rows *rows, struct pn_list list)
+{
+    if (rows->list.count == 0) {
+        rows->list = list;
+        rows->capacity = list.count;
+        return;
+    }
+    for (size_t i = 0; i < list.count; i++)
+        memcpy(pn_rows_add(rows), (const char *)list.items + i * rows->item_bytes,
+               rows->item_bytes);
 }
 
 struct pn_str pn_rows_like(struct pn_arena *arena, struct pn_str text)

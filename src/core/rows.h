@@ -25,6 +25,8 @@ static inline struct pn_rows pn_rows_of(struct pn_arena *arena, size_t item_byte
 
 /* Room for one more, zeroed; earlier pointers into the list are then stale. */
 void *pn_rows_add(struct pn_rows *rows);
+/* All of a list of the same arena, which is given up: the first is taken as it is. */
+void pn_rows_add_all(struct pn_rows *rows, struct pn_list list);
 
 /* "%text%" for LIKE … ESCAPE '\\', with what LIKE treats specially taken literally. */
 struct pn_str pn_rows_like(struct pn_arena *arena, struct pn_str text);

@@ -97,20 +97,21 @@ struct listing {
     struct pn_rows rows;
 };
 
-/* Adds one that is asked for, if the actor may know of it. */
+/* Whether it is asked for and the actor may know of it: then it is opened as far as they may see it. */
 static bool list_item(struct listing *l, struct pn_secret_item *item, bool needs_value,
-                      struct pn_err *err)
+                      bool *is_listed, struct pn_err *err)
 {
+    *is_listed = false;
     if (!pn_arena_require(l->call->arena, 0, err)) /* asking, with tags, takes some too */
         return false;
     if (!pn_secrets_filter_match(&l->filter, item) ||
         !pn_secrets_may(l->call, l->ability, item, "describeSecret"))
         return true;
+    *is_listed = true;
     if (!show(l->call, l->ability, l->query->has_values, item, err) ||
         !expand(l->call, l->ability, l->query, &l->expansion, item, err))
         return false;
-    if (!needs_value || !l->query->has_values || !item->secretValueHidden)
-        *(struct pn_secret_item *)pn_rows_add(&l->rows) = *item;
+    *is_listed = !needs_value || !l->query->has_values || !item->secretValueHidden;
     return true;
 }
 
@@ -123,21 +124,28 @@ static void remember(struct listing *l, struct pn_list items)
         (void)pn_map_put(l->names, rows[i].secretKey, l);
 }
 
-/* Adds the rows of one folder that are asked for and may be shown. */
+/* Adds the rows of one folder that are asked for and may be shown: those that are move to its front. */
 static bool list_folder(struct listing *l, const struct pn_place *place, bool is_below,
                         struct pn_err *err)
 {
     struct pn_secret_item *items;
     struct pn_list found;
+    size_t listed = 0;
 
     if (!pn_secrets_load(l->call, l->call->conn, place, l->query->whose, &found, err))
         return false;
     if (!is_below)
         remember(l, found);
     items = found.items;
-    for (size_t i = 0; i < found.count; i++)
-        if (!list_item(l, &items[i], is_below, err))
+    for (size_t i = 0; i < found.count; i++) {
+        bool is_listed;
+
+        if (!list_item(l, &items[i], is_below, &is_listed, err))
             return false;
+        if (is_listed && listed++ < i)
+            items[listed - 1] = items[i];
+    }
+    pn_rows_add_all(&l->rows, (struct pn_list){ .items = items, .count = listed });
     return true;
 }
 
@@ -171,10 +179,15 @@ static bool list_import(struct listing *l, const struct pn_place *place,
     if (!pn_secrets_load(l->call, l->call->conn, place, PN_SECRETS_OF_ALL, &found, err))
         return false;
     items = found.items;
-    for (size_t i = 0; i < found.count; i++)
+    for (size_t i = 0; i < found.count; i++) {
+        bool is_listed = false;
+
         if (pn_map_get(l->names, items[i].secretKey) == NULL &&
-            !list_item(l, &items[i], false, err))
+            !list_item(l, &items[i], false, &is_listed, err))
             return false;
+        if (is_listed)
+            *(struct pn_secret_item *)pn_rows_add(&l->rows) = items[i];
+    }
     *out = (struct pn_secrets_import){ .secretPath = place->path,
                                        .environment = place->environment,
                                        .folderId = place->folder_id,
