@@ -13,7 +13,7 @@
 #define SUFFIX ".local.postern.internal"
 #define HELLO_MS 10000
 #define MAX_CALLERS 256
-#define RETRY_MS 5 /* while the other session's queue is full */
+#define RETRY_MS 5 /* while the other session's queue is full; twice as long each time */
 
 /* A connection until it is known whom it is for. */
 struct caller {
@@ -21,6 +21,7 @@ struct caller {
     int fd;
     struct pn_poll *poll;
     struct pn_timer deadline, retry;
+    int64_t retry_ms;
     struct pn_uuid wanted;
     struct caller *next, **at;
 };
@@ -82,7 +83,8 @@ static void hand_over(struct caller *caller)
 
     if (socket_path(caller->door, caller->wanted, path, sizeof path) &&
         pn_handover_send(path, caller->fd) == PN_HANDOVER_LATER) {
-        pn_timer_start(caller->door->loop, &caller->retry, RETRY_MS);
+        pn_timer_start(caller->door->loop, &caller->retry, caller->retry_ms);
+        caller->retry_ms *= 2;
         return;
     }
     close(caller_free(caller)); /* theirs, or nobody's */
@@ -129,6 +131,16 @@ static void on_bytes(void *caller_, unsigned events PN_UNUSED)
     }
 }
 
+/* Whoever has been silent for longest: a flood of callers that say nothing does not shut out those who speak at once. */
+static void drop_oldest(struct pn_door *door)
+{
+    struct caller *oldest = door->callers;
+
+    while (oldest->next != NULL)
+        oldest = oldest->next;
+    close(caller_free(oldest));
+}
+
 static void on_accepted(void *door_, int fd, struct pn_str peer_ip)
 {
     struct pn_door *door = door_;
@@ -140,12 +152,13 @@ static void on_accepted(void *door_, int fd, struct pn_str peer_ip)
         return;
     }
     caller = pn_heap_new(sizeof *caller);
-    if (door->caller_count == MAX_CALLERS ||
-        !pn_poll_new(door->loop, fd, on_bytes, caller, &caller->poll, &err)) {
+    if (!pn_poll_new(door->loop, fd, on_bytes, caller, &caller->poll, &err)) {
         pn_heap_free(caller);
         close(fd);
         return;
     }
+    if (door->caller_count == MAX_CALLERS)
+        drop_oldest(door);
     caller->door = door;
     caller->fd = fd;
     caller->at = &door->callers;
@@ -156,6 +169,7 @@ static void on_accepted(void *door_, int fd, struct pn_str peer_ip)
     door->caller_count++;
     caller->deadline.run = on_deadline;
     caller->retry.run = on_retry;
+    caller->retry_ms = RETRY_MS;
     pn_timer_start(door->loop, &caller->deadline, HELLO_MS);
     pn_poll_want(caller->poll, PN_POLL_READ);
 }
@@ -226,13 +240,30 @@ uint16_t pn_door_port(const struct pn_door *door)
     return pn_listener_port(door->listener);
 }
 
+/* Its last turn: who has said whom it is for goes there, if that is another session; nobody else is served. */
+static void see_off(struct caller *caller)
+{
+    struct pn_hello hello;
+    const char *why;
+    char path[4096];
+
+    if (pn_tls_peek_socket(caller->door->loop, caller->fd, "h2", &hello, &why) == PN_HELLO_DONE &&
+        names_session(hello.server_name, &caller->wanted) &&
+        !pn_uuid_eq(caller->wanted, caller->door->session) &&
+        socket_path(caller->door, caller->wanted, path, sizeof path))
+        (void)pn_handover_send(path, caller->fd);
+    close(caller_free(caller));
+}
+
 void pn_door_close(struct pn_door *door)
 {
     if (door == NULL)
         return;
+    if (door->directory != NULL && door->listener != NULL)
+        pn_listener_empty(door->listener);
     pn_listener_close(door->listener);
     while (door->callers != NULL)
-        close(caller_free(door->callers));
+        see_off(door->callers);
     if (door->path != NULL)
         (void)unlink(door->path);
     if (door->poll != NULL)

@@ -13,7 +13,8 @@
  * (0700). The session's own process ends its TLS: keys and bearers never leave it.
  *
  * A hello that names nobody is served where it came, and refused there for want of the bearer; one that names
- * a session which is gone is closed. Threads: everything on `loop`.
+ * a session which is gone is closed. When a session ends, what the kernel had given it for others still reaches
+ * them, if they take it at once. Of 256 who have said nothing the oldest makes room. Threads: everything on `loop`.
  */
 struct pn_door;
 

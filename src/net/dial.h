@@ -77,5 +77,7 @@ bool pn_listen_also(struct pn_loop *loop, int first_fd, pn_accept_fn *accepted, 
 uint16_t pn_listener_port(const struct pn_listener *listener);
 int pn_listener_fd(const struct pn_listener *listener);
 void pn_listener_close(struct pn_listener *listener);
+/* Accepts what the kernel holds already, and would reset when the socket is closed: before that, at a shared port. */
+void pn_listener_empty(struct pn_listener *listener);
 
 #endif

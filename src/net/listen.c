@@ -44,34 +44,47 @@ static bool is_out_of_something(int cause)
     return cause == EMFILE || cause == ENFILE || cause == ENOBUFS || cause == ENOMEM;
 }
 
-static void on_acceptable(void *listener_, unsigned events)
+/* How it went: one was accepted; there is none, or no place for one; the owner has closed us. */
+enum outcome { ACCEPTED, NONE, GONE };
+
+static enum outcome accept_one(struct pn_listener *listener, const bool *is_gone)
 {
-    struct pn_listener *listener = listener_;
+    struct sockaddr_storage peer = { 0 };
+    socklen_t len = sizeof(peer);
+    char text[INET6_ADDRSTRLEN];
+    int fd = accept4(listener->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd < 0 && is_out_of_something(errno)) {
+        pn_poll_want(listener->poll, 0);
+        pn_timer_start(listener->loop, &listener->pause, PAUSE_MS);
+        return NONE;
+    }
+    if (fd < 0)
+        return errno == EAGAIN ? NONE : ACCEPTED; /* that one has gone again: ECONNABORTED */
+    listener->accepted(listener->owner, fd, ip_text(&peer, text));
+    return *is_gone ? GONE : ACCEPTED;
+}
+
+static void accept_some(struct pn_listener *listener, int most)
+{
+    enum outcome outcome = ACCEPTED;
     bool is_gone = false;
 
-    (void)events;
     listener->is_gone = &is_gone;
-    for (int i = 0; i < ACCEPTS_PER_WAKE_UP; i++) {
-        struct sockaddr_storage peer = { 0 };
-        socklen_t len = sizeof(peer);
-        char text[INET6_ADDRSTRLEN];
-        int fd =
-            accept4(listener->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    for (int i = 0; i < most && outcome == ACCEPTED; i++)
+        outcome = accept_one(listener, &is_gone);
+    if (outcome != GONE)
+        listener->is_gone = NULL;
+}
 
-        if (fd < 0 && is_out_of_something(errno)) {
-            pn_poll_want(listener->poll, 0);
-            pn_timer_start(listener->loop, &listener->pause, PAUSE_MS);
-            break;
-        }
-        if (fd < 0 && errno == EAGAIN)
-            break;
-        if (fd < 0)
-            continue; /* that one has gone again: ECONNABORTED and its like */
-        listener->accepted(listener->owner, fd, ip_text(&peer, text));
-        if (is_gone)
-            return;
-    }
-    listener->is_gone = NULL;
+static void on_acceptable(void *listener, unsigned events PN_UNUSED)
+{
+    accept_some(listener, ACCEPTS_PER_WAKE_UP);
+}
+
+void pn_listener_empty(struct pn_listener *listener)
+{
+    accept_some(listener, BACKLOG);
 }
 
 static void on_pause_over(struct pn_timer *timer)

@@ -240,6 +240,54 @@ PN_TEST(half_a_hello_and_an_end_are_closed_at_once)
     down(&w);
 }
 
+/* The kernel has given it connections that are the others': they are not lost with it. */
+PN_TEST(a_session_that_ends_takes_no_others_connections_with_it)
+{
+    pn_auto(pn_buf_drop) struct pn_buf bytes = hello(THEIRS SUFFIX);
+    struct world w;
+    int fds[10], turns = 0; /* as many as a queue of handed connections takes */
+
+    up(&w);
+    for (size_t i = 0; i < PN_COUNT(fds); i++) { /* about half of them wait at the first door */
+        fds[i] = call(&w);
+        CHECK_EQ(send(fds[i], bytes.ptr, bytes.len, 0), (ssize_t)bytes.len);
+    }
+    pn_door_close(w.doors[0]);
+    w.doors[0] = NULL;
+    while (w.served[1] < PN_COUNT(fds) && turns++ < 2000)
+        turn(&w, 20);
+    CHECK_EQ(w.served[1], PN_COUNT(fds));
+    CHECK_EQ(w.served[0], 0);
+    for (size_t i = 0; i < PN_COUNT(fds); i++)
+        close(fds[i]);
+    down(&w);
+}
+
+/* Another user of the machine may hold connections and say nothing: who speaks is served all the same. */
+PN_TEST(silent_callers_shut_nobody_out)
+{
+    pn_auto(pn_buf_drop) struct pn_buf bytes = hello(MINE SUFFIX);
+    struct world w;
+    int silent[600], fd, turns = 0;
+
+    up(&w);
+    for (size_t i = 0; i < PN_COUNT(silent); i++) {
+        silent[i] = call(&w);
+        if (i % 50 == 0)
+            turn(&w, 1);
+    }
+    turn(&w, 50);
+    fd = call(&w);
+    CHECK_EQ(send(fd, bytes.ptr, bytes.len, 0), (ssize_t)bytes.len);
+    while (w.served[0] == 0 && !is_closed(fd) && turns++ < 1000)
+        turn(&w, 20);
+    CHECK_EQ(w.served[0], 1);
+    for (size_t i = 0; i < PN_COUNT(silent); i++)
+        close(silent[i]);
+    close(fd);
+    down(&w);
+}
+
 /* Who may write into the directory is this user; what they hand over may still be nonsense. */
 PN_TEST(only_connections_are_taken)
 {
@@ -355,6 +403,8 @@ PN_TEST(a_port_of_another_program_is_a_conflict)
 PN_TEST_MAIN(T(each_hello_comes_to_the_session_that_it_names), T(a_hello_in_pieces_is_waited_for),
              T(whoever_names_no_session_is_served_where_they_came),
              T(what_is_no_hello_or_for_nobody_is_closed),
-             T(half_a_hello_and_an_end_are_closed_at_once), T(only_connections_are_taken),
+             T(half_a_hello_and_an_end_are_closed_at_once),
+             T(a_session_that_ends_takes_no_others_connections_with_it),
+             T(silent_callers_shut_nobody_out), T(only_connections_are_taken),
              T(a_second_descriptor_stays_with_nobody), T(a_full_queue_says_later),
              T(a_port_of_another_program_is_a_conflict))
