@@ -293,6 +293,85 @@ def test_the_server_is_cut_off_from_everyone(way, tmp_path, stub):
         tap.close()
 
 
+class FarServer(Split):
+    """Its relay knows the server by a tap."""
+
+    def _join(self, name, create=(), start=()):
+        if not name.startswith("relay"):
+            return super()._join(name, create, start)
+        self.tap = Tap(self.url.removeprefix("https://"))
+        self.domain = f"https://{self.tap.address}"
+        try:
+            return super()._join(name, create, start)
+        finally:
+            self.domain = None
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("way", ["up", pytest.param("down", marks=pytest.mark.long)])
+def test_a_relay_loses_the_server(way, tmp_path, stub):
+    """What it carries goes on, who comes meanwhile is carried too, and afterwards it is one relay among others again."""
+    instance = FarServer(tmp_path / "split")
+    try:
+        account = account_on(instance, stub)
+        answer = until(lambda: session(instance, account), "its tunnel", timeout=40)
+        way_in = Straight(instance, answer)
+        shell, watched = Exec(way_in), watch(way_in)
+        relay = instance.relay_process
+        instance.tap.drop(way)
+        begun = time.monotonic()
+        until(lambda: "relay-server-lost" in relay.text(), "the relay misses the server", timeout=60)
+        noticed = time.monotonic() - begun
+        missing = lost(shell)
+        assert missing == 0 and watched.ended is None
+        assert request(instance, answer, f"{way_in.prefix}/version")[0] == 200, "who comes meanwhile"
+        found = relay.text().count("relay-server-found")
+        instance.tap.mend()
+        begun = time.monotonic()
+        until(lambda: relay.text().count("relay-server-found") > found, "the relay has the server again", timeout=60)
+        again = time.monotonic() - begun
+        assert until(lambda: request(instance, session(instance, account), f"{way_in.prefix}/version")[0] == 200, "new sessions", timeout=60)
+        assert lost(shell) == 0 and watched.ended is None
+        print(f"relay without the server (bytes lost {way}): noticed after {noticed:.1f} s, {missing} bytes lost, there again {again:.1f} s after the cable")
+    finally:
+        instance.stop()
+        instance.tap.close()
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("way", ["up", pytest.param("down", marks=pytest.mark.long)])
+def test_a_client_loses_the_server(way, postern_dev, stub):
+    """Its session goes on, also for new requests; what needs the server says so in time, and its end does not wait for it."""
+    account = account_on(postern_dev, stub)
+    user = postern_dev.user()
+    tap = Tap(postern_dev.url.removeprefix("https://"))
+    by_tap = {"POSTERN_DOMAIN": f"https://{tap.address}"}
+    kubeconfig = user.home / "far.yaml"
+    user("login", "--email", user.home.name, "--password-file", user.home / "password", env=by_tap)
+    process = user.start("pam", "access", account, "--port", "0", "--kubeconfig", kubeconfig, env=by_tap)
+    try:
+        process.wait_for(kubeconfig.exists, "the road")
+        proxied = Proxied(kubeconfig)
+        shell, watched = Exec(proxied), watch(proxied)
+        tap.drop(way)
+        begun = time.monotonic()
+        done = user("pam", "access", account, "--", "true", exit_code=None, timeout=60, env=by_tap)
+        refused = time.monotonic() - begun
+        assert done.returncode == 7 and tap.address in done.stderr, done.stderr  # unreachable, and who
+        missing = lost(shell)
+        assert missing == 0 and watched.ended is None and process.is_running()
+        assert lost(Exec(proxied)) == 0, "who comes meanwhile"
+        begun = time.monotonic()
+        process.popen.terminate()
+        process.popen.wait(30)
+        ended = time.monotonic() - begun
+        assert "the session ends by itself" in process.text() and ended < WITHIN_S, process.text()
+        print(f"client without the server (bytes lost {way}): {missing} bytes lost, a new session refused after {refused:.1f} s, ended after {ended:.1f} s")
+    finally:
+        process.stop()
+        tap.close()
+
+
 def outcome(instance, answer):
     """The status of a request, or that there was none."""
     try:
