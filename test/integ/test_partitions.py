@@ -13,7 +13,7 @@ from datetime import datetime
 import pytest
 
 from harness.kubectl import NEWEST, Kubectl
-from harness.live import Exec, Proxied, Straight, all_end, lost, watch
+from harness.live import WATCH, Exec, Proxied, Straight, all_end, ask, lost, watch
 from harness.poll import until
 from harness.postern import Cli, Split, free_address, secret_file
 from harness.raw import connect, request, session, talk
@@ -24,11 +24,11 @@ from harness.tap import Tap
 WITHIN_S = 15.0
 
 
-def account_on(instance, stub, gateway=None, is_checked=True):
+def account_on(instance, stub, gateway=None, is_checked=True, options=()):
     name = f"r-{secrets.token_hex(4)}"
     trust = ("--ca-file", stub.ca_file) if is_checked else ("--insecure-skip-tls-verify",)
     instance.admin("pam", "resource", "create", name, "--url", stub.url, *trust, "--gateway", gateway or instance.gateway_name, "--no-test")
-    instance.admin("pam", "account", "create", f"{name}/a", "--token-file", "-", "--no-test", stdin="token-of-the-stub")
+    instance.admin("pam", "account", "create", f"{name}/a", "--token-file", "-", "--no-test", *options, stdin="token-of-the-stub")
     return f"{name}/a"
 
 
@@ -159,6 +159,31 @@ def test_a_relay_is_killed_under_fifty_watches(twins, stub):
     missing = lost(shells[1])
     print(f"relay killed: 25 watches and an exec ended after {took:.2f} s; 25 watches and an exec by the other relay: {missing} bytes lost")
     assert missing == 0 and not any(live.ended for live in second)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("is_killed", [False, True], ids=["leaves", "killed"])
+def test_c42_a_relay_is_restarted_under_fifty_watches(is_killed, tmp_path, stub):
+    """They end with a reason, the gateway is there again, and the same `pam access` goes on."""
+    instance = Split(tmp_path / "split")
+    try:
+        account = account_on(instance, stub)
+        with access(instance.user(), account) as kubeconfig:
+            way = Proxied(kubeconfig)
+            lives = [watch(way) for _ in range(50)]
+            (instance.folder / "relay-1.token").unlink()  # used up: its start line still names it
+            begun = time.monotonic()
+            instance.relay_process.restart(kill=is_killed)
+            back = time.monotonic()
+            took = all_end(lives, begun, WITHIN_S)
+            until(lambda: status_of(way, way.address, way.fields) == 200, "the same session works again", timeout=WITHIN_S)
+            again = time.monotonic() - back
+            assert all(b'"type":"ERROR"' in live.tail for live in lives) and again <= WITHIN_S
+            shell = Exec(way)
+            assert lost(shell) == 0
+        print(f"relay {'killed' if is_killed else 'stopped'} and started under 50 watches: all ended with a reason after {took:.1f} s; calls work {again:.1f} s after it is back")
+    finally:
+        instance.stop()
 
 
 @pytest.mark.timeout(180)
@@ -408,6 +433,48 @@ def test_what_has_ended_is_refused_after_a_restart_without_the_server(tmp_path, 
         print(f"ended; gateway restarted while the server is unreachable: {outcomes}, no byte upstream")
     finally:
         instance.stop()
+
+
+# ---- watches that never fall silent ----
+
+def resident_mib(process):
+    with open(f"/proc/{process.pid}/statm", encoding="ascii") as numbers:
+        return int(numbers.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+@pytest.mark.parametrize("size", [256 << 20, pytest.param(5 << 30, marks=[pytest.mark.long, pytest.mark.timeout(1800)])], ids=["256MiB", "5GiB"])
+def test_c89_a_watch_of_many_events_grows_nobody(size, split, stub):
+    """Bytes enough for two hours of a busy cluster: the gateway grows by less than 16 MiB, and so do the others."""
+    account = account_on(split, stub)
+    stream = ask(Straight(split, until(lambda: session(split, account), "the tunnel", timeout=40)), WATCH + "&labelSelector=flood")
+    processes = {"server": split.server, "relay": split.relay_process, "gateway": split.gateway}
+    room, seen, before, peak = memoryview(bytearray(1 << 20)), 0, {}, {}
+    while seen < size:
+        count = stream.recv_into(room)
+        assert count > 0, f"it ended after {seen} bytes"
+        seen += count
+        if not before and seen > 16 << 20:  # buffers have their size
+            before = {name: resident_mib(process) for name, process in processes.items()}
+        if before and seen // (8 << 20) != (seen - count) // (8 << 20):
+            peak = {name: max(peak.get(name, 0), resident_mib(process)) for name, process in processes.items()}
+    stream.close()
+    grown = {name: peak[name] - before[name] for name in processes}
+    print(f"{seen >> 20} MiB of events: " + ", ".join(f"{name} {by:+.1f} MiB" for name, by in grown.items()))
+    assert all(by < 16 for by in grown.values()), grown
+
+
+def test_events_keep_a_session_from_its_idle_limit(postern_dev, stub):
+    """As C-89 in two hours, with the limit shortened: a watch with an event a second lives four limits long, and one without them."""
+    account = account_on(postern_dev, stub, options=("--idle-timeout", "3s"))
+    watched = watch(Straight(postern_dev, session(postern_dev, account)), "&labelSelector=steady")
+    begun = time.monotonic()
+    until(lambda: watched.tail.count(b"ADDED") >= 12 or watched.ended, "twelve events", timeout=40)
+    lived = time.monotonic() - begun
+    assert watched.ended is None and lived > 9, watched.tail
+    stub.breaks.set()
+    took = all_end([watched], time.monotonic(), WITHIN_S)
+    assert b"No activity for 3 seconds" in watched.tail, watched.tail
+    print(f"idle limit of 3 s: a watch with events lived {lived:.0f} s, and ended {took:.1f} s after they stopped")
 
 
 # ---- strangers, limits, clocks ----
