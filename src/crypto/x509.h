@@ -89,6 +89,10 @@ bool pn_x509_read(struct pn_arena *arena, struct pn_str pem_or_der, struct pn_ce
 /* `out` is the content of the extension `oid`, or PN_NONE without one; twice is PN_BAD_REQUEST. */
 bool pn_x509_extension(struct pn_arena *arena, struct pn_str pem_or_der, const char *oid,
                        struct pn_str *out, struct pn_err *err) PN_CHECKED;
+/* Both, of one decoding, which costs more than all the rest: an extension for each of `count` oids. */
+bool pn_x509_read_with(struct pn_arena *arena, struct pn_str pem_or_der, struct pn_cert_info *out,
+                       const char *const *oids, size_t count, struct pn_str *extensions,
+                       struct pn_err *err) PN_CHECKED;
 /*
  * One or more PEM certificates and nothing else: for fields where users paste a CA bundle.
  * Errors: PN_BAD_REQUEST with a sentence that says which block is wrong and how.

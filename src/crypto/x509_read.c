@@ -103,13 +103,12 @@ static struct pn_str read_serial(struct pn_arena *arena, X509 *cert)
     return pn_arena_copy(arena, pn_buf_str(&hex));
 }
 
-bool pn_x509_read(struct pn_arena *arena, struct pn_str pem_or_der, struct pn_cert_info *out,
-                  struct pn_err *err)
+static bool read_info(struct pn_arena *arena, X509 *cert, struct pn_cert_info *out,
+                      struct pn_err *err)
 {
-    pn_auto(x509_freep) X509 *cert = read_one(pem_or_der, err);
     struct pn_cert_info info = { 0 };
 
-    if (cert == NULL || !read_name(arena, cert, NID_commonName, &info.common_name, err) ||
+    if (!read_name(arena, cert, NID_commonName, &info.common_name, err) ||
         !read_name(arena, cert, NID_organizationName, &info.organization, err) ||
         !read_name(arena, cert, NID_organizationalUnitName, &info.unit, err) ||
         !read_time(X509_get0_notBefore(cert), &info.not_before_ms, err) ||
@@ -122,16 +121,13 @@ bool pn_x509_read(struct pn_arena *arena, struct pn_str pem_or_der, struct pn_ce
     return true;
 }
 
-bool pn_x509_extension(struct pn_arena *arena, struct pn_str pem_or_der, const char *oid,
-                       struct pn_str *out, struct pn_err *err)
+static bool read_extension(struct pn_arena *arena, X509 *cert, const char *oid, struct pn_str *out,
+                           struct pn_err *err)
 {
-    pn_auto(x509_freep) X509 *cert = read_one(pem_or_der, err);
     pn_auto(object_freep) ASN1_OBJECT *object = OBJ_txt2obj(oid, 1);
     const ASN1_OCTET_STRING *value;
     int at;
 
-    if (cert == NULL)
-        return false;
     pn_assert(object != NULL);
     *out = PN_NONE;
     at = X509_get_ext_by_OBJ(cert, object, -1);
@@ -143,6 +139,34 @@ bool pn_x509_extension(struct pn_arena *arena, struct pn_str pem_or_der, const c
     *out = pn_arena_copy(
         arena, pn_str_of(ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value)));
     return true;
+}
+
+bool pn_x509_read_with(struct pn_arena *arena, struct pn_str pem_or_der, struct pn_cert_info *out,
+                       const char *const *oids, size_t count, struct pn_str *extensions,
+                       struct pn_err *err)
+{
+    pn_auto(x509_freep) X509 *cert = read_one(pem_or_der, err);
+
+    if (cert == NULL || !read_info(arena, cert, out, err))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!read_extension(arena, cert, oids[i], &extensions[i], err))
+            return false;
+    return true;
+}
+
+bool pn_x509_read(struct pn_arena *arena, struct pn_str pem_or_der, struct pn_cert_info *out,
+                  struct pn_err *err)
+{
+    return pn_x509_read_with(arena, pem_or_der, out, NULL, 0, NULL, err);
+}
+
+bool pn_x509_extension(struct pn_arena *arena, struct pn_str pem_or_der, const char *oid,
+                       struct pn_str *out, struct pn_err *err)
+{
+    pn_auto(x509_freep) X509 *cert = read_one(pem_or_der, err);
+
+    return cert != NULL && read_extension(arena, cert, oid, out, err);
 }
 
 bool pn_x509_check_bundle(struct pn_str pem, size_t *count, struct pn_err *err)

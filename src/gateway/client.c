@@ -44,15 +44,14 @@ static bool is_made_for(const struct pn_identity *identity, const struct pn_cert
 bool pn_client_check_platform(struct pn_arena *arena, struct pn_str der,
                               const struct pn_identity *identity, struct pn_err *err)
 {
+    static const char *const oids[] = { PN_ROAD_OID, SESSION_OID };
     struct pn_cert_info info;
-    struct pn_str actor, session, name = PN_LIT(PN_ROAD_CN);
+    struct pn_str found[PN_COUNT(oids)], name = PN_LIT(PN_ROAD_CN);
 
-    if (!pn_x509_read(arena, der, &info, err) ||
-        !pn_x509_extension(arena, der, PN_ROAD_OID, &actor, err) ||
-        !pn_x509_extension(arena, der, SESSION_OID, &session, err))
+    if (!pn_x509_read_with(arena, der, &info, oids, PN_COUNT(oids), found, err))
         return false;
     if (!pn_str_starts(info.common_name, name) || !pn_str_is(info.unit, PN_ROAD_UNIT) ||
-        !pn_str_is(actor, PN_ROAD_EXTENSION) || session.ptr != NULL)
+        !pn_str_is(found[0], PN_ROAD_EXTENSION) || found[1].ptr != NULL)
         return pn_fail(err, PN_FORBIDDEN, "the certificate is not the platform's");
     return is_ours(identity, &info,
                    pn_str_slice(info.common_name, name.len, info.common_name.len)) ||
@@ -63,12 +62,12 @@ bool pn_client_read_claim(struct pn_arena *arena, struct pn_str der,
                           const struct pn_identity *identity, struct pn_claim *out,
                           struct pn_err *err)
 {
+    static const char *const oid = SESSION_OID;
     struct pn_cert_info info;
     struct pam_extension extension;
     struct pn_str json;
 
-    if (!pn_x509_read(arena, der, &info, err) ||
-        !pn_x509_extension(arena, der, SESSION_OID, &json, err))
+    if (!pn_x509_read_with(arena, der, &info, &oid, 1, &json, err))
         return false;
     if (!is_made_for(identity, &info))
         return pn_fail(err, PN_FORBIDDEN, "the client certificate was made for another gateway");

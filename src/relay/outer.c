@@ -62,13 +62,13 @@ static const struct pn_field gateway_extension_fields[] = {
 /* The handshake has shown that the authority for relays' clients signed it, which signs nothing else. */
 static bool read_gateway(const struct pn_stream *tls, struct pn_uuid *gateway, struct pn_err *err)
 {
+    static const char *const oid = OID_GATEWAY;
     pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(65536);
     struct pn_str der = pn_tls_peer_der(tls, arena), json;
     struct gateway_extension extension;
     struct pn_cert_info info;
 
-    if (!pn_x509_read(arena, der, &info, err) ||
-        !pn_x509_extension(arena, der, OID_GATEWAY, &json, err))
+    if (!pn_x509_read_with(arena, der, &info, &oid, 1, &json, err))
         return false;
     if (json.ptr != NULL &&
         !pn_shape_parse(PN_SHAPE(gateway_extension), arena, json, &extension, err))

@@ -436,13 +436,13 @@ static const struct pn_tunnel_events tunnel_events = {
  */
 static bool read_gateway(const struct pn_stream *tls, struct pn_uuid *gateway, struct pn_err *err)
 {
+    static const char *const oid = OID_SUBJECT_ALT_NAME;
     pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(65536);
     struct pn_str der = pn_tls_peer_der(tls, arena), names;
     struct pn_cert_info info;
     struct pn_str uri;
 
-    if (!pn_x509_read(arena, der, &info, err) ||
-        !pn_x509_extension(arena, der, OID_SUBJECT_ALT_NAME, &names, err))
+    if (!pn_x509_read_with(arena, der, &info, &oid, 1, &names, err))
         return false;
     if (!pn_uuid_parse(info.common_name, gateway))
         return pn_fail(err, PN_FORBIDDEN, "the certificate is not a gateway's");

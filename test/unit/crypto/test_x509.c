@@ -332,6 +332,28 @@ PN_TEST(what_is_issued_reads_back)
     fell(&tree);
 }
 
+PN_TEST(a_certificate_and_its_extensions_are_read_at_once)
+{
+    static const char *const oids[] = { "1.3.6.1.4.1.12345.100.9", "2.5.29.19", "2.5.29.15" };
+    struct tree tree = grow();
+    struct pn_cert_info info, same;
+    struct pn_str found[PN_COUNT(oids)], one;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_x509_read_with(arena, tree.leaf.pem, &info, oids, PN_COUNT(oids), found, &err),
+             err);
+    CHECK_OK(pn_x509_read(arena, tree.leaf.pem, &same, &err), err);
+    CHECK(pn_str_eq(info.common_name, same.common_name) && info.not_after_ms == same.not_after_ms);
+    for (size_t i = 0; i < PN_COUNT(oids); i++) {
+        CHECK_OK(pn_x509_extension(arena, tree.leaf.pem, oids[i], &one, &err), err);
+        CHECK((one.ptr == NULL) == (i == 0)); /* it has no such extension */
+        CHECK(pn_str_eq(found[i], one));
+    }
+    CHECK_FAILS(pn_x509_read_with(arena, PN_LIT("none"), &info, oids, 1, found, &err), err,
+                BAD_REQUEST);
+    fell(&tree);
+}
+
 PN_TEST(der_reads_like_pem)
 {
     struct tree tree = grow();
@@ -651,6 +673,7 @@ int main(void)
         T(private_extensions_are_bare_bytes),
         T(an_extension_given_twice_is_refused_on_reading),
         T(what_is_issued_reads_back),
+        T(a_certificate_and_its_extensions_are_read_at_once),
         T(der_reads_like_pem),
         T(serials_and_keys_differ),
         T(the_key_is_pkcs8_and_fits_its_certificate),
