@@ -22,7 +22,8 @@ class Walk:
     def run(self, *words, code=0):
         done = subprocess.run([self.helm, "-n", self.namespace, *words], env=self.env, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == code, f"helm {words}: {done.returncode}\n{done.stdout}{done.stderr}"
-        self.seen[f"{len(self.seen)}: {' '.join(map(str, words))}"] = steady(done.stdout), steady(done.stderr)
+        said = sorted(done.stdout.splitlines()) if words[0] == "status" else [done.stdout]  # 4 shows resources in no order
+        self.seen[f"{len(self.seen)}: {' '.join(map(str, words))}"] = [steady(part) for part in said], steady(done.stderr)
         return done.stdout
 
     def greeting(self):
