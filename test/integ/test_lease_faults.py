@@ -1,7 +1,9 @@
 """What goes wrong while leases are made and ended, against a real API server behind a gate: the client, the cluster, the server itself."""
 import http.client
 import json
+import socket
 import ssl
+import struct
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from harness.apiserver import Stub
 from harness.killing import Killing, killed_at_random, settles
 from harness.leases import BASE, seconds_left
 from harness.poll import until
@@ -128,6 +131,90 @@ def test_a_cluster_token_that_was_replaced(here, cluster):
     assert here.objects(lease.id) == [] and here.get(lease.id).status == 404
 
 
+# ---- the cluster's answers ----
+
+def half(handler, status, body):
+    """It breaks off in the middle."""
+    handler.send_response(status)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body[:len(body) // 2])
+    handler.close_connection = True
+    return True
+
+
+def reset(handler, status, body):
+    """As half, and with a RST."""
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    half(handler, status, body)
+    handler.wfile.flush()
+    handler.connection.close()
+    return True
+
+
+@pytest.mark.parametrize("way", [half, reset])
+@pytest.mark.parametrize("step", ["/serviceaccounts", "/rolebindings", "/token"])
+def test_an_answer_that_breaks_off(way, step, here, gate):
+    """Whether it was done nobody knows: the client hears 400, and what there is goes at once."""
+    name = f"{way.__name__}-{step[1:]}"
+    here.create(name, here.through(gate))
+    gate.answer = lambda handler, status, body: handler.command == "POST" and handler.path.endswith(step) and way(handler, status, body)
+    refused = here.lease(name, status=400)
+    assert refused["message"].startswith("Failed to create lease from provider: "), refused
+    assert here.list(name) == [] and here.owned(name) == (set(), set())
+
+
+def test_an_answer_that_comes_twice(here, gate):
+    """The second one is nobody's: taken for the answer to what is asked next, it would end a lease without a call."""
+    here.create("twice-answered", here.through(gate))
+
+    def twice(handler, status, body):
+        handler.say(status, body)
+        handler.say(200, b'{"kind": "Status", "status": "Success"}')
+        return True
+    gate.answer = twice
+    leases = [here.lease("twice-answered") for _ in range(3)]
+    for lease in leases:
+        until(lambda one=lease: here.status_of(one.token) == 200, "the binding counts")
+        assert here.revoke(lease.id)["lease"]["status"] is None
+        assert here.objects(lease.id) == [], "it was answered as gone"
+    assert here.owned("twice-answered") == (set(), set())
+
+
+@pytest.mark.timeout(240)
+def test_an_object_that_comes_late(here, gate):
+    """DS-94, 95: the cluster makes it when nobody waits any more; the second cleaning finds it."""
+    here.create("late", here.through(gate))
+    given_up = threading.Event()
+
+    def hold(phase, method, path):
+        if method == "POST" and path.endswith("/serviceaccounts") and phase == "before":
+            given_up.wait(30)
+    gate.on = hold
+    begun = time.monotonic()
+    here.lease("late", status=400)
+    assert time.monotonic() - begun < 8 + 2
+    assert here.objects() == []
+    given_up.set()
+    until(lambda: len(here.owned("late")[1]) == 1, "the late object")
+    assert here.list("late") == []
+    until(lambda: here.owned("late") == (set(), set()), "the second cleaning", timeout=80)
+
+
+def test_who_is_not_the_cluster_gets_no_token(here, cluster, tmp_path):
+    """DS-104, 105: another CA, another name; not a byte of a request comes there."""
+    stranger = Stub(tmp_path)  # its certificate is for 127.0.0.1 alone
+    for url, ca in ((stranger.url, cluster.ca_file), (stranger.url.replace("127.0.0.1", "localhost"), stranger.ca[0])):
+        refused = here.create("stranger", here.dynamic(url=url, ca=ca.read_text()), status=400)
+        assert refused["message"].startswith("Failed to connect with provider: ") and "certificate" in refused["message"], refused
+    assert stranger.seen == []
+    here.create("stranger", here.dynamic(url=stranger.url, ca=stranger.ca[0].read_text()), status=400)
+    assert stranger.seen[0][1] == f"Bearer {here.token}", "the right one does"
+    stranger.close()
+
+
+# ---- both sides at once, and clusters that are away ----
+
 def test_two_revoke_at_once(here, gate):
     """DS-75"""
     here.create("twice", here.through(gate))
@@ -193,7 +280,7 @@ def test_a_cluster_that_is_away_holds_up_no_other(here, gate):
 
 @pytest.mark.timeout(400)
 def test_killed_at_every_step(new_dev, leases, gate):
-    """DS-82, 83, 94, 95, 96, 97, 98: nothing without an intent, nothing without an end; what was handed out lives on."""
+    """DS-82, 83, 96, 97, 98: nothing without an intent, nothing without an end; what was handed out lives on."""
     postern = new_dev(is_fixed=True)
     mine = leases.having(postern)
     mine.create("killed", mine.through(gate))

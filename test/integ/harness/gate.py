@@ -24,6 +24,12 @@ class Handler(BaseHTTPRequestHandler):
         if gate.tell("after", self.command, self.path) is False:
             self.close_connection = True
             return
+        if gate.answer and gate.answer(self, status, answer):
+            return
+        self.say(status, answer)
+
+    def say(self, status, answer):
+        gate = self.server.gate
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
@@ -52,12 +58,12 @@ class Server(ThreadingHTTPServer):
 class Gate:
     """`on(phase, method, path)` is called "before" a request is passed on and "after" it was answered; False: nobody hears of it any more.
 
-    `change(method, path, body)` is the body that is passed on; `more` are fields of every answer.
+    `change(method, path, body)` is the body that is passed on; `more` are fields of every answer; `answer(handler, status, body)` may answer itself.
     """
 
     def __init__(self, cluster, host="127.0.0.1"):
         self.cluster, self.on, self.lock, self.count = cluster, None, threading.Lock(), 0
-        self.change, self.more = None, {}
+        self.change, self.answer, self.more = None, None, {}
         self.context = ssl.create_default_context(cafile=cluster.ca_file)
         self.server = Server(host)
         self.server.gate = self
