@@ -278,6 +278,27 @@ def test_a_cluster_that_is_away_holds_up_no_other(here, gate):
 
 # ---- kill -9 ----
 
+@pytest.mark.timeout(240)
+def test_what_ended_while_the_server_was_down(new_dev, leases, gate):
+    """DS-82: killed, and started again after their end: two seconds later none has an object."""
+    postern = new_dev(is_fixed=True)
+    mine = leases.having(postern)
+    mine.create("overdue", mine.through(gate), defaultTTL="1m")
+    made = [mine.lease("overdue") for _ in range(5)]
+    postern.server.kill()
+    until(lambda: max(seconds_left(lease) for lease in made) < 0, "their end", timeout=70)
+    assert len(mine.objects()) >= 10
+    last = []
+    gate.on = lambda phase, method, path: last.append(time.monotonic()) if (phase, method) == ("after", "DELETE") else None
+    postern.server.start()
+    back = time.monotonic()
+    until(lambda: mine.owned("overdue") == (set(), set()), "all are gone")
+    print(f"5 leases that ended while the server was down: the last object went {last[-1] - back:.2f} s after it was back")
+    assert len(last) == 10 and last[-1] - back < 2
+    for lease in made:
+        mine.is_dead(lease.token)
+
+
 @pytest.mark.timeout(400)
 def test_killed_at_every_step(new_dev, leases, gate):
     """DS-82, 83, 96, 97, 98: nothing without an intent, nothing without an end; what was handed out lives on."""
