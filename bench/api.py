@@ -29,7 +29,8 @@ class Store:
         self.data = bench.work / f"api-{count}"
         ready = bench.work / f"api-{count}.json"
         self.process = bench.spawn(f"api-{count}", bench.options.postern, "server", "--data", self.data, "--listen", "127.0.0.1:0",
-                                   "--ready", ready, "--rate-limits", "false", "--verdict-cache", "0s", "--cluster-networks", "127.0.0.0/8")
+                                   "--ready", ready, "--rate-limits", "false", "--verdict-cache", "0s", "--cluster-networks", "127.0.0.0/8",
+                                   *(f"--{setting}" for setting in bench.options.more))
         tools.await_true("the server", lambda: ready.exists() or self.process.poll() is not None)
         if self.process.poll() is not None:
             raise SystemExit((bench.work / f"api-{count}.log").read_text()[-2000:])

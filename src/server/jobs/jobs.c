@@ -127,6 +127,13 @@ static void worker_free(void *worker)
     pn_heap_free(w);
 }
 
+static size_t threads_of(const struct pn_jobs *jobs)
+{
+    const int64_t threads = jobs->config.settings->job_threads;
+
+    return threads > 0 ? (size_t)threads : 1;
+}
+
 static void finish(struct task *task, bool has_answered)
 {
     struct pn_jobs *jobs = task->jobs;
@@ -134,8 +141,10 @@ static void finish(struct task *task, bool has_answered)
     pthread_mutex_lock(&jobs->lock);
     pn_job_place_left(task->place, has_answered);
     jobs->in_flight--;
-    jobs->is_woken = true;
-    pthread_cond_signal(&jobs->wake);
+    if (pn_job_place_is_half_empty(task->place, threads_of(jobs))) {
+        jobs->is_woken = true;
+        pthread_cond_signal(&jobs->wake);
+    }
     pthread_mutex_unlock(&jobs->lock);
     pn_heap_free(task);
 }
@@ -202,13 +211,6 @@ static bool write_claims(struct pn_db_conn *tx, void *context, struct pn_err *er
                           &c->items[i].claim, err))
             return false;
     return true;
-}
-
-static size_t threads_of(const struct pn_jobs *jobs)
-{
-    const int64_t threads = jobs->config.settings->job_threads;
-
-    return threads > 0 ? (size_t)threads : 1;
 }
 
 static size_t room_of(struct pn_jobs *jobs, const struct claims *claims)

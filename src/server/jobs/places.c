@@ -67,15 +67,25 @@ struct pn_job_place *pn_job_places_find(struct pn_job_places *places, struct pn_
     return place;
 }
 
+static size_t most_of(const struct pn_job_place *place, size_t threads)
+{
+    if (place->is_server)
+        return threads * QUEUED_PER_THREAD;
+    if (place->is_silent)
+        return 1;
+    return threads > LEFT_FOR_OTHERS ? threads - LEFT_FOR_OTHERS : 1;
+}
+
 size_t pn_job_place_room(const struct pn_job_place *place, size_t threads)
 {
-    size_t most = threads > LEFT_FOR_OTHERS ? threads - LEFT_FOR_OTHERS : 1;
+    const size_t most = most_of(place, threads);
 
-    if (place->is_server)
-        most = threads * QUEUED_PER_THREAD;
-    else if (place->is_silent)
-        most = 1;
     return place->running < most ? most - place->running : 0;
+}
+
+bool pn_job_place_is_half_empty(const struct pn_job_place *place, size_t threads)
+{
+    return place->running <= most_of(place, threads) / 2;
 }
 
 void pn_job_place_entered(struct pn_job_place *place)

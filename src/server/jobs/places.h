@@ -23,6 +23,8 @@ struct pn_job_place *pn_job_places_find(struct pn_job_places *places, struct pn_
  * itself (the empty name) has no limit.
  */
 size_t pn_job_place_room(const struct pn_job_place *place, size_t threads);
+/* Time to look for more: what came free one by one is claimed in one write, not in one each. */
+bool pn_job_place_is_half_empty(const struct pn_job_place *place, size_t threads);
 void pn_job_place_entered(struct pn_job_place *place);
 void pn_job_place_left(struct pn_job_place *place, bool has_answered);
 

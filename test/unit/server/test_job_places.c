@@ -62,6 +62,27 @@ PN_TEST(few_threads_still_serve_a_place)
     pn_job_places_free(places);
 }
 
+PN_TEST(more_is_looked_for_when_half_have_left)
+{
+    struct pn_job_places *places = pn_job_places_new();
+    struct pn_job_place *a = pn_job_places_find(places, PN_LIT("a"));
+
+    for (int i = 0; i < 14; i++)
+        pn_job_place_entered(a);
+    for (int i = 0; i < 6; i++) {
+        pn_job_place_left(a, true);
+        CHECK(!pn_job_place_is_half_empty(a, THREADS));
+    }
+    pn_job_place_left(a, true);
+    CHECK(pn_job_place_is_half_empty(a, THREADS));
+    for (int i = 0; i < 6; i++)
+        pn_job_place_left(a, false);
+    CHECK(!pn_job_place_is_half_empty(a, THREADS)); /* of a silent one the last one's end counts */
+    pn_job_place_left(a, false);
+    CHECK(pn_job_place_is_half_empty(a, THREADS));
+    pn_job_places_free(places);
+}
+
 PN_TEST(tidying_keeps_whoever_is_somewhere)
 {
     struct pn_job_places *places = pn_job_places_new();
@@ -98,4 +119,5 @@ PN_TEST(silent_places_are_not_remembered_without_end)
 
 PN_TEST_MAIN(T(a_place_that_answers_has_all_threads_but_two),
              T(a_silent_place_has_one_until_it_answers), T(few_threads_still_serve_a_place),
-             T(tidying_keeps_whoever_is_somewhere), T(silent_places_are_not_remembered_without_end))
+             T(more_is_looked_for_when_half_have_left), T(tidying_keeps_whoever_is_somewhere),
+             T(silent_places_are_not_remembered_without_end))
