@@ -77,6 +77,31 @@ bool pn_base64url_add(struct pn_buf *out, struct pn_str bytes)
     return add_base64(out, bytes, url_safe, false);
 }
 
+bool pn_base32_add(struct pn_buf *out, struct pn_str bytes)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    const uint8_t *in = (const uint8_t *)bytes.ptr;
+    uint32_t bits = 0;
+    int held = 0;
+    size_t len;
+    char *to;
+
+    if (!pn_mul(bytes.len, 8, &len) || !pn_add(len, 4, &len) ||
+        (to = room_for(out, len / 5)) == NULL) {
+        out->is_full = true;
+        return false;
+    }
+    for (size_t i = 0; i < bytes.len; i++) {
+        bits = bits << 8 | in[i];
+        for (held += 8; held >= 5; held -= 5)
+            *to++ = alphabet[bits >> (held - 5) & 31];
+    }
+    if (held > 0)
+        *to++ = alphabet[bits << (5 - held) & 31];
+    pn_buf_grew(out, len / 5);
+    return true;
+}
+
 static int base64_digit(char digit, const char *alphabet)
 {
     if (digit >= 'A' && digit <= 'Z')

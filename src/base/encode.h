@@ -5,10 +5,11 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-/* Text forms of bytes: base64 (RFC 4648 §4 padded, §5 URL-safe without padding), hex, percent. */
+/* Text forms of bytes: base64 (RFC 4648 §4 padded, §5 URL-safe without padding), base32, hex, percent. */
 bool pn_base64_add(struct pn_buf *out, struct pn_str bytes);
 bool pn_base64url_add(struct pn_buf *out, struct pn_str bytes);
 bool pn_hex_add(struct pn_buf *out, struct pn_str bytes);
+bool pn_base32_add(struct pn_buf *out, struct pn_str bytes); /* RFC 4648 §6, without padding */
 /* Strict: the right alphabet, right padding, zero trailing bits; false for anything else. */
 bool pn_base64_decode(struct pn_str text, struct pn_buf *out) PN_CHECKED;
 bool pn_base64url_decode(struct pn_str text, struct pn_buf *out) PN_CHECKED;

@@ -40,6 +40,24 @@ PN_TEST(base64_by_the_vectors_of_rfc_4648)
     check_pair(pn_base64url_add, pn_base64url_decode, PN_LIT("fo"), "Zm8");
 }
 
+PN_TEST(base32_of_rfc_4648)
+{
+    static const char *const cases[][2] = { { "", "" },
+                                            { "f", "MY" },
+                                            { "fo", "MZXQ" },
+                                            { "foo", "MZXW6" },
+                                            { "foob", "MZXW6YQ" },
+                                            { "fooba", "MZXW6YTB" },
+                                            { "foobar", "MZXW6YTBOI" } };
+
+    for (size_t i = 0; i < PN_COUNT(cases); i++) {
+        pn_auto(pn_buf_drop) struct pn_buf out = pn_buf_init(64);
+
+        CHECK(pn_base32_add(&out, pn_str_from(cases[i][0])));
+        CHECK_STR(pn_buf_str(&out), cases[i][1]);
+    }
+}
+
 PN_TEST(base64_refuses_second_spellings)
 {
     static const char *const bad[] = { "Zg",     "Zg=",      "Zg===", "Z===", "====",     "Zm9=v",
@@ -100,7 +118,7 @@ PN_TEST(percent_refuses_broken_escapes)
 
 PN_TEST(what_does_not_fit_adds_nothing)
 {
-    static add_fn *const adders[] = { pn_base64_add, pn_base64url_add, pn_hex_add };
+    static add_fn *const adders[] = { pn_base64_add, pn_base64url_add, pn_hex_add, pn_base32_add };
     static decode_fn *const decoders[] = { pn_base64_decode, pn_base64url_decode, pn_hex_decode,
                                            pn_percent_decode };
 
@@ -203,11 +221,11 @@ PN_TEST(json_quotes_add_nothing_that_does_not_fit)
     }
 }
 
-PN_TEST_MAIN(T(base64_by_the_vectors_of_rfc_4648), T(base64_refuses_second_spellings),
-             T(hex_both_cases_in_lower_case_out), T(hex_refuses_the_rest),
-             T(percent_escapes_all_but_unreserved), T(percent_decodes_once),
-             T(percent_refuses_broken_escapes), T(what_does_not_fit_adds_nothing),
-             T(query_gives_the_first_value), T(query_says_what_is_absent_or_broken),
-             T(json_escapes_what_would_end_the_string),
+PN_TEST_MAIN(T(base64_by_the_vectors_of_rfc_4648), T(base32_of_rfc_4648),
+             T(base64_refuses_second_spellings), T(hex_both_cases_in_lower_case_out),
+             T(hex_refuses_the_rest), T(percent_escapes_all_but_unreserved),
+             T(percent_decodes_once), T(percent_refuses_broken_escapes),
+             T(what_does_not_fit_adds_nothing), T(query_gives_the_first_value),
+             T(query_says_what_is_absent_or_broken), T(json_escapes_what_would_end_the_string),
              T(json_quotes_a_text_wherever_its_special_byte_stands),
              T(json_quotes_add_nothing_that_does_not_fit))
