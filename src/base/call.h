@@ -17,6 +17,7 @@ struct pn_reach_port;
 enum pn_actor_kind {
     PN_ACTOR_NONE,
     PN_ACTOR_USER,
+    PN_ACTOR_MFA, /* a person who has still to show a second factor: good for that and nothing else */
     PN_ACTOR_IDENTITY,
     PN_ACTOR_GATEWAY,
     PN_ACTOR_RELAY,

@@ -22,6 +22,8 @@ struct pn_err {
     char name[48];     /* machine name where clients test for one ("PAM_REASON_REQUIRED") or "" */
     int cause;         /* errno, SQLite or X509_V_ERR_… code; 0 if none */
     const char *at;    /* "file:line" that raised it */
+    const char *
+        reason; /* the answer's context.code, where clients test for one ("mfa_invalid"), or NULL */
     struct pn_str details; /* JSON of `details` (PN_VALIDATION: of `message`); call arena */
 };
 

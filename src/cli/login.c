@@ -40,9 +40,10 @@ static bool ask_email(struct pn_cli *cli, struct pn_str *out, struct pn_err *err
     return true;
 }
 
-/* Posts `body` (wiped afterwards by its owner) and makes the token of the reply the client's. */
+/* Posts `body` (wiped afterwards by its owner) and makes the token of the reply the client's. `needs_mfa` may be NULL. */
 static bool take_token(struct pn_rest *rest, const char *path, const struct pn_buf *body,
-                       const char *member, struct pn_secret **out, struct pn_err *err)
+                       const char *member, struct pn_secret **out, bool *needs_mfa,
+                       struct pn_err *err)
 {
     pn_auto(pn_value_freep) struct pn_value *reply = NULL;
     struct pn_str token;
@@ -54,6 +55,8 @@ static bool take_token(struct pn_rest *rest, const char *path, const struct pn_b
     token = pn_value_str(pn_value_get(reply, member));
     if (token.len == 0)
         return pn_fail(err, PN_UPSTREAM, "the server's answer has no token");
+    if (needs_mfa != NULL)
+        *needs_mfa = pn_value_bool(pn_value_get(reply, "isMfaEnabled"), false);
     pn_secret_freep(out);
     *out = pn_secret_new(token, err);
     return *out != NULL && pn_rest_set_token(rest, *out, err);
@@ -72,7 +75,7 @@ static bool log_in(struct pn_cli *cli, struct pn_rest *rest, struct pn_str email
     pn_write_str(&w, "email", email);
     pn_write_str(&w, "password", pn_secret_reveal(password));
     pn_write_end(&w);
-    return take_token(rest, "/v3/auth/login", &body, "accessToken", token, err);
+    return take_token(rest, "/v3/auth/login", &body, "accessToken", token, NULL, err);
 }
 
 static bool choose_organization(struct pn_cli *cli, struct pn_rest *rest, struct pn_str *out,
@@ -98,12 +101,56 @@ static bool choose_organization(struct pn_cli *cli, struct pn_rest *rest, struct
     return true;
 }
 
+static bool ask_code(struct pn_cli *cli, struct pn_secret **out, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init_wiped(64);
+    const char *file = pn_cli_option_text(cli, "code-file");
+
+    if (file != NULL)
+        return pn_cli_secret_file(file, out, err);
+    if (!pn_terminal_password("Code of your authenticator app: ", &text, err))
+        return pn_recast(err, PN_USAGE,
+                         "there is no terminal to ask for the code of your authenticator app: use "
+                         "--code-file F (- is standard input)");
+    *out = pn_secret_new(pn_buf_str(&text), err);
+    return *out != NULL;
+}
+
+/* A code of the app has digits only and is shorter than a recovery code. */
+static bool is_app_code(struct pn_str code)
+{
+    for (size_t i = 0; i < code.len; i++) {
+        if (code.ptr[i] < '0' || code.ptr[i] > '9')
+            return false;
+    }
+    return code.len == 6;
+}
+
+static bool show_second_factor(struct pn_cli *cli, struct pn_rest *rest, struct pn_secret **token,
+                               struct pn_err *err)
+{
+    pn_auto(pn_secret_freep) struct pn_secret *code = NULL;
+    pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init_wiped(1024);
+    struct pn_writer w = pn_writer_of(&body);
+    bool is_app;
+
+    if (!ask_code(cli, &code, err))
+        return false;
+    is_app = is_app_code(pn_str_trim(pn_secret_reveal(code)));
+    pn_write_object(&w, NULL);
+    pn_write_str(&w, is_app ? "mfaToken" : "recoveryCode", pn_str_trim(pn_secret_reveal(code)));
+    pn_write_end(&w);
+    return take_token(rest, is_app ? "/v2/auth/mfa/verify" : "/v2/auth/mfa/verify/recovery-code",
+                      &body, "token", token, NULL, err);
+}
+
 static bool select_organization(struct pn_cli *cli, struct pn_rest *rest, struct pn_secret **token,
                                 struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init(1024);
     struct pn_writer w = pn_writer_of(&body);
     struct pn_str organization;
+    bool needs_mfa = false;
 
     if (!choose_organization(cli, rest, &organization, err))
         return false;
@@ -111,7 +158,9 @@ static bool select_organization(struct pn_cli *cli, struct pn_rest *rest, struct
     pn_write_str(&w, "organizationId", organization);
     pn_write_text(&w, "userAgent", "cli");
     pn_write_end(&w);
-    return take_token(rest, "/v3/auth/select-organization", &body, "token", token, err);
+    return take_token(rest, "/v3/auth/select-organization", &body, "token", token, &needs_mfa,
+                      err) &&
+           (!needs_mfa || show_second_factor(cli, rest, token, err));
 }
 
 /* What is left behind for later commands; with --plain nothing but the token on stdout. */
@@ -177,6 +226,8 @@ static const struct pn_option login_options[] = {
     { "method", "METHOD", "user (default), universal-auth or kubernetes" },
     { "email", "EMAIL", "who you are" },
     { "password-file", "F", "the password, for scripts (- is standard input)" },
+    { "code-file", "F",
+      "a code of your authenticator app, or a recovery code, where one is asked for" },
     { "ca-file", "F", "CA of the server's certificate; kept for later commands" },
     { "organization", "ID", "when you are in several" },
     { "client-id", "ID", "universal-auth: who it is (POSTERN_CLIENT_ID)" },

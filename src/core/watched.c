@@ -5,6 +5,7 @@ const struct pn_watch pn_core_watched[] = {
     /* what bearers are (core/auth/token_cache.h) */
     { .table = "users" },
     { .table = "login_sessions" },
+    { .table = "orgs" }, /* whether it asks for a second factor */
     { .table = "org_members" },
     { .table = "identities" },
     { .table = "identity_tokens" },

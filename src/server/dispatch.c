@@ -125,7 +125,8 @@ static const char *actor_kind(enum pn_actor_kind kind)
 {
     switch (kind) {
     case PN_ACTOR_NONE: return "none";
-    case PN_ACTOR_USER: return "user";
+    case PN_ACTOR_USER:
+    case PN_ACTOR_MFA: return "user";
     case PN_ACTOR_IDENTITY: return "identity";
     case PN_ACTOR_GATEWAY: return "gateway";
     case PN_ACTOR_RELAY: return "relay";

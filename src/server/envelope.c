@@ -38,6 +38,11 @@ void pn_envelope_print(const struct pn_err *err, struct pn_str request_id, struc
     pn_write_text(&w, "error", err->name[0] != '\0' ? err->name : pn_code_name(err->code));
     if (err->code != PN_VALIDATION && err->details.len > 0 && !is_ours)
         pn_write_raw(&w, "details", err->details);
+    if (err->reason != NULL) {
+        pn_write_object(&w, "context");
+        pn_write_text(&w, "code", err->reason);
+        pn_write_end(&w);
+    }
     pn_write_end(&w);
 }
 

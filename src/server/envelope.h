@@ -7,7 +7,7 @@
 
 /*
  * The one form of every error answer (platform.md §1.3):
- * {"reqId","statusCode","message","error","details"?}. What nobody foresaw says a fixed sentence.
+ * {"reqId","statusCode","message","error","details"?,"context"?}. What nobody foresaw says a fixed sentence.
  */
 void pn_envelope_print(const struct pn_err *err, struct pn_str request_id, struct pn_buf *out);
 

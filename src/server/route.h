@@ -20,6 +20,7 @@ enum {
     PN_BY_GATEWAY = 16,    /* gateway access token */
     PN_BY_RELAY = 32,      /* relay access token */
     PN_BY_SERVICE = 64,    /* a project's service token */
+    PN_BY_MFA = 128,       /* user token that waits for the second factor */
     PN_BY_PEOPLE = PN_BY_USER | PN_BY_IDENTITY,
     PN_BY_READERS = PN_BY_PEOPLE | PN_BY_SERVICE, /* of secrets, folders, imports; writers too */
 };

@@ -43,6 +43,7 @@ const struct pn_route *const pn_route_tables[] = {
     pn_dynamic_secrets_routes,
     pn_dynamic_secret_leases_routes,
     pn_jobs_routes,
+    pn_mfa_routes,
     NULL,
 };
 /* clang-format on */
@@ -58,6 +59,7 @@ static const struct {
     { PN_BY_GATEWAY, "gateway" },
     { PN_BY_RELAY, "relay" },
     { PN_BY_SERVICE, "service" },
+    { PN_BY_MFA, "user-before-mfa" },
 };
 static const char *const rate_names[] = {
     [PN_RATE_NONE] = "-",      [PN_RATE_READ] = "read",   [PN_RATE_WRITE] = "write",

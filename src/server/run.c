@@ -41,6 +41,7 @@ static unsigned access_of(const struct pn_actor *actor)
     switch (actor->kind) {
     case PN_ACTOR_USER:
         return PN_BY_USER_NO_ORG | (pn_uuid_is_zero(actor->org_id) ? 0U : (unsigned)PN_BY_USER);
+    case PN_ACTOR_MFA: return PN_BY_MFA;
     case PN_ACTOR_IDENTITY: return PN_BY_IDENTITY;
     case PN_ACTOR_GATEWAY: return PN_BY_GATEWAY;
     case PN_ACTOR_RELAY: return PN_BY_RELAY;

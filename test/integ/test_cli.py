@@ -1,9 +1,14 @@
 """The command line: exit codes, forms of output, sentences."""
+import base64
+import hashlib
+import hmac
 import json
 import os
 import pty
 import select
 import subprocess
+import time
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -37,6 +42,33 @@ def test_the_development_administrator_can_log_in(postern_dev, tmp_path):
     assert password.stat().st_mode & 0o777 == 0o600
     person("login", "--email", postern_dev.first["email"], "--password-file", password)
     person("gateway", "list")
+
+
+def test_a_login_asks_for_the_second_factor(postern_dev, tmp_path):
+    from harness.postern import Cli, secret_file
+    email, person = "second@example.org", Cli(postern_dev, tmp_path / "second")
+    password = secret_file(tmp_path / "password", postern_dev.password)
+    postern_dev.admin("user", "create", email, "--password-file", password)
+    bare = postern_dev.ok("POST", "/api/v3/auth/login", {"email": email, "password": postern_dev.password})["accessToken"]
+    app = postern_dev.ok("POST", "/api/v1/user/me/totp/register", token=bare)
+    postern_dev.ok("POST", "/api/v1/user/me/totp/verify", {"totp": totp_code(app["otpUrl"], 0)}, token=bare)
+
+    words = ("login", "--email", email, "--password-file", password, "--code-file")
+    assert "code of your authenticator app" in person(*words[:-1], exit_code=64, stdin="").stderr
+    person(*words, secret_file(tmp_path / "wrong", "wrong123"), exit_code=5)
+    person("gateway", "list", exit_code=4)  # nothing was kept
+    person(*words, secret_file(tmp_path / "code", totp_code(app["otpUrl"], 1)))
+    person("gateway", "list")
+    person(*words, secret_file(tmp_path / "recovery", app["recoveryCodes"][3] + "\n"))
+    person("gateway", "list")
+
+
+def totp_code(url, ahead):
+    """What an authenticator app shows (RFC 6238)."""
+    secret = base64.b32decode(parse_qs(urlsplit(url).query)["secret"][0])
+    mac = hmac.digest(secret, (int(time.time()) // 30 + ahead).to_bytes(8, "big"), hashlib.sha1)
+    at = mac[-1] & 15
+    return f"{(int.from_bytes(mac[at:at + 4], 'big') & 0x7fffffff) % 1000000:06}"
 
 
 def test_not_logged_in_is_4(postern_dev, tmp_path):

@@ -141,15 +141,17 @@ struct selection {
     const struct pn_call *call;
     struct pn_uuid org_id;
     int64_t version, expires_ms;
+    bool needs_mfa;
 };
 
 static bool find_selection(struct pn_call *call, struct selection *s, struct pn_err *err)
 {
     struct pn_query *q = pn_query(
         call->conn,
-        "SELECT s.version, s.expires_ms FROM login_sessions s"
-        " JOIN org_members m ON m.user_id = s.user_id AND m.org_id = $org AND m.status = 'accepted'"
-        " AND m.is_active = 1 WHERE s.id = $session");
+        "SELECT s.version, s.expires_ms, s.is_mfa_verified, u.is_mfa_enabled, o.enforce_mfa"
+        " FROM login_sessions s JOIN users u ON u.id = s.user_id JOIN orgs o ON o.id = $org"
+        " JOIN org_members m ON m.user_id = s.user_id AND m.org_id = o.id"
+        " AND m.status = 'accepted' AND m.is_active = 1 WHERE s.id = $session");
     bool is_found;
 
     pn_bind_uuid(q, "$org", s->org_id);
@@ -158,6 +160,8 @@ static bool find_selection(struct pn_call *call, struct selection *s, struct pn_
     if (is_found) {
         s->version = pn_column_int(q, 0);
         s->expires_ms = pn_column_int(q, 1);
+        s->needs_mfa =
+            pn_column_int(q, 2) == 0 && (pn_column_int(q, 3) != 0 || pn_column_int(q, 4) != 0);
     }
     if (!pn_query_end(q, err))
         return false;
@@ -174,11 +178,17 @@ static bool record_selection(struct pn_db_conn *tx, void *context, struct pn_err
 }
 
 bool pn_login_select_org(struct pn_call *call, struct pn_uuid org_id, struct pn_str *token,
-                         struct pn_err *err)
+                         bool *needs_mfa, struct pn_err *err)
 {
     struct selection s = { .call = call, .org_id = org_id };
 
-    if (!find_selection(call, &s, err) || !pn_db_write(call->db, record_selection, &s, err))
+    if (!find_selection(call, &s, err))
+        return false;
+    *needs_mfa = s.needs_mfa;
+    if (s.needs_mfa)
+        return pn_token_for_mfa(call, call->actor.id, call->actor.token_id, s.version, org_id,
+                                call->now_ms + PN_LOGIN_MFA_MS, token, err);
+    if (!pn_db_write(call->db, record_selection, &s, err))
         return false;
     return pn_token_for_user(call, call->actor.id, call->actor.token_id, s.version, org_id,
                              s.expires_ms, token, err);

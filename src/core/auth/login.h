@@ -11,6 +11,7 @@
  */
 #define PN_LOGIN_SESSION_MS \
     (INT64_C(10) * 24 * 3600 * 1000) /* the CLI never refreshes: this is the login's life */
+#define PN_LOGIN_MFA_MS (INT64_C(5) * 60 * 1000) /* to look at the app and type */
 #define PN_LOGIN_MAX_FAILURES 10
 #define PN_LOGIN_LOCK_MS (INT64_C(5) * 60 * 1000)
 #define PN_LOGIN_FORGET_MS \
@@ -38,9 +39,12 @@ bool pn_login_refresh(struct pn_call *call, struct pn_str refresh, struct pn_str
 /* The same without a login: whoever asks for a password elsewhere counts failures here too. */
 bool pn_login_check(struct pn_call *call, struct pn_str email, const struct pn_secret *password,
                     struct pn_err *err) PN_CHECKED;
-/* PN_FORBIDDEN when the actor is no member. */
+/*
+ * PN_FORBIDDEN when the actor is no member. Where the session has still to show a second factor (core/auth/mfa.h), the
+ * token is good for that only.
+ */
 bool pn_login_select_org(struct pn_call *call, struct pn_uuid org_id, struct pn_str *token,
-                         struct pn_err *err) PN_CHECKED;
+                         bool *needs_mfa, struct pn_err *err) PN_CHECKED;
 /* A token of the actor's session without an organisation. */
 bool pn_login_leave_org(struct pn_call *call, struct pn_str *token, struct pn_err *err) PN_CHECKED;
 /* Ends the actor's session: every token of it fails from the next request on. */

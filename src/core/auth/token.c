@@ -16,6 +16,7 @@
 
 #define USER_TOKEN "accessToken"
 #define REFRESH_TOKEN "refreshToken"
+#define MFA_TOKEN "mfaToken"
 #define IDENTITY_TOKEN "identityAccessToken"
 #define GATEWAY_TOKEN "gatewayAccessToken"
 #define RELAY_TOKEN "relayAccessToken"
@@ -53,19 +54,19 @@ static int64_t earlier(int64_t a, int64_t b)
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
+/* In an organisation, who has a second factor or must have one has shown it in this session. */
 static bool find_user(struct pn_call *call, const struct pn_token_claims *c,
                       struct pn_token_facts *out, struct pn_err *err)
 {
     struct pn_query *q = pn_query(
         call->conn,
-        "SELECT u.email, u.is_super_admin, m.role, s.expires_ms FROM login_sessions s JOIN users u "
-        "ON u.id = "
-        "s.user_id"
+        "SELECT u.email, u.is_super_admin, m.role, s.expires_ms, s.is_mfa_verified,"
+        " u.is_mfa_enabled, o.enforce_mfa FROM login_sessions s JOIN users u ON u.id = s.user_id"
         " LEFT JOIN org_members m ON m.user_id = u.id AND m.org_id = $org AND m.status = 'accepted'"
-        " AND m.is_active = 1"
+        " AND m.is_active = 1 LEFT JOIN orgs o ON o.id = m.org_id"
         " WHERE s.id = $session AND s.user_id = $user AND s.version = $version AND s.is_revoked = 0"
         " AND s.expires_ms > $now");
-    bool is_found, is_member = false;
+    bool is_found, is_member = false, lacks_mfa = false;
 
     pn_bind_uuid(q, "$org", c->org_id);
     pn_bind_uuid(q, "$session", c->token_id);
@@ -75,7 +76,9 @@ static bool find_user(struct pn_call *call, const struct pn_token_claims *c,
     is_found = pn_query_next(q);
     if (is_found) {
         is_member = !pn_column_is_null(q, 2);
-        out->actor = (struct pn_actor){ .kind = PN_ACTOR_USER,
+        lacks_mfa = is_member && pn_column_int(q, 4) == 0 &&
+                    (pn_column_int(q, 5) != 0 || pn_column_int(q, 6) != 0);
+        out->actor = (struct pn_actor){ .kind = c->kind,
                                         .id = c->id,
                                         .org_id = c->org_id,
                                         .token_id = c->token_id,
@@ -90,6 +93,8 @@ static bool find_user(struct pn_call *call, const struct pn_token_claims *c,
         return pn_fail(err, PN_UNAUTHENTICATED, "%s", revoked);
     if (!pn_uuid_is_zero(c->org_id) && !is_member)
         return pn_fail(err, PN_FORBIDDEN, "You are not a member of this organization");
+    if (lacks_mfa && c->kind == PN_ACTOR_USER)
+        return pn_fail(err, PN_UNAUTHENTICATED, "A second factor is needed. Please log in again.");
     return true;
 }
 
@@ -155,6 +160,7 @@ static const struct kind {
 } kinds[] = {
 #define AT(member) offsetof(struct claims, member)
     { USER_TOKEN, PN_ACTOR_USER, AT(userId), AT(organizationId), AT(tokenVersionId), find_user },
+    { MFA_TOKEN, PN_ACTOR_MFA, AT(userId), AT(organizationId), AT(tokenVersionId), find_user },
     { IDENTITY_TOKEN, PN_ACTOR_IDENTITY, AT(identityId), AT(orgId), AT(identityAccessTokenId),
       find_identity },
     { GATEWAY_TOKEN, PN_ACTOR_GATEWAY, AT(gatewayId), AT(orgId), AT(identityAccessTokenId),
@@ -207,6 +213,8 @@ static bool verify(struct pn_call *call, struct pn_str token, struct claims *out
     if (out->exp == 0 || out->exp * 1000 > call->now_ms)
         return true;
     (void)pn_fail(err, PN_TOKEN, "Your token has expired. Please re-authenticate.");
+    if (pn_str_is(out->authTokenType, MFA_TOKEN))
+        err->reason = "mfa_expired";
     return pn_str_is(out->authTokenType, IDENTITY_TOKEN) ? as_identity_token(err) : false;
 }
 
@@ -369,6 +377,13 @@ bool pn_token_for_refresh(struct pn_call *call, struct pn_uuid user, struct pn_u
                           struct pn_str *out, struct pn_err *err)
 {
     return sign_user(call, REFRESH_TOKEN, user, session, version, org, expires_ms, out, err);
+}
+
+bool pn_token_for_mfa(struct pn_call *call, struct pn_uuid user, struct pn_uuid session,
+                      int64_t version, struct pn_uuid org, int64_t expires_ms, struct pn_str *out,
+                      struct pn_err *err)
+{
+    return sign_user(call, MFA_TOKEN, user, session, version, org, expires_ms, out, err);
 }
 
 static void write_origin(struct pn_writer *w, const struct pn_identity_claims *c)

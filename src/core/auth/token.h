@@ -49,6 +49,10 @@ bool pn_token_for_refresh(struct pn_call *call, struct pn_uuid user, struct pn_u
                           struct pn_str *out, struct pn_err *err) PN_CHECKED;
 bool pn_token_read_refresh(struct pn_call *call, struct pn_str token, struct pn_token_claims *out,
                            struct pn_actor *actor, struct pn_err *err) PN_CHECKED;
+/* Of a person whose second factor is asked for: authenticates as PN_ACTOR_MFA, good for showing it only. */
+bool pn_token_for_mfa(struct pn_call *call, struct pn_uuid user, struct pn_uuid session,
+                      int64_t version, struct pn_uuid org, int64_t expires_ms, struct pn_str *out,
+                      struct pn_err *err) PN_CHECKED;
 /* identity-auth.md §11.1. */
 struct pn_identity_claims {
     struct pn_uuid identity, org, token, client_secret;

@@ -72,7 +72,7 @@ static bool read_projects(struct pn_call *call, struct pn_admin_org *o, struct p
     return pn_query_end(q, err);
 }
 
-#define ORG_COLUMNS "SELECT id, name, slug, created_ms, updated_ms FROM orgs "
+#define ORG_COLUMNS "SELECT id, name, slug, created_ms, updated_ms, enforce_mfa FROM orgs "
 #define ORG_FILTER "WHERE lower(name) LIKE $like ESCAPE '\\'"
 
 static struct pn_org read_org(struct pn_query *q, struct pn_arena *arena)
@@ -81,7 +81,8 @@ static struct pn_org read_org(struct pn_query *q, struct pn_arena *arena)
                             .name = pn_column_str(q, 1, arena),
                             .slug = pn_column_str(q, 2, arena),
                             .createdAt = pn_column_int(q, 3),
-                            .updatedAt = pn_column_int(q, 4) };
+                            .updatedAt = pn_column_int(q, 4),
+                            .enforceMfa = pn_column_int(q, 5) != 0 };
 }
 
 bool pn_admin_orgs(struct pn_call *call, struct pn_str search, int64_t offset, int64_t limit,

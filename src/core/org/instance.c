@@ -6,6 +6,7 @@
 #include "core/auth/method.h"
 #include "core/auth/token.h"
 #include "core/org/names.h"
+#include "core/scope.h"
 #include "crypto/password.h"
 #include "crypto/random.h"
 
@@ -32,6 +33,47 @@ bool pn_instance_ensure(struct pn_db *db, struct pn_db_conn *conn, struct pn_err
     if (!pn_query_end(q, err))
         return false;
     return is_there || pn_db_write(db, insert_instance, &id, err);
+}
+
+struct scope {
+    struct pn_keyring *keyring;
+    struct pn_uuid id;
+};
+
+static bool has_scope(struct pn_db_conn *conn, struct pn_uuid id, bool *out, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(conn, "SELECT 1 FROM scope_keys WHERE scope_id = $id");
+
+    pn_bind_uuid(q, "$id", id);
+    *out = pn_query_next(q);
+    return pn_query_end(q, err);
+}
+
+static bool create_scope(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct scope *s = context;
+    bool is_there;
+
+    if (!has_scope(tx, s->id, &is_there, err))
+        return false;
+    return is_there || pn_scope_create(tx, s->keyring, s->id, err);
+}
+
+bool pn_instance_scope(struct pn_call *call, struct pn_uuid *out, struct pn_err *err)
+{
+    struct scope s = { .keyring = call->keyring };
+    struct pn_instance instance;
+    bool is_there;
+
+    if (!pn_instance_get(call, &instance, err))
+        return false;
+    s.id = *out = instance.instance_id;
+    if (pn_keyring_has(call->keyring, s.id))
+        return true;
+    if (!has_scope(call->conn, s.id, &is_there, err) ||
+        (!is_there && !pn_db_write(call->db, create_scope, &s, err)))
+        return false;
+    return pn_scope_ready(call->conn, call->keyring, s.id, err);
 }
 
 static bool list_admins(struct pn_call *call, struct pn_strs *out, struct pn_err *err)

@@ -8,9 +8,12 @@
 bool pn_me_get(struct pn_call *call, struct pn_me *out, struct pn_err *err)
 {
     static struct pn_str by_email[] = { PN_LIT_INIT("email") };
+    static struct pn_str by_app[] = { PN_LIT_INIT("totp") };
     struct pn_query *q =
         pn_query(call->conn, "SELECT email, first_name, last_name, is_email_verified,"
-                             " is_super_admin, created_ms, updated_ms FROM users WHERE id = $id");
+                             " is_super_admin, u.created_ms, updated_ms, is_mfa_enabled,"
+                             " t.is_verified FROM users u"
+                             " LEFT JOIN user_totps t ON t.user_id = u.id WHERE u.id = $id");
     bool is_found;
 
     pn_bind_uuid(q, "$id", call->actor.id);
@@ -25,10 +28,14 @@ bool pn_me_get(struct pn_call *call, struct pn_me *out, struct pn_err *err)
                                .createdAt = pn_column_int(q, 5),
                                .updatedAt = pn_column_int(q, 6),
                                .authMethods = { .items = by_email, .count = 1 },
+                               .isMfaEnabled = pn_column_int(q, 7) != 0,
+                               .mfaMethods = { .items = by_app,
+                                               .count = pn_column_int(q, 8) != 0 ? 1 : 0 },
                                .encryptionVersion = 2 };
     if (!pn_query_end(q, err))
         return false;
     out->username = out->email;
+    out->selectedMfaMethod = out->isMfaEnabled ? by_app[0] : PN_NONE;
     return is_found || pn_fail(err, PN_NOT_FOUND, "This account does not exist any more");
 }
 

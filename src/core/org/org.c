@@ -19,7 +19,8 @@ bool pn_org_list(struct pn_call *call, struct pn_list *out, struct pn_err *err)
     struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_org));
     struct pn_query *q = pn_query(
         call->conn,
-        "SELECT o.id, o.name, o.slug, o.created_ms, o.updated_ms, m.role FROM org_members m"
+        "SELECT o.id, o.name, o.slug, o.created_ms, o.updated_ms, m.role, o.enforce_mfa"
+        " FROM org_members m"
         " JOIN orgs o ON o.id = m.org_id"
         " WHERE m.user_id = $user AND m.status = 'accepted' AND m.is_active = 1 ORDER BY o.name, "
         "o.id LIMIT $most");
@@ -34,6 +35,7 @@ bool pn_org_list(struct pn_call *call, struct pn_list *out, struct pn_err *err)
             .createdAt = pn_column_int(q, 3),
             .updatedAt = pn_column_int(q, 4),
             .userRole = pn_column_str(q, 5, call->arena),
+            .enforceMfa = pn_column_int(q, 6) != 0,
         };
     *out = rows.list;
     return pn_query_end(q, err);
@@ -46,7 +48,8 @@ bool pn_org_get(struct pn_call *call, struct pn_uuid id, struct pn_org *out, str
 
     if (!pn_uuid_eq(id, call->actor.org_id))
         return pn_fail(err, PN_FORBIDDEN, "You are not logged in to this organization");
-    q = pn_query(call->conn, "SELECT name, slug, created_ms, updated_ms FROM orgs WHERE id = $id");
+    q = pn_query(call->conn, "SELECT name, slug, created_ms, updated_ms, enforce_mfa FROM orgs"
+                             " WHERE id = $id");
     pn_bind_uuid(q, "$id", id);
     is_found = pn_query_next(q);
     if (is_found)
@@ -54,7 +57,8 @@ bool pn_org_get(struct pn_call *call, struct pn_uuid id, struct pn_org *out, str
                                 .name = pn_column_str(q, 0, call->arena),
                                 .slug = pn_column_str(q, 1, call->arena),
                                 .createdAt = pn_column_int(q, 2),
-                                .updatedAt = pn_column_int(q, 3) };
+                                .updatedAt = pn_column_int(q, 3),
+                                .enforceMfa = pn_column_int(q, 4) != 0 };
     if (!pn_query_end(q, err))
         return false;
     return is_found || pn_fail(err, PN_NOT_FOUND, "Organization with ID '%s' not found",
@@ -64,11 +68,11 @@ bool pn_org_get(struct pn_call *call, struct pn_uuid id, struct pn_org *out, str
 bool pn_org_get_by_slug(struct pn_call *call, struct pn_str slug, struct pn_org *out,
                         struct pn_err *err)
 {
-    struct pn_query *q =
-        pn_query(call->conn,
-                 "SELECT o.id, o.name, o.created_ms, o.updated_ms FROM orgs o WHERE o.slug = $slug"
-                 " AND (o.id = $org OR EXISTS (SELECT 1 FROM org_members m WHERE m.org_id = o.id"
-                 " AND m.user_id = $actor AND m.status = 'accepted' AND m.is_active = 1))");
+    struct pn_query *q = pn_query(
+        call->conn, "SELECT o.id, o.name, o.created_ms, o.updated_ms, o.enforce_mfa FROM orgs o"
+                    " WHERE o.slug = $slug"
+                    " AND (o.id = $org OR EXISTS (SELECT 1 FROM org_members m WHERE m.org_id = o.id"
+                    " AND m.user_id = $actor AND m.status = 'accepted' AND m.is_active = 1))");
     bool is_found;
 
     pn_bind_str(q, "$slug", slug);
@@ -80,7 +84,8 @@ bool pn_org_get_by_slug(struct pn_call *call, struct pn_str slug, struct pn_org 
                                 .name = pn_column_str(q, 1, call->arena),
                                 .slug = slug,
                                 .createdAt = pn_column_int(q, 2),
-                                .updatedAt = pn_column_int(q, 3) };
+                                .updatedAt = pn_column_int(q, 3),
+                                .enforceMfa = pn_column_int(q, 4) != 0 };
     if (!pn_query_end(q, err))
         return false;
     return is_found || pn_fail(err, PN_NOT_FOUND, "Organization with slug '%.*s' not found",
@@ -115,6 +120,7 @@ static bool record(struct pn_db_conn *tx, const struct change *c, struct pn_err 
     pn_write_object(&w, NULL);
     pn_write_str(&w, "name", c->org->name);
     pn_write_str(&w, "slug", c->org->slug);
+    pn_write_bool(&w, "enforceMfa", c->org->enforceMfa);
     pn_write_end(&w);
     return pn_audit_write(tx, c->call,
                           &(struct pn_audit_event){ .type = c->event,
@@ -154,22 +160,44 @@ static bool update_org(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct change *c = context;
     struct pn_query *q = pn_query(
-        tx, "UPDATE orgs SET name = $name, slug = $slug, updated_ms = $now WHERE id = $id");
+        tx, "UPDATE orgs SET name = $name, slug = $slug, enforce_mfa = $enforce, updated_ms = $now"
+            " WHERE id = $id");
 
     pn_bind_str(q, "$name", c->org->name);
     pn_bind_str(q, "$slug", c->org->slug);
+    pn_bind_int(q, "$enforce", c->org->enforceMfa);
     pn_bind_int(q, "$now", c->org->updatedAt);
     pn_bind_uuid(q, "$id", c->org->id);
     return pn_query_run(q, NULL, err) && record(tx, c, err);
 }
 
+/* Who asks everybody for a second factor has shown one, or would be the first to be shut out. */
+static bool may_enforce(struct pn_call *call, struct pn_err *err)
+{
+    struct pn_query *q;
+    bool is_shown;
+
+    if (call->actor.kind != PN_ACTOR_USER)
+        return true;
+    q = pn_query(call->conn, "SELECT 1 FROM login_sessions WHERE id = $id AND is_mfa_verified = 1");
+    pn_bind_uuid(q, "$id", call->actor.token_id);
+    is_shown = pn_query_next(q);
+    if (!pn_query_end(q, err))
+        return false;
+    return is_shown || pn_fail(err, PN_BAD_REQUEST,
+                               "Register an authenticator app yourself before you ask all members"
+                               " for one");
+}
+
 bool pn_org_change(struct pn_call *call, struct pn_uuid id, struct pn_str name, struct pn_str slug,
-                   struct pn_org *out, struct pn_err *err)
+                   int enforce_mfa, struct pn_org *out, struct pn_err *err)
 {
     struct change c = { .call = call, .event = "update-org", .org = out };
 
-    if (!pn_org_get(call, id, out, err) || !pn_permit_org(call, "settings", "edit", err))
+    if (!pn_org_get(call, id, out, err) || !pn_permit_org(call, "settings", "edit", err) ||
+        (enforce_mfa > 0 && !out->enforceMfa && !may_enforce(call, err)))
         return false;
+    out->enforceMfa = enforce_mfa >= 0 ? enforce_mfa > 0 : out->enforceMfa;
     out->name = name.ptr != NULL ? name : out->name;
     out->slug = slug.ptr != NULL ? slug : out->slug;
     out->updatedAt = call->now_ms;

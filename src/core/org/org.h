@@ -11,6 +11,7 @@
 struct pn_org {
     struct pn_uuid id;
     struct pn_str name, slug;
+    bool enforceMfa; /* of people: core/auth/mfa.h */
     int64_t createdAt, updatedAt;
     struct pn_str userRole; /* the actor's, in lists */
 };
@@ -26,9 +27,12 @@ bool pn_org_get_by_slug(struct pn_call *call, struct pn_str slug, struct pn_org 
 /* The actor (a user) becomes its admin. */
 bool pn_org_create(struct pn_call *call, struct pn_str name, struct pn_org *out, struct pn_err *err)
     PN_CHECKED;
-/* Name or slug with ptr NULL stay as they are. Permission settings:edit. */
+/*
+ * Name or slug with ptr NULL and enforce_mfa < 0 stay as they are. Permission settings:edit; a person who asks all
+ * for a second factor has shown one (PN_BAD_REQUEST).
+ */
 bool pn_org_change(struct pn_call *call, struct pn_uuid id, struct pn_str name, struct pn_str slug,
-                   struct pn_org *out, struct pn_err *err) PN_CHECKED;
+                   int enforce_mfa, struct pn_org *out, struct pn_err *err) PN_CHECKED;
 /*
  * The actor's own, by its administrator (a person); protected projects do not hold it up. Live sessions
  * end first, then everything in it goes: projects, members, machine identities, gateways, relays, keys.

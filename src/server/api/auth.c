@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How people log in. Contract: platform.md §4.2, §4.5. */
 #include "core/auth/login.h"
+#include "core/auth/mfa.h"
 #include "core/auth/access_token.h"
 #include "server/api/terms.h"
 #include "server/cookie.h"
@@ -72,10 +73,12 @@ static const struct pn_field select_in_fields[] = {
 struct select_out {
     struct pn_str token;
     bool isMfaEnabled;
+    struct pn_str mfaMethod;
 };
 static const struct pn_field select_out_fields[] = {
-    PN_FIELD(select_out, token, STRING),
-    PN_FIELD(select_out, isMfaEnabled, BOOL),
+    PN_FIELD(select_out, token, STRING, .doc = "With isMfaEnabled: for /v2/auth/mfa/* only"),
+    PN_FIELD(select_out, isMfaEnabled, BOOL, .doc = "A second factor is asked for first"),
+    PN_FIELD(select_out, mfaMethod, STRING, .omit_empty = true),
 };
 
 static bool select_organization(struct pn_call *call, const void *in_, void *out_,
@@ -84,8 +87,12 @@ static bool select_organization(struct pn_call *call, const void *in_, void *out
     const struct select_in *in = in_;
     struct select_out *out = out_;
 
-    return pn_login_select_org(call, in->organizationId, &out->token, err) &&
-           remember(call, in->organizationId, err);
+    if (!pn_login_select_org(call, in->organizationId, &out->token, &out->isMfaEnabled, err))
+        return false;
+    if (!out->isMfaEnabled)
+        return remember(call, in->organizationId, err);
+    out->mfaMethod = PN_LIT(PN_MFA_METHOD);
+    return true;
 }
 
 struct refresh_out {

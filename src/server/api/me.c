@@ -22,11 +22,13 @@ static const struct pn_field pn_me_fields[] = {
     PN_FIELD(pn_me, updatedAt, TIME),
     PN_FIELD(pn_me, encryptionVersion, INT),
 };
+const struct pn_shape pn_me_view = PN_SHAPE_OF(pn_me);
+
 struct me_out {
     struct pn_me user;
 };
 static const struct pn_field me_out_fields[] = {
-    PN_FIELD(me_out, user, OBJECT, .shape = PN_SHAPE(pn_me)),
+    PN_FIELD(me_out, user, OBJECT, .shape = &pn_me_view),
 };
 
 static bool get(struct pn_call *call, const void *in, void *out_, struct pn_err *err)

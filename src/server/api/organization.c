@@ -97,11 +97,14 @@ static bool get_by_slug(struct pn_call *call, const void *in_, void *out, struct
 struct change_in {
     struct pn_uuid organizationId;
     struct pn_str name, slug;
+    bool enforceMfa, has_enforce;
 };
 static const struct pn_field change_in_fields[] = {
     PN_FIELD(change_in, organizationId, UUID, .required = true),
     PN_FIELD(change_in, name, STRING, .min = 1, .max = 64, .trim = true, PN_NAME_RESOURCE),
     PN_FIELD(change_in, slug, STRING, .min = 1, .max = 64, PN_NAME_SLUG),
+    PN_FIELD(change_in, enforceMfa, BOOL, .has_offset = offsetof(struct change_in, has_enforce),
+             .doc = "Every person shows a second factor; who has none registers one first"),
 };
 struct change_out {
     struct pn_str message;
@@ -118,7 +121,8 @@ static bool change(struct pn_call *call, const void *in_, void *out_, struct pn_
     struct change_out *out = out_;
 
     out->message = PN_LIT("Successfully changed organization");
-    return pn_org_change(call, in->organizationId, in->name, in->slug, &out->organization, err);
+    return pn_org_change(call, in->organizationId, in->name, in->slug,
+                         in->has_enforce ? in->enforceMfa : -1, &out->organization, err);
 }
 
 struct create_in {
@@ -188,7 +192,7 @@ const struct pn_route pn_organization_routes[] = {
     { PN_PATCH, "/api/v1/organization/:organizationId", .access = PN_BY_PEOPLE,
       .permission = "org settings:edit", .rate = PN_RATE_WRITE, .audit = "update-org",
       .in = PN_SHAPE(change_in), .out = PN_SHAPE(change_out), .handle = change,
-      .doc = "Renames an organization" },
+      .doc = "Changes an organization: name, slug, whether its people show a second factor" },
     { PN_POST, "/api/v2/organizations", .access = BY_USER_ANYWHERE, .rate = PN_RATE_WRITE,
       .audit = "create-org", .in = PN_SHAPE(create_in), .out = PN_SHAPE(one_out), .handle = create,
       .doc = "Makes an organization; its maker administers it" },

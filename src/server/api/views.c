@@ -22,9 +22,13 @@ static const struct pn_field pn_user_fields[] = {
 const struct pn_shape pn_user_view = PN_SHAPE_OF(pn_user);
 
 static const struct pn_field pn_org_fields[] = {
-    PN_FIELD(pn_org, id, UUID),        PN_FIELD(pn_org, name, STRING),
-    PN_FIELD(pn_org, slug, STRING),    PN_FIELD(pn_org, createdAt, TIME),
-    PN_FIELD(pn_org, updatedAt, TIME), PN_FIELD(pn_org, userRole, STRING, .omit_empty = true),
+    PN_FIELD(pn_org, id, UUID),
+    PN_FIELD(pn_org, name, STRING),
+    PN_FIELD(pn_org, slug, STRING),
+    PN_FIELD(pn_org, enforceMfa, BOOL),
+    PN_FIELD(pn_org, createdAt, TIME),
+    PN_FIELD(pn_org, updatedAt, TIME),
+    PN_FIELD(pn_org, userRole, STRING, .omit_empty = true),
 };
 const struct pn_shape pn_org_view = PN_SHAPE_OF(pn_org);
 

@@ -6,6 +6,7 @@
 
 /* How objects that several resources show look on the wire; of the core structs of the same name. */
 extern const struct pn_shape pn_user_view;           /* struct pn_user */
+extern const struct pn_shape pn_me_view;             /* struct pn_me */
 extern const struct pn_shape pn_org_view;            /* struct pn_org */
 extern const struct pn_shape pn_project_view;        /* struct pn_project */
 extern const struct pn_shape pn_project_role_view;   /* struct pn_project_role */

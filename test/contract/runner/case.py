@@ -6,11 +6,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
+from runner import totp
 from runner.match import compare, short
 from runner.variables import Missing, Variables
 
 STEP = {"do", "as", "send", "query", "headers", "body", "text", "status", "reply", "headers out", "same text", "keep", "each", "times",
-        "at once", "restart", "given", "until", "cluster", "asked"}
+        "at once", "restart", "given", "until", "cluster", "asked", "code"}
 CASE = {"says", "spec", "steps"}
 POLL_SECONDS = 0.05
 ENVELOPE = {"reqId": "<request id>", "message": "<any>", "error": "<text>"}
@@ -56,6 +57,10 @@ def run_step(step, variables, cast):
         return []
     if "given" in step:
         return compare(variables.fill(step["reply"]), variables.fill(step["given"]), "given")
+    if "code" in step:
+        wanted = variables.fill(step["code"])
+        variables.keep(wanted["keep"], totp.code(wanted["of"], wanted["ahead"]))
+        return []
     if "cluster" in step:
         cluster = variables.fill(step["cluster"])
         cast.cluster.script(cluster["name"], cluster.get("answers", {}))

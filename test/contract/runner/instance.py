@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from runner import totp
 from runner.cluster import StubCluster
 from runner.http import Api
 
@@ -201,6 +202,13 @@ class Cast:
         claims = bare.split(".")[1]
         user = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["userId"]
         return {"id": user, "email": email, "password": password, "bare": bare, "token": chosen["token"], "organization": organization}
+
+    def _make_halfway(self):
+        """Somebody who has still to show a second factor, with the token to show it by."""
+        person = self._person("admin", "admin")
+        url = self.instance.make("POST", "/api/v1/user/me/totp/register", token=person["bare"])["otpUrl"]
+        self.instance.make("POST", "/api/v1/user/me/totp/verify", {"totp": totp.code(url, 0)}, person["bare"])
+        return person | self._login(person["email"], PASSWORD)
 
     # --- machines
 

@@ -14,7 +14,7 @@ from runner.variables import Missing, Variables
 
 LINE = re.compile(r"(GET|POST|PATCH|PUT|DELETE) +(\S+) +(\S+) +\[(.*)\] +\S+ +\S+ +\S+")
 # Which token is of a kind that a route may or may not take.
-KINDS = {"identity": "admin", "user": "owner", "gateway": "gateway", "relay": "relay", "service": "service"}
+KINDS = {"identity": "admin", "user": "owner", "gateway": "gateway", "relay": "relay", "service": "service", "user-before-mfa": "halfway"}
 
 
 class Routes:

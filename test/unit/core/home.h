@@ -143,7 +143,7 @@ static inline struct pn_call home_person(struct home *h, const char *email)
 
     CHECK_OK(home_login(h, email, HOME_PASSWORD, &token, &err), err);
     call = home_as(h, token);
-    CHECK_OK(pn_login_select_org(&call, h->first.org.id, &token, &err), err);
+    CHECK_OK(pn_login_select_org(&call, h->first.org.id, &token, &(bool){ false }, &err), err);
     return home_as(h, token);
 }
 

@@ -36,7 +36,7 @@ HOME_TEST(a_password_gives_a_token_without_organization)
     call = home_as(h, token);
     CHECK_EQ(call.actor.kind, PN_ACTOR_USER);
     CHECK(pn_uuid_is_zero(call.actor.org_id));
-    CHECK_OK(pn_login_select_org(&call, h->first.org.id, &token, &err), err);
+    CHECK_OK(pn_login_select_org(&call, h->first.org.id, &token, &(bool){ false }, &err), err);
     CHECK(pn_uuid_eq(home_as(h, token).actor.org_id, h->first.org.id));
     CHECK_EQ(home_events(h, "user-login"), 1);
     CHECK_EQ(home_events(h, "select-organization"), 1);
@@ -109,7 +109,7 @@ HOME_TEST(logout_ends_every_token_of_the_session)
 
     CHECK_OK(home_login(h, "admin@acme.test", HOME_PASSWORD, &token, &err), err);
     call = home_as(h, token);
-    CHECK_OK(pn_login_select_org(&call, h->first.org.id, &with_org, &err), err);
+    CHECK_OK(pn_login_select_org(&call, h->first.org.id, &with_org, &(bool){ false }, &err), err);
     CHECK_OK(pn_login_end(&call, &err), err);
     CHECK_FAILS(home_knows(h, token, &err), err, UNAUTHENTICATED);
     CHECK_FAILS(home_knows(h, with_org, &err), err, UNAUTHENTICATED);
@@ -131,7 +131,8 @@ HOME_TEST(nobody_selects_an_organization_they_are_no_member_of)
     struct pn_err err = { 0 };
     struct pn_str token;
 
-    CHECK_FAILS(pn_login_select_org(&call, pn_random_uuid(), &token, &err), err, FORBIDDEN);
+    CHECK_FAILS(pn_login_select_org(&call, pn_random_uuid(), &token, &(bool){ false }, &err), err,
+                FORBIDDEN);
 }
 
 HOME_TEST(hostile_bearers_are_refused)

@@ -96,7 +96,7 @@ HOME_TEST(who_leaves_the_organization_leaves_its_projects_at_once)
              err);
     CHECK_OK(home_login(h, "ann@acme.test", HOME_PASSWORD, &token, &err), err);
     ann = home_as(h, token);
-    CHECK_OK(pn_login_select_org(&ann, h->first.org.id, &token, &err), err);
+    CHECK_OK(pn_login_select_org(&ann, h->first.org.id, &token, &(bool){ false }, &err), err);
     CHECK_OK(pn_org_members(&admin, h->first.org.id, &list, &err), err);
     for (size_t i = 0; i < list.count; i++) {
         const struct pn_org_member *m = (const struct pn_org_member *)list.items + i;
@@ -183,7 +183,7 @@ HOME_TEST(who_has_an_account_accepts_with_its_password)
     pn_clock_advance(
         PN_LOGIN_LOCK_MS); /* who invites may not try passwords for longer than others */
     CHECK_OK(accept(h, "admin@acme.test", invitation.code, HOME_PASSWORD, &err), err);
-    CHECK_OK(pn_login_select_org(&admin, other.id, &token, &err), err);
+    CHECK_OK(pn_login_select_org(&admin, other.id, &token, &(bool){ false }, &err), err);
 }
 
 HOME_TEST(organizations_of_others_are_closed)
@@ -195,7 +195,7 @@ HOME_TEST(organizations_of_others_are_closed)
 
     CHECK_FAILS(pn_org_get(&admin, pn_random_uuid(), &org, &err), err, FORBIDDEN);
     CHECK_FAILS(pn_org_members(&admin, pn_random_uuid(), &list, &err), err, FORBIDDEN);
-    CHECK_FAILS(pn_org_change(&admin, pn_random_uuid(), PN_LIT("x"), PN_NONE, &org, &err), err,
+    CHECK_FAILS(pn_org_change(&admin, pn_random_uuid(), PN_LIT("x"), PN_NONE, -1, &org, &err), err,
                 FORBIDDEN);
 }
 

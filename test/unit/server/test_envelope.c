@@ -29,6 +29,17 @@ PN_TEST(a_machine_name_takes_the_place_of_the_kind)
                       "why\",\"error\":\"PAM_REASON_REQUIRED\"}");
 }
 
+PN_TEST(a_reason_stands_in_the_context)
+{
+    struct pn_err err = { 0 };
+
+    (void)pn_fail(&err, PN_FORBIDDEN, "Invalid code");
+    err.reason = "mfa_invalid";
+    check_print(&err,
+                "{\"reqId\":\"req-1\",\"statusCode\":403,\"message\":\"Invalid code\",\"error\":"
+                "\"ForbiddenRequest\",\"context\":{\"code\":\"mfa_invalid\"}}");
+}
+
 PN_TEST(validation_puts_its_issues_into_message)
 {
     struct pn_err err = { 0 };
@@ -83,6 +94,7 @@ PN_TEST(request_ids_have_a_form_and_differ)
 }
 
 PN_TEST_MAIN(T(says_status_message_and_name), T(a_machine_name_takes_the_place_of_the_kind),
+             T(a_reason_stands_in_the_context), T(a_reason_stands_in_the_context),
              T(validation_puts_its_issues_into_message), T(validation_without_issues_is_one_issue),
              T(details_follow_a_refusal), T(what_nobody_foresaw_tells_nothing),
              T(request_ids_have_a_form_and_differ))
