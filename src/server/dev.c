@@ -100,14 +100,14 @@ static bool make_project(struct pn_call *call, struct setup *s, struct pn_err *e
                                           .has_default_environments = true };
     struct pn_str email = PN_LIT(PN_DEV_EMAIL), role = PN_LIT("admin");
     struct pn_project project;
-    struct pn_list added;
+    struct pn_list added, invites;
 
     if (!pn_project_create(call, &fresh, &project, err))
         return false;
     s->dev->project_id = project.id;
-    return pn_project_member_add_users(call, project.id,
-                                       (struct pn_strs){ .items = &email, .count = 1 },
-                                       (struct pn_strs){ .items = &role, .count = 1 }, &added, err);
+    return pn_project_member_add_users(
+        call, project.id, (struct pn_strs){ .items = &email, .count = 1 },
+        (struct pn_strs){ .items = &role, .count = 1 }, &added, &invites, err);
 }
 
 static bool make_machines(struct pn_call *call, struct setup *s, struct pn_err *err)

@@ -29,6 +29,7 @@ struct invitation {
     struct pn_org_invite *invites;
     struct pn_str *hashes;
     size_t count;
+    bool has_accounts;
 };
 
 /* The user of that address, and whether it is a member already. */
@@ -49,6 +50,16 @@ static bool find_invitee(struct pn_db_conn *tx, const struct invitation *in,
         invite->is_member = pn_str_is(pn_column_str(q, 1, in->call->arena), "accepted");
     }
     return pn_query_end(q, err);
+}
+
+/* Nobody can log in to it until the invitation's code gives it a password. */
+static bool make_account(struct pn_db_conn *tx, const struct invitation *in, struct pn_str email,
+                         struct pn_uuid *out, struct pn_err *err)
+{
+    const struct pn_user fresh = { .id = pn_random_uuid(), .email = email };
+
+    *out = fresh.id;
+    return pn_user_insert(tx, in->call, &fresh, PN_NONE, err);
 }
 
 /* A new invitation replaces an open one. */
@@ -97,6 +108,9 @@ static bool insert_invitations(struct pn_db_conn *tx, void *context, struct pn_e
             return false;
         if (invite->is_member)
             continue;
+        if (in->has_accounts && pn_uuid_is_zero(join.user_id) &&
+            !make_account(tx, in, invite->email, &join.user_id, err))
+            return false;
         if (!forget_invitation(tx, in, invite->email, err) ||
             !pn_org_join(tx, in->call, &join, err) ||
             !record(tx, in->call, "invite-org-member", in->org_id, invite->email, in->role, err))
@@ -115,9 +129,11 @@ static bool has_email(const struct invitation *in, struct pn_str email)
 }
 
 bool pn_org_invite(struct pn_call *call, struct pn_uuid org_id, struct pn_strs emails,
-                   struct pn_str role, struct pn_list *out, struct pn_err *err)
+                   struct pn_str role, bool has_accounts, struct pn_list *out, struct pn_err *err)
 {
-    struct invitation in = { .call = call, .org_id = org_id, .role = role };
+    struct invitation in = {
+        .call = call, .org_id = org_id, .role = role, .has_accounts = has_accounts
+    };
 
     if (!pn_uuid_eq(org_id, call->actor.org_id))
         return pn_fail(err, PN_FORBIDDEN, "You are not logged in to this organization");
@@ -185,15 +201,18 @@ bool pn_org_invite_again(struct pn_call *call, struct pn_uuid membership, struct
 struct acceptance {
     const struct pn_call *call;
     struct pn_uuid org_id, member_id, user_id;
+    struct pn_uuid unclaimed; /* user_id, where the invitation made it; else zero */
     struct pn_str email, role, password_hash;
-    const struct pn_user *user; /* NULL: there is one already */
+    bool has_password;          /* of the account that is there */
+    const struct pn_user *user; /* NULL: there is one already, with a password */
 };
 
 static bool find_invitation(struct pn_call *call, struct pn_str code, struct acceptance *a,
                             struct pn_err *err)
 {
     struct pn_query *q =
-        pn_query(call->conn, "SELECT m.id, m.role, u.id FROM org_members m LEFT "
+        pn_query(call->conn, "SELECT m.id, m.role, u.id, CASE WHEN u.password_hash IS NULL"
+                             " THEN 0 ELSE 1 END FROM org_members m LEFT "
                              "JOIN users u ON u.email = m.invite_email"
                              " WHERE m.org_id = $org AND m.invite_email = $email AND m.invite_hash "
                              "= $hash AND m.status = 'invited'"
@@ -209,10 +228,20 @@ static bool find_invitation(struct pn_call *call, struct pn_str code, struct acc
         a->member_id = pn_column_uuid(q, 0);
         a->role = pn_column_str(q, 1, call->arena);
         a->user_id = pn_column_uuid(q, 2);
+        a->has_password = pn_column_int(q, 3) != 0;
     }
     if (!pn_query_end(q, err))
         return false;
     return is_found || pn_fail(err, PN_BAD_REQUEST, "%s", refused);
+}
+
+static bool take_account(struct pn_db_conn *tx, const struct acceptance *a, struct pn_err *err)
+{
+    if (a->user == NULL)
+        return true;
+    return pn_uuid_is_zero(a->unclaimed)
+               ? pn_user_insert(tx, a->call, a->user, a->password_hash, err)
+               : pn_user_claim(tx, a->call, a->user, a->password_hash, err);
 }
 
 static bool accept_invitation(struct pn_db_conn *tx, void *context, struct pn_err *err)
@@ -221,7 +250,7 @@ static bool accept_invitation(struct pn_db_conn *tx, void *context, struct pn_er
     struct pn_query *q;
     int64_t changed;
 
-    if (a->user != NULL && !pn_user_insert(tx, a->call, a->user, a->password_hash, err))
+    if (!take_account(tx, a, err))
         return false;
     q = pn_query(
         tx, "UPDATE org_members SET user_id = $user, status = 'accepted', invite_hash = NULL,"
@@ -247,11 +276,12 @@ bool pn_org_accept(struct pn_call *call, struct pn_uuid org_id, struct pn_str em
         return false;
     if (password == NULL)
         return pn_fail(err, PN_BAD_REQUEST, "Choose a password, or give the one of your account");
-    if (!pn_uuid_is_zero(a.user_id)) {
+    if (!pn_uuid_is_zero(a.user_id) && a.has_password) {
         if (!pn_login_check(call, email, password, err))
             return false;
     } else {
-        fresh = (struct pn_user){ .id = pn_random_uuid(),
+        a.unclaimed = a.user_id;
+        fresh = (struct pn_user){ .id = pn_uuid_is_zero(a.user_id) ? pn_random_uuid() : a.user_id,
                                   .email = email,
                                   .username = email,
                                   .firstName = first_name,

@@ -86,8 +86,9 @@ struct pn_org_invite {
 };
 #define PN_ORG_MAX_INVITES 100
 #define PN_ORG_INVITE_MS (INT64_C(7) * 24 * 3600 * 1000)
+/* `has_accounts`: who has no account gets one without a password, so that a project can have them as members. */
 bool pn_org_invite(struct pn_call *call, struct pn_uuid org_id, struct pn_strs emails,
-                   struct pn_str role, struct pn_list *out, struct pn_err *err)
+                   struct pn_str role, bool has_accounts, struct pn_list *out, struct pn_err *err)
     PN_CHECKED; /* of pn_org_invite */
 /*
  * A new code for an open invitation of the actor's organisation, good for as long as a new one; the

@@ -211,6 +211,17 @@ static const char *const leave_sql[] = {
     "DELETE FROM org_members WHERE user_id = $user AND org_id = $org",
 };
 
+/* An account that an invitation made, and nobody has claimed, goes with the last invitation. */
+static bool forget_unclaimed(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
+{
+    struct pn_query *q =
+        pn_query(tx, "DELETE FROM users WHERE id = $user AND password_hash IS NULL"
+                     " AND NOT EXISTS (SELECT 1 FROM org_members WHERE user_id = $user)");
+
+    pn_bind_uuid(q, "$user", c->member->userId);
+    return pn_query_run(q, NULL, err);
+}
+
 static bool delete_one(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
 {
     struct pn_query *q;
@@ -227,7 +238,8 @@ static bool delete_one(struct pn_db_conn *tx, const struct change *c, struct pn_
         "DELETE FROM org_members WHERE id = $id AND org_id = $org"); /* invitations have no user */
     pn_bind_uuid(q, "$id", c->member->id);
     pn_bind_uuid(q, "$org", c->member->orgId);
-    return pn_query_run(q, NULL, err) && close_sessions(tx, c, err) && record(tx, c, err);
+    return pn_query_run(q, NULL, err) && forget_unclaimed(tx, c, err) &&
+           close_sessions(tx, c, err) && record(tx, c, err);
 }
 
 static bool delete_members(struct pn_db_conn *tx, void *context, struct pn_err *err)

@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "core/audit/audit.h"
 #include "core/auth/method.h"
+#include "core/org/names.h"
+#include "core/org/org.h"
 #include "core/org/permission.h"
 #include "core/org/role.h"
 #include "core/pam/session.h"
@@ -413,9 +415,9 @@ static struct pn_list copy_roles(struct pn_arena *arena, const struct pn_project
     return (struct pn_list){ .items = copy, .count = count };
 }
 
-/* The user of that address who belongs to the actor's organisation. */
-static bool find_org_user(struct pn_call *call, struct pn_str email, struct pn_project_member *out,
-                          struct pn_err *err)
+/* The user of that address who belongs to the actor's organisation, or is invited to it. */
+static bool find_in_org(struct pn_call *call, struct pn_str email, struct pn_project_member *out,
+                        bool *is_there, struct pn_err *err)
 {
     struct pn_query *q = pn_query(
         call->conn,
@@ -432,16 +434,58 @@ static bool find_org_user(struct pn_call *call, struct pn_str email, struct pn_p
         out->firstName = pn_column_str(q, 2, call->arena);
         out->lastName = pn_column_str(q, 3, call->arena);
     }
-    if (!pn_query_end(q, err))
+    *is_there = is_found;
+    return pn_query_end(q, err);
+}
+
+static bool find_org_user(struct pn_call *call, struct pn_str email, struct pn_project_member *out,
+                          struct pn_err *err)
+{
+    bool is_there;
+
+    if (!find_in_org(call, email, out, &is_there, err))
         return false;
-    return is_found || pn_fail(err, PN_BAD_REQUEST,
+    return is_there || pn_fail(err, PN_BAD_REQUEST,
                                "%.*s is not a member of this organization: invite them first",
                                PN_ARG(pn_str_slice(email, 0, 100)));
 }
 
+/* Of the addresses those that nobody in the organisation has. */
+static bool list_strangers(struct pn_call *call, struct pn_strs emails, struct pn_strs *out,
+                           struct pn_err *err)
+{
+    *out = (struct pn_strs){ .items = pn_new(call->arena, struct pn_str, emails.count) };
+    for (size_t i = 0; i < emails.count; i++) {
+        struct pn_project_member found;
+        bool is_there;
+
+        if (!find_in_org(call, emails.items[i], &found, &is_there, err))
+            return false;
+        if (!is_there && pn_name_is_email(emails.items[i]))
+            out->items[out->count++] = emails.items[i];
+    }
+    return true;
+}
+
+/* Who may not invite is told whom they cannot add, as when nobody could be invited. */
+static bool invite_strangers(struct pn_call *call, struct pn_strs emails, struct pn_list *out,
+                             struct pn_err *err)
+{
+    struct pn_strs strangers;
+    struct pn_err refused = { 0 };
+
+    *out = (struct pn_list){ 0 };
+    if (!list_strangers(call, emails, &strangers, err))
+        return false;
+    if (strangers.count == 0 || strangers.count > PN_ORG_MAX_INVITES ||
+        !pn_permit_org(call, "member", "create", &refused))
+        return true;
+    return pn_org_invite(call, call->actor.org_id, strangers, PN_LIT("no-access"), true, out, err);
+}
+
 bool pn_project_member_add_users(struct pn_call *call, struct pn_uuid project,
                                  struct pn_strs emails, struct pn_strs roles, struct pn_list *out,
-                                 struct pn_err *err)
+                                 struct pn_list *invites, struct pn_err *err)
 {
     struct pn_project_role *wanted = pn_new(call->arena, struct pn_project_role, roles.count);
     struct change c = { .call = call,
@@ -453,7 +497,8 @@ bool pn_project_member_add_users(struct pn_call *call, struct pn_uuid project,
     for (size_t i = 0; i < roles.count; i++)
         wanted[i].role = roles.items[i];
     if (!pn_permit_project(call, project, "member", "create", err) ||
-        !check_roles(call, project, wanted, roles.count, err))
+        !check_roles(call, project, wanted, roles.count, err) ||
+        !invite_strangers(call, emails, invites, err))
         return false;
     for (size_t i = 0; i < emails.count; i++) {
         struct pn_project_member *m = &c.members[i];
@@ -468,6 +513,38 @@ bool pn_project_member_add_users(struct pn_call *call, struct pn_uuid project,
     }
     *out = (struct pn_list){ .items = c.members, .count = c.count };
     return pn_db_write(call->db, insert_members, &c, err) && read_all_roles(call, out, err);
+}
+
+static bool has_text(const struct pn_strs *list, struct pn_str text)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (pn_str_eq(list->items[i], text))
+            return true;
+    }
+    return false;
+}
+
+bool pn_project_member_add_missing(struct pn_call *call, struct pn_uuid project,
+                                   struct pn_strs emails, struct pn_strs roles, struct pn_err *err)
+{
+    struct pn_strs missing = { .items = pn_new(call->arena, struct pn_str, emails.count) };
+    struct pn_list members, invites;
+
+    if (!pn_permit_project(call, project, "member", "create", err))
+        return false;
+    for (size_t i = 0; i < emails.count; i++) {
+        struct pn_project_member there;
+        bool is_there;
+
+        if (has_text(&missing, emails.items[i]))
+            continue;
+        if (!find_user(call, project, emails.items[i], &there, &is_there, err))
+            return false;
+        if (!is_there)
+            missing.items[missing.count++] = emails.items[i];
+    }
+    return missing.count == 0 ||
+           pn_project_member_add_users(call, project, missing, roles, &members, &invites, err);
 }
 
 static bool find_org_identity(struct pn_call *call, struct pn_uuid id, struct pn_str *name,

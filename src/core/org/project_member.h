@@ -74,10 +74,17 @@ bool pn_project_member_everywhere(struct pn_call *call, struct pn_uuid of, struc
 /* The same by the membership's id alone. */
 bool pn_project_member_by_id(struct pn_call *call, enum pn_member_kind kind, struct pn_uuid id,
                              struct pn_project_member *out, struct pn_err *err) PN_CHECKED;
-/* Who is a member of the organisation and has one of the addresses; PN_BAD_REQUEST names who has none. */
+/*
+ * Who is a member of the organisation, or invited to it, and has one of the addresses. Who is not is invited first, to
+ * the role no-access, when the actor may invite (`invites`, of pn_org_invite: their codes); else PN_BAD_REQUEST names them.
+ */
 bool pn_project_member_add_users(struct pn_call *call, struct pn_uuid project,
                                  struct pn_strs emails, struct pn_strs roles, struct pn_list *out,
-                                 struct pn_err *err) PN_CHECKED;
+                                 struct pn_list *invites, struct pn_err *err) PN_CHECKED;
+/* The same, of all who are in the organisation, for those who are no members of the project yet. */
+bool pn_project_member_add_missing(struct pn_call *call, struct pn_uuid project,
+                                   struct pn_strs emails, struct pn_strs roles, struct pn_err *err)
+    PN_CHECKED;
 bool pn_project_member_add_identity(struct pn_call *call, struct pn_uuid project,
                                     struct pn_uuid identity, const struct pn_project_role *roles,
                                     size_t role_count, struct pn_project_member *out,

@@ -49,6 +49,36 @@ bool pn_user_insert(struct pn_db_conn *tx, const struct pn_call *call, const str
     return false;
 }
 
+bool pn_user_claim(struct pn_db_conn *tx, const struct pn_call *call, const struct pn_user *user,
+                   struct pn_str password_hash, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(tx, "UPDATE users SET first_name = $first, last_name = $last,"
+                                      " password_hash = $hash, updated_ms = $now"
+                                      " WHERE id = $id AND password_hash IS NULL");
+    int64_t changed;
+
+    pn_db_touch(tx, user->id);
+    pn_bind_str(q, "$first", user->firstName.ptr != NULL ? user->firstName : PN_LIT(""));
+    pn_bind_str(q, "$last", user->lastName.ptr != NULL ? user->lastName : PN_LIT(""));
+    pn_bind_str(q, "$hash", password_hash);
+    pn_bind_int(q, "$now", call->now_ms);
+    pn_bind_uuid(q, "$id", user->id);
+    if (!pn_query_run(q, &changed, err))
+        return false;
+    return changed == 1 || pn_fail(err, PN_BAD_REQUEST, "A user with this email already exists");
+}
+
+bool pn_user_find_unclaimed(struct pn_db_conn *conn, struct pn_str email, struct pn_uuid *out,
+                            struct pn_err *err)
+{
+    struct pn_query *q =
+        pn_query(conn, "SELECT id FROM users WHERE email = $email AND password_hash IS NULL");
+
+    pn_bind_str(q, "$email", email);
+    *out = pn_query_next(q) ? pn_column_uuid(q, 0) : (struct pn_uuid){ 0 };
+    return pn_query_end(q, err);
+}
+
 bool pn_user_require_super(const struct pn_call *call, struct pn_err *err)
 {
     return call->actor.is_super_admin || call->actor.kind == PN_ACTOR_PLATFORM ||
@@ -61,6 +91,8 @@ struct creation {
     const struct pn_user *user;
     struct pn_str password_hash;
     struct pn_uuid member_id, project_member_id;
+    bool
+        is_unclaimed; /* an invitation has made the account; it gets its password, and the invitation goes */
 };
 
 static bool record_creation(struct pn_db_conn *tx, const struct creation *c, struct pn_err *err)
@@ -81,6 +113,19 @@ static bool record_creation(struct pn_db_conn *tx, const struct creation *c, str
                           err);
 }
 
+static bool make_account(struct pn_db_conn *tx, const struct creation *c, struct pn_err *err)
+{
+    struct pn_query *q;
+
+    if (!c->is_unclaimed)
+        return pn_user_insert(tx, c->call, c->user, c->password_hash, err);
+    q = pn_query(tx, "DELETE FROM org_members WHERE org_id = $org AND user_id = $user"
+                     " AND status = 'invited'");
+    pn_bind_uuid(q, "$org", c->call->actor.org_id);
+    pn_bind_uuid(q, "$user", c->user->id);
+    return pn_query_run(q, NULL, err) && pn_user_claim(tx, c->call, c->user, c->password_hash, err);
+}
+
 static bool insert_all(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct creation *c = context;
@@ -89,8 +134,7 @@ static bool insert_all(struct pn_db_conn *tx, void *context, struct pn_err *err)
                                       .user_id = c->user->id,
                                       .role = c->in->org_role };
 
-    if (!pn_user_insert(tx, c->call, c->user, c->password_hash, err) ||
-        !pn_org_join(tx, c->call, &join, err))
+    if (!make_account(tx, c, err) || !pn_org_join(tx, c->call, &join, err))
         return false;
     if (!pn_uuid_is_zero(c->in->project_id) &&
         !pn_project_member_insert(tx, c->call,
@@ -112,6 +156,7 @@ bool pn_user_create(struct pn_call *call, const struct pn_user_new *in, struct p
                           .user = out,
                           .member_id = pn_random_uuid(),
                           .project_member_id = pn_random_uuid() };
+    struct pn_uuid unclaimed;
 
     if (!pn_user_require_super(call, err))
         return false;
@@ -121,9 +166,11 @@ bool pn_user_create(struct pn_call *call, const struct pn_user_new *in, struct p
         (!pn_permit_project(call, in->project_id, "member", "create", err) ||
          !pn_permit_grant(call, in->project_id, in->project_role, err)))
         return false;
-    if (!pn_password_hash(call->arena, in->password, &c.password_hash, err))
+    if (!pn_password_hash(call->arena, in->password, &c.password_hash, err) ||
+        !pn_user_find_unclaimed(call->conn, in->email, &unclaimed, err))
         return false;
-    *out = (struct pn_user){ .id = pn_random_uuid(),
+    c.is_unclaimed = !pn_uuid_is_zero(unclaimed);
+    *out = (struct pn_user){ .id = c.is_unclaimed ? unclaimed : pn_random_uuid(),
                              .email = in->email,
                              .username = in->email,
                              .firstName = in->first_name,

@@ -20,6 +20,16 @@ bool pn_user_insert(struct pn_db_conn *tx, const struct pn_call *call, const str
                     struct pn_str password_hash, struct pn_err *err) PN_CHECKED;
 
 /*
+ * An account without a password, which an invitation to a project has made so that there is somebody to be a member:
+ * its person, who has the invitation's code, gives it one. For write functions; PN_BAD_REQUEST when it has one.
+ */
+bool pn_user_claim(struct pn_db_conn *tx, const struct pn_call *call, const struct pn_user *user,
+                   struct pn_str password_hash, struct pn_err *err) PN_CHECKED;
+/* The account of that address that nobody has claimed; zero: there is none. */
+bool pn_user_find_unclaimed(struct pn_db_conn *conn, struct pn_str email, struct pn_uuid *out,
+                            struct pn_err *err) PN_CHECKED;
+
+/*
  * Ours: an instance administrator makes an account that can log in at once, member of the
  * administrator's organisation and, when `project` is not zero, of that project.
  */

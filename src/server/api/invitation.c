@@ -3,14 +3,19 @@
 #include "base/encode.h"
 #include "core/org/names.h"
 #include "core/org/org.h"
+#include "core/org/project_member.h"
 #include "json/settings.h"
 #include "server/api/invitation.h"
 #include "server/route.h"
+
+#define MAX_PROJECTS 5
 
 struct invite_in {
     struct pn_strs inviteeEmails;
     struct pn_uuid organizationId;
     struct pn_str organizationRoleSlug;
+    struct pn_strs projectIds;
+    bool grantPamAccess;
 };
 static const struct pn_field invite_in_fields[] = {
     PN_FIELD(invite_in, inviteeEmails, STRINGS, .required = true, .min = 1,
@@ -18,6 +23,10 @@ static const struct pn_field invite_in_fields[] = {
              .check = pn_name_is_email, .rule = "Invalid email"),
     PN_FIELD(invite_in, organizationId, UUID, .required = true),
     PN_FIELD(invite_in, organizationRoleSlug, STRING, .min = 1, .max = 64),
+    PN_FIELD(invite_in, projectIds, STRINGS, .max = MAX_PROJECTS, .item_max = 36, .lower = true,
+             .trim = true, .doc = "Projects they become members of"),
+    PN_FIELD(invite_in, grantPamAccess, BOOL,
+             .doc = "There is no such right here but by a project's role"),
 };
 struct link {
     struct pn_str email, link;
@@ -28,13 +37,27 @@ static const struct pn_field link_fields[] = {
 };
 const struct pn_shape pn_invite_link_view = PN_SHAPE_OF(link);
 
+/* What the invited did not get; they are invited nevertheless. */
+struct failures {
+    struct pn_strs projectIds;
+    bool pamAccess;
+};
+static const struct pn_field failures_fields[] = {
+    PN_FIELD(failures, projectIds, STRINGS),
+    PN_FIELD(failures, pamAccess, BOOL),
+};
+
 struct invite_out {
     struct pn_str message;
     struct pn_list completeInviteLinks;
+    struct failures grantFailures;
+    bool has_failures;
 };
 static const struct pn_field invite_out_fields[] = {
     PN_FIELD(invite_out, message, STRING),
     PN_FIELD(invite_out, completeInviteLinks, OBJECTS, .shape = PN_SHAPE(link)),
+    PN_FIELD(invite_out, grantFailures, OBJECT, .shape = PN_SHAPE(failures), .omit_empty = true,
+             .has_offset = offsetof(struct invite_out, has_failures)),
 };
 
 static struct pn_str make_link(struct pn_call *call, struct pn_uuid org_id,
@@ -66,6 +89,30 @@ struct pn_list pn_invite_links(struct pn_call *call, struct pn_uuid org_id,
     return (struct pn_list){ .items = links, .count = count };
 }
 
+static bool add_to_project(struct pn_call *call, struct pn_str id, struct pn_strs emails)
+{
+    static struct pn_str member[] = { PN_LIT_INIT("member") };
+    struct pn_err err = { 0 };
+    struct pn_uuid project;
+
+    return pn_uuid_parse(id, &project) &&
+           pn_project_member_add_missing(call, project, emails, (struct pn_strs){ member, 1 },
+                                         &err);
+}
+
+static struct failures add_to_projects(struct pn_call *call, const struct invite_in *in)
+{
+    struct failures f = { .projectIds = { .items =
+                                              pn_new(call->arena, struct pn_str, MAX_PROJECTS) },
+                          .pamAccess = in->grantPamAccess };
+
+    for (size_t i = 0; i < in->projectIds.count; i++) {
+        if (!add_to_project(call, in->projectIds.items[i], in->inviteeEmails))
+            f.projectIds.items[f.projectIds.count++] = in->projectIds.items[i];
+    }
+    return f;
+}
+
 static bool invite(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
     const struct invite_in *in = in_;
@@ -75,8 +122,10 @@ static bool invite(struct pn_call *call, const void *in_, void *out_, struct pn_
     if (!pn_org_invite(call, in->organizationId, in->inviteeEmails,
                        in->organizationRoleSlug.len > 0 ? in->organizationRoleSlug
                                                         : PN_LIT("member"),
-                       &invites, err))
+                       in->projectIds.count > 0, &invites, err))
         return false;
+    out->grantFailures = add_to_projects(call, in);
+    out->has_failures = out->grantFailures.projectIds.count > 0 || out->grantFailures.pamAccess;
     out->message = PN_LIT("Send the links to the people you have invited");
     out->completeInviteLinks = pn_invite_links(call, in->organizationId, &invites);
     return true;

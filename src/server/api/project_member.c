@@ -2,6 +2,7 @@
 /* Who belongs to a project: people (platform.md §7.3) and machine identities (§7.4), under old and new paths. */
 #include "base/clock.h"
 #include "core/org/project_member.h"
+#include "server/api/invitation.h"
 #include "server/api/views.h"
 #include "server/route.h"
 
@@ -108,22 +109,32 @@ static struct pn_strs join(struct pn_arena *arena, const struct pn_strs *a, cons
     return all;
 }
 
+struct added_out {
+    struct pn_list memberships, completeInviteLinks;
+};
+static const struct pn_field added_out_fields[] = {
+    PN_FIELD(added_out, memberships, OBJECTS, .shape = &pn_project_member_view),
+    PN_FIELD(added_out, completeInviteLinks, OBJECTS, .shape = &pn_invite_link_view,
+             .doc = "Of those who were invited to the organization by this"),
+};
+
 static bool add_users(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
     static struct pn_str member_role[] = { PN_LIT_INIT("member") };
     const struct add_in *in = in_;
-    struct members_out *out = out_;
+    struct added_out *out = out_;
     struct pn_strs emails = join(call->arena, &in->emails, &in->usernames);
     struct pn_strs roles = in->roleSlugs.count > 0
                                ? in->roleSlugs
                                : (struct pn_strs){ .items = member_role, .count = 1 };
-    struct pn_list members;
+    struct pn_list members, invites;
 
     if (emails.count == 0)
         return pn_fail(err, PN_BAD_REQUEST, "Name at least one e-mail address");
-    if (!pn_project_member_add_users(call, in->projectId, emails, roles, &members, err))
+    if (!pn_project_member_add_users(call, in->projectId, emails, roles, &members, &invites, err))
         return false;
     out->memberships = pn_project_members_show(call->arena, members);
+    out->completeInviteLinks = pn_invite_links(call, call->actor.org_id, &invites);
     return true;
 }
 
@@ -447,9 +458,9 @@ static bool get_identity_by_id(struct pn_call *call, const void *in_, void *out_
           .rate = PN_RATE_WRITE,                                                                  \
           .audit = "add-project-member",                                                          \
           .in = PN_SHAPE(add_in),                                                                 \
-          .out = PN_SHAPE(members_out),                                                           \
+          .out = PN_SHAPE(added_out),                                                             \
           .handle = add_users,                                                                    \
-          .doc = "Adds members of the organization to a project" },                               \
+          .doc = "Adds people to a project; who is not in the organization is invited to it" },   \
         { PN_PATCH,                                                                               \
           base "/:membershipId",                                                                  \
           .access = PN_BY_PEOPLE,                                                                 \

@@ -30,9 +30,9 @@ static void add(struct scene *s, struct pn_call *person, const char *role)
     struct pn_err err = { 0 };
     struct pn_list added;
 
-    CHECK_OK(pn_project_member_add_users(&s->admin, s->project.id,
-                                         (struct pn_strs){ &person->actor.name, 1 },
-                                         (struct pn_strs){ &slug, 1 }, &added, &err),
+    CHECK_OK(pn_project_member_add_users(
+                 &s->admin, s->project.id, (struct pn_strs){ &person->actor.name, 1 },
+                 (struct pn_strs){ &slug, 1 }, &added, &(struct pn_list){ 0 }, &err),
              err);
 }
 

@@ -216,7 +216,8 @@ HOME_TEST(only_who_administers_the_project_sets_its_retention)
     struct pn_str email = PN_LIT("member@acme.test"), role = PN_LIT("member");
 
     CHECK_OK(pn_project_member_add_users(&admin, project.id, (struct pn_strs){ &email, 1 },
-                                         (struct pn_strs){ &role, 1 }, &added, &err),
+                                         (struct pn_strs){ &role, 1 }, &added,
+                                         &(struct pn_list){ 0 }, &err),
              err);
     CHECK_FAILS(pn_project_set_retention(&other, project.id, 1, &project, &err), err, PERMISSION);
 }

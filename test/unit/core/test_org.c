@@ -92,7 +92,8 @@ HOME_TEST(who_leaves_the_organization_leaves_its_projects_at_once)
     struct pn_list list;
 
     CHECK_OK(pn_project_member_add_users(&ann, project.id, (struct pn_strs){ &email, 1 },
-                                         (struct pn_strs){ &role, 1 }, &list, &err),
+                                         (struct pn_strs){ &role, 1 }, &list,
+                                         &(struct pn_list){ 0 }, &err),
              err);
     CHECK_OK(home_login(h, "ann@acme.test", HOME_PASSWORD, &token, &err), err);
     ann = home_as(h, token);
@@ -116,7 +117,7 @@ static struct pn_org_invite invite(struct home *h, struct pn_call *call, const c
     struct pn_list list;
 
     CHECK_OK(pn_org_invite(call, h->first.org.id, (struct pn_strs){ &address, 1 }, PN_LIT("member"),
-                           &list, &err),
+                           false, &list, &err),
              err);
     CHECK_EQ(list.count, 1);
     return *(const struct pn_org_invite *)list.items;
@@ -171,9 +172,9 @@ HOME_TEST(who_has_an_account_accepts_with_its_password)
     CHECK_OK(pn_org_create(&ann, PN_LIT("Anns"), &other, &err), err);
     ann.actor.org_id = other.id;
     ann.actor.org_role = PN_LIT("admin");
-    CHECK_OK(
-        pn_org_invite(&ann, other.id, (struct pn_strs){ &email, 1 }, PN_LIT("member"), &list, &err),
-        err);
+    CHECK_OK(pn_org_invite(&ann, other.id, (struct pn_strs){ &email, 1 }, PN_LIT("member"), false,
+                           &list, &err),
+             err);
     invitation = *(const struct pn_org_invite *)list.items;
     h->first.org.id = other.id;
     for (int i = 0; i < PN_LOGIN_MAX_FAILURES; i++)

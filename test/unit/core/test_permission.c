@@ -82,7 +82,8 @@ HOME_TEST(project_roles_are_the_contracts)
     struct pn_list added;
 
     CHECK_OK(pn_project_member_add_users(&admin, project.id, (struct pn_strs){ &email, 1 },
-                                         (struct pn_strs){ &role, 1 }, &added, &err),
+                                         (struct pn_strs){ &role, 1 }, &added,
+                                         &(struct pn_list){ 0 }, &err),
              err);
     for (size_t i = 0; i < PN_COUNT(rows); i++) {
         const struct pn_project_role wanted = { .role = pn_str_from(rows[i].role) };
@@ -152,7 +153,8 @@ HOME_TEST(a_temporary_role_holds_for_its_time)
     struct pn_list added;
 
     CHECK_OK(pn_project_member_add_users(&admin, project.id, (struct pn_strs){ &email, 1 },
-                                         (struct pn_strs){ &role, 1 }, &added, &err),
+                                         (struct pn_strs){ &role, 1 }, &added,
+                                         &(struct pn_list){ 0 }, &err),
              err);
     CHECK_OK(pn_project_member_set_roles(&admin, project.id, PN_MEMBER_USERS, ann.actor.id, wanted,
                                          2, &member, &err),
@@ -179,13 +181,16 @@ HOME_TEST(nobody_grants_more_than_they_hold)
 
     (void)home_new_person(h, "bob@acme.test", "member");
     CHECK_OK(pn_project_member_add_users(&admin, project.id, (struct pn_strs){ &email, 1 },
-                                         (struct pn_strs){ &member, 1 }, &added, &err),
+                                         (struct pn_strs){ &member, 1 }, &added,
+                                         &(struct pn_list){ 0 }, &err),
              err);
     CHECK_FAILS(pn_project_member_add_users(&ann, project.id, (struct pn_strs){ &bob, 1 },
-                                            (struct pn_strs){ &top, 1 }, &added, &err),
+                                            (struct pn_strs){ &top, 1 }, &added,
+                                            &(struct pn_list){ 0 }, &err),
                 err, BOUNDARY);
     CHECK_OK(pn_project_member_add_users(&ann, project.id, (struct pn_strs){ &bob, 1 },
-                                         (struct pn_strs){ &member, 1 }, &added, &err),
+                                         (struct pn_strs){ &member, 1 }, &added,
+                                         &(struct pn_list){ 0 }, &err),
              err);
     CHECK_FAILS(pn_identity_make(
                     &ann,
@@ -241,7 +246,8 @@ HOME_TEST(nobody_acts_in_a_project_as_an_identity_that_may_do_more)
         err);
     CHECK_FAILS(pn_token_auth_attach(&ann, robot.id, &terms, &method, &err), err, BOUNDARY);
     CHECK_OK(pn_project_member_add_users(&admin, project.id, (struct pn_strs){ &email, 1 },
-                                         (struct pn_strs){ &member, 1 }, &added, &err),
+                                         (struct pn_strs){ &member, 1 }, &added,
+                                         &(struct pn_list){ 0 }, &err),
              err);
     CHECK_FAILS(pn_token_auth_attach(&ann, robot.id, &terms, &method, &err), err, BOUNDARY);
     CHECK_OK(pn_project_member_set_roles(&admin, project.id, PN_MEMBER_IDENTITIES, robot.id,

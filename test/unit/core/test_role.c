@@ -27,11 +27,13 @@ static void add_person(struct pn_call *admin, struct pn_uuid project, const char
                        const char *role)
 {
     struct pn_str address = pn_str_from(email), slug = pn_str_from(role);
+    struct pn_uuid project;
     struct pn_list added;
     struct pn_err err = { 0 };
 
     CHECK_OK(pn_project_member_add_users(admin, project, (struct pn_strs){ &address, 1 },
-                                         (struct pn_strs){ &slug, 1 }, &added, &err),
+                                         (struct pn_strs){ &slug, 1 }, &added,
+                                         &(struct pn_list){ 0 }, &err),
              err);
 }
 
@@ -162,7 +164,6 @@ HOME_TEST(a_role_of_one_place_is_none_elsewhere)
     struct pn_project one = home_project(h, &admin, "one"), two = home_project(h, &admin, "two");
     struct pn_role role = new_role(&admin, one.id, "reader", IN_DEV), found;
     struct pn_str address = PN_LIT("admin@acme.test"), slug = PN_LIT("reader");
-    struct pn_uuid project;
     struct pn_list added;
     struct pn_err err = { 0 };
 
@@ -170,7 +171,8 @@ HOME_TEST(a_role_of_one_place_is_none_elsewhere)
     CHECK_FAILS(pn_role_get(&admin, nowhere, role.id, &found, &err), err, NOT_FOUND);
     CHECK_FAILS(pn_role_delete(&admin, two.id, role.id, &found, &err), err, NOT_FOUND);
     CHECK_FAILS(pn_project_member_add_users(&admin, two.id, (struct pn_strs){ &address, 1 },
-                                            (struct pn_strs){ &slug, 1 }, &added, &err),
+                                            (struct pn_strs){ &slug, 1 }, &added,
+                                            &(struct pn_list){ 0 }, &err),
                 err, BAD_REQUEST);
     CHECK_OK(pn_role_project(&admin, role.id, &project, &err), err);
     CHECK(pn_uuid_eq(project, one.id));
@@ -232,7 +234,8 @@ HOME_TEST(what_a_role_forbids_is_let_go_by_who_may_do_it)
 
     (void)new_role(&admin, project.id, "editor", EDITS_ROLES);
     CHECK_OK(pn_project_member_add_users(&admin, project.id, (struct pn_strs){ &address, 1 },
-                                         (struct pn_strs){ slugs, 2 }, &added, &err),
+                                         (struct pn_strs){ slugs, 2 }, &added,
+                                         &(struct pn_list){ 0 }, &err),
              err);
     CHECK(may(&ann, project.id, "dev", "/", "readValue"));
     CHECK(!may(&ann, project.id, "prod", "/", "readValue"));
