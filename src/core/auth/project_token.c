@@ -328,6 +328,8 @@ static struct pn_project_token read_token(struct pn_query *q, struct pn_arena *a
     };
 }
 
+#define MISSING "Service token with ID '%s' not found"
+
 static bool find_one(struct pn_call *call, struct pn_uuid id, struct pn_project_token *out,
                      struct pn_err *err)
 {
@@ -341,8 +343,7 @@ static bool find_one(struct pn_call *call, struct pn_uuid id, struct pn_project_
         *out = read_token(q, call->arena);
     if (!pn_query_end(q, err))
         return false;
-    return is_found || pn_fail(err, PN_NOT_FOUND, "Service token with ID '%s' not found",
-                               pn_uuid_format(id).text);
+    return is_found || pn_fail(err, PN_NOT_FOUND, MISSING, pn_uuid_format(id).text);
 }
 
 bool pn_project_token_list(struct pn_call *call, struct pn_uuid project, struct pn_list *out,
@@ -378,9 +379,13 @@ bool pn_project_token_delete(struct pn_call *call, struct pn_uuid id, struct pn_
 {
     struct change c = { .call = call, .event = "delete-service-token", .token = out };
 
-    return find_one(call, id, out, err) &&
-           pn_permit_project(call, out->projectId, "service-tokens", "delete", err) &&
-           pn_db_write(call->db, delete_token, &c, err);
+    if (!find_one(call, id, out, err))
+        return false;
+    if (pn_permit_project(call, out->projectId, "service-tokens", "delete", err))
+        return pn_db_write(call->db, delete_token, &c, err);
+    return !pn_permit_project(call, out->projectId, "service-tokens", "read",
+                              &(struct pn_err){ 0 }) &&
+           pn_permit_hide(err, MISSING, pn_uuid_format(id).text);
 }
 
 bool pn_project_token_self(struct pn_call *call, struct pn_project_token *out, struct pn_err *err)

@@ -23,10 +23,11 @@ static struct pn_environment_row read_row(struct pn_query *q, struct pn_arena *a
     };
 }
 
+#define MISSING "Environment '%.*s' not found"
+
 static bool refuse_missing(struct pn_str what, struct pn_err *err)
 {
-    return pn_fail(err, PN_NOT_FOUND, "Environment '%.*s' not found",
-                   PN_ARG(pn_str_slice(what, 0, 64)));
+    return pn_fail(err, PN_NOT_FOUND, MISSING, PN_ARG(pn_str_slice(what, 0, 64)));
 }
 
 /* ---- reading ---- */
@@ -96,13 +97,16 @@ static bool find_project(struct pn_call *call, struct pn_uuid id, struct pn_uuid
 bool pn_environment_get(struct pn_call *call, struct pn_uuid project, struct pn_uuid id,
                         struct pn_environment_row *out, struct pn_err *err)
 {
+    const struct pn_str asked = pn_uuid_str(call->arena, id);
+    const bool is_alone = pn_uuid_is_zero(project);
     struct pn_list all;
 
-    if (pn_uuid_is_zero(project) && !find_project(call, id, &project, err))
+    if (is_alone && !find_project(call, id, &project, err))
         return false;
-    return pn_permit_project(call, project, "environments", "read", err) &&
-           read_all(call->conn, call->arena, project, &all, err) &&
-           take(find_id(all, id), pn_uuid_str(call->arena, id), out, err);
+    if (!pn_permit_project(call, project, "environments", "read", err))
+        return is_alone && pn_permit_hide(err, MISSING, PN_ARG(asked));
+    return read_all(call->conn, call->arena, project, &all, err) &&
+           take(find_id(all, id), asked, out, err);
 }
 
 bool pn_environment_get_by_slug(struct pn_call *call, struct pn_uuid project, struct pn_str slug,

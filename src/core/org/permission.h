@@ -23,6 +23,12 @@ bool pn_permit_org(const struct pn_call *call, const char *subject, const char *
  */
 bool pn_permit_project(struct pn_call *call, struct pn_uuid project_id, const char *subject,
                        const char *action, struct pn_err *err) PN_CHECKED;
+/*
+ * For what is asked for by its id alone: who may not see it is told what they would be told of one that is not there.
+ * Other failures stay as they are. False.
+ */
+#define pn_permit_hide(err, ...) \
+    ((err)->code == PN_PERMISSION ? pn_recast((err), PN_NOT_FOUND, __VA_ARGS__) : false)
 #define PN_PERMIT_MAX_ROLES 32 /* of a member; more are not looked at */
 
 /*

@@ -213,6 +213,8 @@ bool pn_project_member_everywhere(struct pn_call *call, struct pn_uuid of, struc
     return true;
 }
 
+#define MISSING_ID "No membership has the ID '%s'"
+
 bool pn_project_member_by_id(struct pn_call *call, enum pn_member_kind kind, struct pn_uuid id,
                              struct pn_project_member *out, struct pn_err *err)
 {
@@ -228,8 +230,9 @@ bool pn_project_member_by_id(struct pn_call *call, enum pn_member_kind kind, str
     if (!pn_query_end(q, err))
         return false;
     if (pn_uuid_is_zero(project))
-        return pn_fail(err, PN_NOT_FOUND, "No membership has the ID '%s'", pn_uuid_format(id).text);
-    return pn_project_member_get(call, project, kind, id, out, err);
+        return pn_fail(err, PN_NOT_FOUND, MISSING_ID, pn_uuid_format(id).text);
+    return pn_project_member_get(call, project, kind, id, out, err) ||
+           pn_permit_hide(err, MISSING_ID, pn_uuid_format(id).text);
 }
 
 /* ---- writing ---- */

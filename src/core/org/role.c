@@ -177,8 +177,10 @@ bool pn_role_get_by_slug(struct pn_call *call, struct pn_uuid project, struct pn
            find_role(call, project, (struct pn_uuid){ 0 }, slug, out, err);
 }
 
-bool pn_role_project(struct pn_call *call, struct pn_uuid id, struct pn_uuid *project,
-                     struct pn_err *err)
+#define MISSING_ID "Role '%s' not found"
+
+static bool find_project(struct pn_call *call, struct pn_uuid id, struct pn_uuid *project,
+                         struct pn_err *err)
 {
     struct pn_query *q = pn_query(call->conn, "SELECT project_id FROM roles WHERE id = $id AND "
                                               "org_id = $org AND project_id IS NOT NULL");
@@ -191,7 +193,18 @@ bool pn_role_project(struct pn_call *call, struct pn_uuid id, struct pn_uuid *pr
         *project = pn_column_uuid(q, 0);
     if (!pn_query_end(q, err))
         return false;
-    return is_found || pn_fail(err, PN_NOT_FOUND, "Role '%s' not found", pn_uuid_format(id).text);
+    return is_found || pn_fail(err, PN_NOT_FOUND, MISSING_ID, pn_uuid_format(id).text);
+}
+
+bool pn_role_get_alone(struct pn_call *call, struct pn_uuid id, struct pn_role *out,
+                       struct pn_err *err)
+{
+    struct pn_uuid project;
+
+    if (!find_project(call, id, &project, err))
+        return false;
+    return pn_role_get(call, project, id, out, err) ||
+           pn_permit_hide(err, MISSING_ID, pn_uuid_format(id).text);
 }
 
 /* ---- writing ---- */

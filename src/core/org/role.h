@@ -31,9 +31,9 @@ bool pn_role_get(struct pn_call *call, struct pn_uuid project, struct pn_uuid id
                  struct pn_role *out, struct pn_err *err) PN_CHECKED;
 bool pn_role_get_by_slug(struct pn_call *call, struct pn_uuid project, struct pn_str slug,
                          struct pn_role *out, struct pn_err *err) PN_CHECKED;
-/* The project that a custom role belongs to, for paths that name the role alone. PN_NOT_FOUND */
-bool pn_role_project(struct pn_call *call, struct pn_uuid id, struct pn_uuid *project,
-                     struct pn_err *err) PN_CHECKED;
+/* The custom role of some project, for paths that name the role alone. PN_NOT_FOUND, also where it may not be seen. */
+bool pn_role_get_alone(struct pn_call *call, struct pn_uuid id, struct pn_role *out,
+                       struct pn_err *err) PN_CHECKED;
 
 /* Errors: PN_VALIDATION for rules that are not understood, PN_BAD_REQUEST for a slug that is taken, PN_BOUNDARY. */
 bool pn_role_create(struct pn_call *call, struct pn_uuid project, const struct pn_role_new *in,

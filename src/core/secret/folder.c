@@ -78,10 +78,11 @@ static bool permit(struct pn_call *call, struct pn_uuid project, struct pn_str e
            pn_ability_permit(call, ability, &folders, action, err);
 }
 
+#define MISSING "Folder '%.*s' not found"
+
 static bool refuse_missing(struct pn_str what, struct pn_err *err)
 {
-    return pn_fail(err, PN_NOT_FOUND, "Folder '%.*s' not found",
-                   PN_ARG(pn_str_slice(what, 0, 120)));
+    return pn_fail(err, PN_NOT_FOUND, MISSING, PN_ARG(pn_str_slice(what, 0, 120)));
 }
 
 /* One row of a query; *is_found tells whether there was one. */
@@ -128,13 +129,10 @@ static bool find_by_path(struct pn_db_conn *conn, const struct pn_call *call,
 bool pn_folders_get(struct pn_call *call, struct pn_uuid id, struct pn_folder *out,
                     struct pn_err *err)
 {
-    struct pn_err refusal = { 0 };
-
     if (!find_by_id(call->conn, call, id, out, err))
         return false;
-    if (!permit(call, out->projectId, out->environment, parent_path(out->path), "read", &refusal))
-        return refuse_missing(pn_uuid_str(call->arena, id), err);
-    return true;
+    return permit(call, out->projectId, out->environment, parent_path(out->path), "read", err) ||
+           pn_permit_hide(err, MISSING, PN_ARG(pn_uuid_str(call->arena, id)));
 }
 
 bool pn_folders_get_by_path(struct pn_call *call, const struct pn_folder_at *at,

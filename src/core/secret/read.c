@@ -2,6 +2,7 @@
 #include "core/secret/read.h"
 
 #include "base/map.h"
+#include "core/org/permission.h"
 #include "core/rows.h"
 #include "core/scope.h"
 #include "core/secret/filter.h"
@@ -366,10 +367,12 @@ bool pn_secrets_trace(struct pn_call *call, const struct pn_secrets_query *query
 
 /* ---- by id ---- */
 
-/* One of another organisation, or another's own, looks like one that is not there. */
+#define MISSING_ID "Secret not found: %s"
+
+/* One that the caller may not see, whoever's it is, looks like one that is not there. */
 static bool refuse_id(struct pn_uuid id, struct pn_err *err)
 {
-    return pn_fail(err, PN_NOT_FOUND, "Secret not found: %s", pn_uuid_format(id).text);
+    return pn_fail(err, PN_NOT_FOUND, MISSING_ID, pn_uuid_format(id).text);
 }
 
 static bool load_by_id(struct pn_call *call, struct pn_uuid id, struct pn_secret_item *out,
@@ -403,13 +406,13 @@ static bool find_by_id(struct pn_call *call, struct pn_uuid id, struct pn_secret
 {
     struct pn_place place;
 
-    if (!load_by_id(call, id, out, &place, err) ||
-        !pn_ability_load(call, place.project_id, ability, err) ||
-        !pn_secrets_fill(call, call->conn, out, err))
+    if (!load_by_id(call, id, out, &place, err))
         return false;
-    return pn_secrets_may(call, *ability, out, "describeSecret") ||
-           pn_fail(err, PN_PERMISSION, /* no details: who asks by id may not know the name */
-                   "You are not allowed to describeSecret on secrets");
+    if (!pn_ability_load(call, place.project_id, ability, err))
+        return pn_permit_hide(err, MISSING_ID, pn_uuid_format(id).text);
+    if (!pn_secrets_fill(call, call->conn, out, err))
+        return false;
+    return pn_secrets_may(call, *ability, out, "describeSecret") || refuse_id(id, err);
 }
 
 bool pn_secrets_get_by_id(struct pn_call *call, struct pn_uuid id, bool has_values,

@@ -144,10 +144,8 @@ static bool get_alone(struct pn_call *call, const void *in_, void *out_, struct 
 {
     const struct role_in *in = in_;
     struct role_out *out = out_;
-    struct pn_uuid project;
 
-    return pn_role_project(call, in->roleId, &project, err) &&
-           pn_role_get(call, project, in->roleId, &out->role, err);
+    return pn_role_get_alone(call, in->roleId, &out->role, err);
 }
 
 static bool create(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)

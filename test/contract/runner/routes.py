@@ -17,6 +17,11 @@ LINE = re.compile(r"(GET|POST|PATCH|PUT|DELETE) +(\S+) +(\S+) +\[(.*)\] +\S+ +\S
 KINDS = {"identity": "admin", "user": "owner", "gateway": "gateway", "relay": "relay", "service": "service", "user-before-mfa": "halfway"}
 
 
+# Routes that name an object by nothing but its id.
+ALONE = re.compile(r"^[^:]*/:(?!project|organization)(\w*[iI]d)(/[^:/]+)?$")
+NOTHING = "01a20000-0000-7000-8000-00000000beef"
+
+
 class Routes:
     def __init__(self, path, cast, binary):
         self.data = json.loads(path.read_text())
@@ -38,7 +43,7 @@ class Routes:
         """(name, function) for each refusal; the functions answer with what differs."""
         yield "setup", lambda: self.setup
         yield "every route that the tables name is there", self.leftovers
-        for route, access, _ in self.rows:
+        for route, access, permission in self.rows:
             if "anyone" in access:
                 continue
             yield f"{route}: 401 without a credential", self.refuses(route, "nobody", [401])
@@ -51,6 +56,9 @@ class Routes:
             for actor, rule in self.data["refused"].items():
                 if self._is_refused(route, access, rule):
                     yield f"{route}: 403 or 404 for the {actor}", self.refuses(route, actor, [403, 404])
+            if "user" in access and ALONE.search(route) and route not in self.data["own"]:
+                for actor in ("noaccess", "foreigner") + (("outsider",) if permission.startswith("project ") else ()):
+                    yield f"{route}: what the {actor} may not see is as if it were not there", lambda route=route, actor=actor: self._hides(route, actor)
         roles = list(self._roles())
         for route, permission, actor in (row[:3] for row in roles if row[3] is False):
             yield f"{route} [{permission}]: not for {actor.name}", lambda route=route, permission=permission, actor=actor: self._denies(route, permission, actor)
@@ -65,6 +73,20 @@ class Routes:
             asked = read_permission(permission)
             for actor in self.actors if "user" in access else []:
                 yield route, permission, actor, is_granted(route, asked, actor, self.data["own"])
+
+    def _hides(self, route, actor):
+        """Of what is named by its id alone a refusal says no more than of an id that nothing has."""
+        try:
+            request = self._request(route)
+        except Missing as missing:
+            return [str(missing)]
+        real = request["send"].rsplit("/", 1)[1] if ALONE.search(route)[2] is None else request["send"].split("/")[-2]
+        there = send(prepare(request | {"as": actor}, self.variables), self.cast)
+        nowhere = send(prepare(json.loads(json.dumps(request).replace(real, NOTHING)) | {"as": actor}, self.variables), self.cast)
+        if there.status not in (403, 404):
+            return []
+        said = [(reply.status, str(reply.json.get("message")).replace(id, "ID")) for reply, id in ((there, real), (nowhere, NOTHING))]
+        return [] if said[0] == said[1] else [f"{said[0]} for what is there, {said[1]} for what is not"]
 
     def _denies(self, route, permission, actor):
         try:

@@ -27,7 +27,6 @@ static void add_person(struct pn_call *admin, struct pn_uuid project, const char
                        const char *role)
 {
     struct pn_str address = pn_str_from(email), slug = pn_str_from(role);
-    struct pn_uuid project;
     struct pn_list added;
     struct pn_err err = { 0 };
 
@@ -174,11 +173,11 @@ HOME_TEST(a_role_of_one_place_is_none_elsewhere)
                                             (struct pn_strs){ &slug, 1 }, &added,
                                             &(struct pn_list){ 0 }, &err),
                 err, BAD_REQUEST);
-    CHECK_OK(pn_role_project(&admin, role.id, &project, &err), err);
-    CHECK(pn_uuid_eq(project, one.id));
+    CHECK_OK(pn_role_get_alone(&admin, role.id, &found, &err), err);
+    CHECK(pn_uuid_eq(found.id, role.id));
     stranger = home_call(h, admin.actor);
     stranger.actor.org_id = pn_random_uuid();
-    CHECK_FAILS(pn_role_project(&stranger, role.id, &project, &err), err, NOT_FOUND);
+    CHECK_FAILS(pn_role_get_alone(&stranger, role.id, &found, &err), err, NOT_FOUND);
     (void)new_role(&admin, two.id, "reader", "[]"); /* the same slug, elsewhere */
     (void)new_role(&admin, nowhere, "reader", "[]");
 }
