@@ -83,7 +83,14 @@ static bool bootstrap(struct pn_call *call, struct setup *s, struct pn_err *err)
     s->password = pn_random_token(call->arena, "", PASSWORD_BYTES);
     password = pn_secret_new(s->password, err);
     if (password == NULL ||
-        !pn_instance_bootstrap(call, PN_LIT(PN_DEV_EMAIL), password, PN_LIT("dev"), &s->first, err))
+        !pn_instance_bootstrap(call,
+                               &(struct pn_instance_first){ .email = PN_LIT(PN_DEV_EMAIL),
+                                                            .first_name = PN_LIT("Admin"),
+                                                            .last_name = PN_LIT("User"),
+                                                            .organization = PN_LIT("dev"),
+                                                            .password = password,
+                                                            .has_identity = true },
+                               &s->first, err))
         return false;
     s->identity_id = s->first.identity_id;
     s->org_id = s->first.org.id;

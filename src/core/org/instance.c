@@ -7,6 +7,7 @@
 #include "core/auth/token.h"
 #include "core/org/names.h"
 #include "core/scope.h"
+#include "core/trail.h"
 #include "crypto/password.h"
 #include "crypto/random.h"
 
@@ -92,13 +93,20 @@ static bool list_admins(struct pn_call *call, struct pn_strs *out, struct pn_err
 bool pn_instance_get(struct pn_call *call, struct pn_instance *out, struct pn_err *err)
 {
     struct pn_query *q = pn_query(
-        call->conn, "SELECT instance_id, is_initialized, created_ms FROM instance WHERE id = 1");
+        call->conn, "SELECT i.instance_id, i.is_initialized, i.created_ms, i.updated_ms, i.consent,"
+                    " i.page_frame, o.id, o.slug FROM instance i"
+                    " LEFT JOIN orgs o ON o.id = i.default_org_id WHERE i.id = 1");
     bool is_found = pn_query_next(q);
 
     if (is_found) {
         out->instance_id = pn_column_uuid(q, 0);
         out->is_initialized = pn_column_int(q, 1) != 0;
         out->created_ms = pn_column_int(q, 2);
+        out->updated_ms = pn_column_int(q, 3) != 0 ? pn_column_int(q, 3) : out->created_ms;
+        out->consent = pn_column_str(q, 4, call->arena);
+        out->page_frame = pn_column_str(q, 5, call->arena);
+        out->default_org = pn_column_uuid(q, 6);
+        out->default_org_slug = pn_column_str(q, 7, call->arena);
     }
     if (!pn_query_end(q, err))
         return false;
@@ -173,14 +181,13 @@ static bool insert_first(struct pn_db_conn *tx, void *context, struct pn_err *er
     return mark_initialized(tx, err) &&
            pn_user_insert(tx, s->call, &b->user, s->password_hash, err) &&
            pn_org_insert(tx, s->call, &b->org, err) && pn_org_join(tx, s->call, &join, err) &&
-           insert_admin_identity(tx, s, err) &&
+           (pn_uuid_is_zero(b->identity_id) || insert_admin_identity(tx, s, err)) &&
            pn_audit_write(
                tx, s->call,
                &(struct pn_audit_event){ .type = "bootstrap-instance", .org_id = b->org.id }, err);
 }
 
-bool pn_instance_bootstrap(struct pn_call *call, struct pn_str email,
-                           const struct pn_secret *password, struct pn_str organization,
+bool pn_instance_bootstrap(struct pn_call *call, const struct pn_instance_first *first,
                            struct pn_bootstrap *out, struct pn_err *err)
 {
     struct setup s = { .call = call,
@@ -194,25 +201,27 @@ bool pn_instance_bootstrap(struct pn_call *call, struct pn_str email,
         return false;
     if (instance.is_initialized) /* before the costly hash; mark_initialized decides */
         return pn_fail(err, PN_BAD_REQUEST, "Instance has already been set up");
-    if (!pn_password_hash(call->arena, password, &s.password_hash, err))
+    if (!pn_password_hash(call->arena, first->password, &s.password_hash, err))
         return false;
     *out = (struct pn_bootstrap){
         .user = { .id = pn_random_uuid(),
-                  .email = email,
-                  .username = email,
-                  .firstName = PN_LIT("Admin"),
-                  .lastName = PN_LIT("User"),
+                  .email = first->email,
+                  .username = first->email,
+                  .firstName = first->first_name,
+                  .lastName = first->last_name,
                   .superAdmin = true,
                   .createdAt = call->now_ms },
         .org = { .id = pn_random_uuid(),
-                 .name = organization,
-                 .slug = pn_name_to_slug(call->arena, organization),
+                 .name = first->organization,
+                 .slug = pn_name_to_slug(call->arena, first->organization),
                  .createdAt = call->now_ms,
                  .updatedAt = call->now_ms },
-        .identity_id = pn_random_uuid(),
+        .identity_id = first->has_identity ? pn_random_uuid() : (struct pn_uuid){ { 0 } },
     };
     if (!pn_db_write(call->db, insert_first, &s, err))
         return false;
+    if (!first->has_identity)
+        return true;
     return pn_token_for_identity(
         call,
         &(struct pn_identity_claims){ .identity = out->identity_id,
@@ -222,4 +231,69 @@ bool pn_instance_bootstrap(struct pn_call *call, struct pn_str email,
                                       .method = PN_LIT("token-auth"),
                                       .created_ms = call->now_ms },
         &out->token, err);
+}
+
+/* ---- what is said at the door ---- */
+
+struct configuring {
+    const struct pn_call *call;
+    struct pn_instance now;
+};
+
+static bool write_config(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct configuring *c = context;
+    const struct pn_instance *i = &c->now;
+    struct pn_query *q = pn_query(tx, "UPDATE instance SET consent = $consent, page_frame = $frame,"
+                                      " default_org_id = $org, updated_ms = $now WHERE id = 1");
+
+    pn_bind_str(q, "$consent", i->consent);
+    pn_bind_str(q, "$frame", i->page_frame);
+    pn_bind_uuid(q, "$org", i->default_org);
+    pn_bind_int(q, "$now", c->call->now_ms);
+    return pn_query_run(q, NULL, err) &&
+           pn_trail_write(tx, c->call,
+                          &(struct pn_trail){
+                              .type = "update-instance-config",
+                              .fields = { { "defaultAuthOrgId",
+                                            pn_uuid_is_zero(i->default_org)
+                                                ? PN_NONE
+                                                : pn_uuid_str(c->call->arena, i->default_org) } } },
+                          err);
+}
+
+static struct pn_str changed(struct pn_str wanted, struct pn_str now)
+{
+    if (wanted.ptr == NULL)
+        return now;
+    return wanted.len > 0 ? wanted : PN_NONE;
+}
+
+static bool check_org(struct pn_call *call, struct pn_uuid id, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(call->conn, "SELECT 1 FROM orgs WHERE id = $id");
+    bool is_there;
+
+    pn_bind_uuid(q, "$id", id);
+    is_there = pn_query_next(q);
+    if (!pn_query_end(q, err))
+        return false;
+    return is_there || pn_fail(err, PN_BAD_REQUEST, "Organization with ID '%s' not found",
+                               pn_uuid_format(id).text);
+}
+
+bool pn_instance_configure(struct pn_call *call, const struct pn_instance_change *change,
+                           struct pn_err *err)
+{
+    struct configuring c = { .call = call };
+
+    if (!pn_user_require_super(call, err) || !pn_instance_get(call, &c.now, err))
+        return false;
+    if (change->has_default_org && !pn_uuid_is_zero(change->default_org) &&
+        !check_org(call, change->default_org, err))
+        return false;
+    c.now.consent = changed(change->consent, c.now.consent);
+    c.now.page_frame = changed(change->page_frame, c.now.page_frame);
+    c.now.default_org = change->has_default_org ? change->default_org : c.now.default_org;
+    return pn_db_write(call->db, write_config, &c, err);
 }

@@ -63,7 +63,13 @@ static inline bool home_bootstrap(struct home *h, struct pn_bootstrap *out, stru
     struct pn_call call = home_call(h, (struct pn_actor){ 0 });
     pn_auto(pn_secret_freep) struct pn_secret *password = home_secret(HOME_PASSWORD);
 
-    return pn_instance_bootstrap(&call, PN_LIT("admin@acme.test"), password, PN_LIT("Acme Inc"),
+    return pn_instance_bootstrap(&call,
+                                 &(struct pn_instance_first){ .email = PN_LIT("admin@acme.test"),
+                                                              .first_name = PN_LIT("Admin"),
+                                                              .last_name = PN_LIT("User"),
+                                                              .organization = PN_LIT("Acme Inc"),
+                                                              .password = password,
+                                                              .has_identity = true },
                                  out, err);
 }
 
