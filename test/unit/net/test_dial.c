@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
@@ -264,8 +265,13 @@ PN_TEST(blocking_dial_connects_and_refuses)
     listen_on(&w);
 
     int fd = pn_dial_blocking(&w.at, pn_clock_mono_ms() + 5000, NULL, NULL, &err);
+    int sends_at_once = 0;
 
     CHECK(fd >= 0);
+    CHECK_EQ(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &sends_at_once,
+                        &(socklen_t){ sizeof(sends_at_once) }),
+             0);
+    CHECK_EQ(sends_at_once, 1);
     close(fd);
     name = w.at;
     snprintf(name.host, sizeof(name.host), "%s", own_name());
