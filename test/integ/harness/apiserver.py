@@ -33,6 +33,7 @@ class Stub:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # head and body are two writes: the second would wait for the first one's acknowledgement
             timeout = 60
 
             def do_GET(self):

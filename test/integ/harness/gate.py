@@ -11,6 +11,7 @@ FORWARDED = ("authorization", "content-type", "accept", "x-infisical-action")
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes: the second would wait for the first one's acknowledgement
 
     def relay(self):
         gate = self.server.gate
