@@ -96,7 +96,8 @@ def gate(cluster):
 
 
 # The files that take longest, longest first: begun last, one of them would keep one worker busy while the others have nothing to do.
-LONGEST = ("test_lease_faults.py", "test_partitions.py", "test_port.py", "test_leases.py", "test_walk.py", "test_session.py")
+LONGEST = ("test_session.py", "test_lease_faults.py", "test_walk.py", "test_partitions.py", "test_conformance.py", "test_lease_kills.py", "test_record.py",
+           "test_number.py", "test_leases.py", "test_workload.py", "test_port.py")
 
 
 def pytest_collection_modifyitems(items):

@@ -16,7 +16,7 @@ class Cluster:
         binary = subprocess.run([TOP / "test/cluster/build.sh"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
         options = [f"--image={name}={path}" for name, path in (images or {}).items()]
         self.process = Process("testcluster", [binary, "up", "--dir", self.dir, *options], folder / "testcluster.log",
-                               ready=self.dir / "ready")
+                               ready=self.dir / "ready", ready_s=150)
         self.ready = json.loads((self.dir / "ready").read_text())
         self.url, self.ca_file, self.kubeconfig = self.ready["server"], self.dir / "ca.crt", self.dir / "admin.kubeconfig"
         self.kubectl = Kubectl(NEWEST, folder, self.kubeconfig)

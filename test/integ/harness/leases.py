@@ -6,6 +6,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+from datetime import datetime
 from types import SimpleNamespace
 
 from harness.poll import until
@@ -133,6 +134,11 @@ class Leases:
     def get(self, lease_id):
         return self.postern.api("GET", f"{BASE}/leases/{lease_id}?projectSlug={self.slug}&environmentSlug=dev&path=/")
 
+    def endings(self, lease_id):
+        """When it was revoked or ended, as the audit log has it."""
+        rows = self.postern.ok("GET", f"/api/v1/organization/audit-logs?projectId={self.project_id}&eventType=delete-dynamic-secret-lease")
+        return [moment(row["createdAt"]) for row in rows["auditLogs"] if row["event"]["metadata"]["leaseId"] == lease_id]
+
     def list(self, name):
         return self.postern.ok("GET", f"{BASE}/{name}/leases?projectSlug={self.slug}&environmentSlug=dev")["leases"]
 
@@ -161,6 +167,9 @@ def claims(token):
     return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
+def moment(text):
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
 def seconds_left(lease):
-    ends = time.mktime(time.strptime(lease.expireAt[:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone
-    return ends - time.time()
+    return moment(lease.expireAt).timestamp() - time.time()

@@ -15,8 +15,9 @@ class Process:
     With `ready`, a file that the command writes when it is up, it is awaited.
     """
 
-    def __init__(self, name, argv, log, env=None, ready=None):
-        self.name, self.argv, self.log, self.env, self.ready = name, [str(word) for word in argv], Path(log), env, ready
+    def __init__(self, name, argv, log, env=None, ready=None, ready_s=60):
+        self.name, self.argv, self.log, self.env = name, [str(word) for word in argv], Path(log), env
+        self.ready, self.ready_s = ready, ready_s
         self.start()
 
     def start(self):
@@ -27,7 +28,7 @@ class Process:
                                           start_new_session=True)
         STARTED.append(self)
         if self.ready:
-            self.wait_for(self.ready.exists, f"{self.name} ready", timeout=60)
+            self.wait_for(self.ready.exists, f"{self.name} ready", timeout=self.ready_s)
 
     def restart(self, kill=False):
         """The same again; with `kill` as after a power cut."""
