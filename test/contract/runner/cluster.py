@@ -18,7 +18,6 @@ DEFAULT = {
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # head and body are two writes: the second would wait for the first one's acknowledgement
 
     def answer(self):
         _, name, path = self.path.split("/", 2) if self.path.count("/") > 1 else ("", "", self.path)
