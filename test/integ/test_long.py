@@ -1,15 +1,21 @@
 """What takes minutes: silent streams, large bodies, every version by every road with processes apart. ./check long."""
 import filecmp
+import http.client
+import json
 import os
 import resource
 import socket
+import ssl
+import statistics
 import subprocess
 import time
+from urllib.parse import urlsplit
 
 import pytest
 
 from harness.killing import killed_at_random
 from harness.kubectl import BUILT, VERSIONS, Kubectl, websockets
+from harness.leases import BASE
 from harness.poll import until
 from harness.postern import Split, free_address
 from harness.road import ROADS, access, login
@@ -141,6 +147,37 @@ def test_strangers_without_a_hello_are_dropped(postern_split):
         for stream in streams:
             stream.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def asking(url, ca_file, token):
+    """A kept connection; call(path, body) says how long it took."""
+    where = urlsplit(url)
+    connection = http.client.HTTPSConnection(where.hostname, where.port, context=ssl.create_default_context(cafile=ca_file), timeout=30)
+
+    def call(path, body):
+        begun = time.monotonic()
+        connection.request("POST", path, json.dumps(body), {"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+        assert answer.status in (200, 201), text
+        return time.monotonic() - begun
+    return call
+
+
+def test_a_lease_beside_one_token_request(postern_dev, leases, cluster):
+    """What it costs one caller, in turns, against the real API server: p50 of each kind over that of a TokenRequest made directly."""
+    kinds = {"unbound": leases.inputs(tokenBinding="none"), "bound": leases.inputs(tokenBinding="secret"), "dynamic": leases.dynamic()}
+    for name, inputs in kinds.items():
+        leases.create(f"cost-{name}", inputs)
+    direct, ours = asking(cluster.url, cluster.ca_file, leases.token), asking(postern_dev.url, postern_dev.ca_file, postern_dev.token)
+    took = {name: [] for name in ("TokenRequest", *kinds)}
+    for _ in range(150):
+        took["TokenRequest"].append(direct(f"/api/v1/namespaces/{leases.namespace}/serviceaccounts/app/token", {"spec": {"expirationSeconds": 3600}}))
+        for name in kinds:
+            took[name].append(ours(f"{BASE}/leases", leases.place(dynamicSecretName=f"cost-{name}")))
+    p50 = {name: statistics.median(values) for name, values in took.items()}
+    print("; ".join(f"{name} {value * 1000:.1f} ms, {value / p50['TokenRequest']:.2f}×" for name, value in p50.items()))
+    assert p50["unbound"] <= 3 * p50["TokenRequest"]
 
 
 @pytest.mark.timeout(4 * 3600)

@@ -104,15 +104,23 @@ static struct pn_call call_of(const struct pn_jobs *jobs, struct pn_db_conn *con
 
 /* ---- workers ---- */
 
-static void *worker_new(void *db)
+static void *worker_new(void *unused)
 {
     struct worker *w = pn_heap_new(sizeof(*w));
-    struct pn_err err = { 0 };
 
-    if (!pn_db_connect(db, &w->conn, &err))
-        pn_log(PN_ERROR, "job-without-database", PN_F_ERR(&err));
+    (void)unused;
     w->arena = pn_arena_new(JOB_BUDGET);
     return w;
+}
+
+/* With its first job: threads that have nothing to do cost next to nothing. */
+static bool is_connected(struct worker *w, struct pn_db *db)
+{
+    struct pn_err err = { 0 };
+
+    if (w->conn == NULL && !pn_db_connect(db, &w->conn, &err))
+        pn_log(PN_ERROR, "job-without-database", PN_F_ERR(&err));
+    return w->conn != NULL;
 }
 
 static void worker_free(void *worker)
@@ -168,7 +176,7 @@ static void run_task(struct pn_job *job, void *worker)
     struct pn_err err = { 0 };
     bool has_answered = true;
 
-    if (w->conn != NULL && !is_stopping(task->jobs)) {
+    if (!is_stopping(task->jobs) && is_connected(w, task->jobs->config.db)) {
         struct pn_call call = call_of(task->jobs, w->conn, w->arena, task->kind->name);
 
         atomic_fetch_add(&metrics->job_runs, 1);
@@ -466,8 +474,7 @@ static bool start(struct pn_jobs *jobs, struct pn_err *err)
                                          .threads = (unsigned)threads_of(jobs),
                                          .queue_max = MAX_CLAIMS + threads_of(jobs) * 4,
                                          .worker_new = worker_new,
-                                         .worker_free = worker_free,
-                                         .context = c->db };
+                                         .worker_free = worker_free };
     int code;
 
     if (!pn_db_connect(c->db, &jobs->conn, err) || !pn_job_load_clock(jobs->conn, err) ||
