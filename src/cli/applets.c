@@ -23,6 +23,7 @@ const struct pn_command *const pn_command_tables[] = {
     pn_gateway_pool_commands,
     pn_relay_commands,
     pn_server_commands,
+    pn_job_commands,
     pn_user_commands,
     NULL,
 };

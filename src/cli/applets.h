@@ -24,6 +24,7 @@ extern const struct pn_command pn_gateway_commands[]; /* gateway.c */
 extern const struct pn_command pn_gateway_pool_commands[]; /* gateway_pool.c */
 extern const struct pn_command pn_relay_commands[];        /* relay.c */
 extern const struct pn_command pn_server_commands[];       /* server.c: server, routes, config */
+extern const struct pn_command pn_job_commands[];          /* job.c */
 extern const struct pn_command pn_user_commands[];         /* user.c */
 
 #endif

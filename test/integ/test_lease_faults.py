@@ -257,10 +257,15 @@ def test_a_cluster_that_is_away_is_tried_again(here, gate):
     failed = here.revoke(lease.id)["lease"]
     assert failed["status"] == "Failed to delete" and failed["statusDetails"].startswith("Failed to revoke lease from provider: ")
     until(lambda: here.get(lease.id).json["lease"]["statusDetails"].endswith(" - Retrying automatically"), "tried again")
+    shown = json.loads(here.postern.admin("job", "list", "--failing", "-o", "json").stdout)
+    assert [job["kind"] for job in shown if job["id"] == lease.id] == ["lease"]
     assert here.lease("away", status=400)["message"].startswith("Failed to create lease from provider: ")
     assert len(here.list("away")) == 1
     gate.on = None
-    until(lambda: here.get(lease.id).status == 404, "its next try", timeout=45)
+    assert lease.id in here.postern.admin("job", "retry", "lease", lease.id).stdout
+    here.postern.user()("job", "list", exit_code=5)
+    until(lambda: here.get(lease.id).status == 404, "its next try, which was asked for", timeout=5)
+    here.postern.admin("job", "retry", "lease", lease.id, exit_code=6)
     assert here.owned("away") == (set(), set())
 
 
