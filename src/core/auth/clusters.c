@@ -96,9 +96,18 @@ void pn_clusters_free(struct pn_clusters *c)
     pn_heap_free(c);
 }
 
-struct pn_cluster_turns *pn_clusters_turns(struct pn_clusters *c)
+bool pn_clusters_enter(struct pn_call *call, const struct pn_cluster_place *place,
+                       struct pn_err *err)
 {
-    return c->turns;
+    return call->clusters == NULL ||
+           pn_cluster_turns_take(call->clusters->turns, place, call->deadline_ms, err);
+}
+
+void pn_clusters_leave(struct pn_call *call, const struct pn_cluster_place *place,
+                       bool has_answered)
+{
+    if (call->clusters != NULL)
+        pn_cluster_turns_give(call->clusters->turns, place, has_answered);
 }
 
 /* ---- verdicts ---- */

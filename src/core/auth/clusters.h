@@ -2,7 +2,7 @@
 #ifndef PN_CORE_AUTH_CLUSTERS_H
 #define PN_CORE_AUTH_CLUSTERS_H
 
-#include "base/arena.h"
+#include "base/call.h"
 #include "core/auth/cluster_turns.h"
 #include "crypto/hash.h"
 #include "json/shape.h"
@@ -24,7 +24,14 @@ struct pn_clusters;
 struct pn_clusters *pn_clusters_new(int64_t verdict_ms, unsigned most_at_once);
 void pn_clusters_free(struct pn_clusters *clusters);
 
-struct pn_cluster_turns *pn_clusters_turns(struct pn_clusters *clusters);
+/*
+ * A turn at a place (cluster_turns.h) for the length of a call: who was let in leaves again, and says whether somebody
+ * there spoke. Where nothing is remembered (call->clusters NULL) all come in.
+ */
+bool pn_clusters_enter(struct pn_call *call, const struct pn_cluster_place *place,
+                       struct pn_err *err) PN_CHECKED;
+void pn_clusters_leave(struct pn_call *call, const struct pn_cluster_place *place,
+                       bool has_answered);
 
 /* ---- verdicts ---- */
 

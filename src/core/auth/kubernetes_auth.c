@@ -486,15 +486,12 @@ static bool probe_in_turn(struct pn_call *call, const struct pn_kubernetes_auth_
                           struct pn_err *err)
 {
     const struct pn_cluster_place place = pn_kubernetes_place(auth);
-    struct pn_cluster_turns *turns =
-        call->clusters != NULL ? pn_clusters_turns(call->clusters) : NULL;
     bool done;
 
-    if (turns != NULL && !pn_cluster_turns_take(turns, &place, call->deadline_ms, err))
+    if (!pn_clusters_enter(call, &place, err))
         return false;
     done = probe(call, in, auth, has_new_host, err);
-    if (turns != NULL)
-        pn_cluster_turns_give(turns, &place, done);
+    pn_clusters_leave(call, &place, done);
     return done;
 }
 

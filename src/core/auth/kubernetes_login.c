@@ -331,17 +331,16 @@ static bool ask_in_turn(struct login *l, const struct pn_verdict_key *key, struc
 {
     const struct pn_cluster_place place = pn_kubernetes_place(&l->auth);
     struct pn_clusters *clusters = l->call->clusters;
-    struct pn_cluster_turns *turns = pn_clusters_turns(clusters);
     bool leads, done;
 
-    if (!pn_cluster_turns_take(turns, &place, l->call->deadline_ms, err))
+    if (!pn_clusters_enter(l->call, &place, err))
         return false;
     done = pn_clusters_join(clusters, key, l->call->deadline_ms, &leads, out, err);
     if (done && leads) {
         decide_into(l, out);
         pn_clusters_settle(clusters, key, out, l->call->now_ms);
     }
-    pn_cluster_turns_give(turns, &place, l->has_answered);
+    pn_clusters_leave(l->call, &place, l->has_answered);
     return done;
 }
 

@@ -112,16 +112,13 @@ static bool check_gateway(struct pn_call *call, const struct pn_lease_config *co
 /* A dead cluster does not take the lane: core/auth/cluster_turns.h. */
 static bool test_in_turn(struct pn_call *call, struct pn_lease_config *config, struct pn_err *err)
 {
-    struct pn_cluster_turns *turns =
-        call->clusters != NULL ? pn_clusters_turns(call->clusters) : NULL;
     const struct pn_cluster_place place = pn_lease_config_turn(call->arena, config);
     bool done;
 
-    if (turns != NULL && !pn_cluster_turns_take(turns, &place, call->deadline_ms, err))
+    if (!pn_clusters_enter(call, &place, err))
         return false;
     done = pn_provider_test(call, config, err);
-    if (turns != NULL)
-        pn_cluster_turns_give(turns, &place, done);
+    pn_clusters_leave(call, &place, done);
     return done;
 }
 

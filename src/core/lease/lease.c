@@ -307,18 +307,15 @@ static bool intend(struct making *m, struct pn_err *err)
 /* A dead cluster does not take the lane: core/auth/cluster_turns.h. */
 static bool make_in_turn(struct making *m, struct pn_err *err)
 {
-    struct pn_clusters *clusters = m->call->clusters;
-    struct pn_cluster_turns *turns = clusters != NULL ? pn_clusters_turns(clusters) : NULL;
     const struct pn_cluster_place place = pn_lease_config_turn(m->call->arena, &m->config);
     enum pn_provider_fault fault = PN_PROVIDER_NO_ROAD; /* nobody was asked yet */
     bool done;
 
-    if (turns != NULL && !pn_cluster_turns_take(turns, &place, m->call->deadline_ms, err))
+    if (!pn_clusters_enter(m->call, &place, err))
         return pn_recast(err, PN_RATE_LIMITED, /* which clients try again by themselves */
                          "Too many leases of this cluster at once. Please try again in 1 seconds");
     done = intend(m, err) && make_and_keep(m, &fault, err);
-    if (turns != NULL)
-        pn_cluster_turns_give(turns, &place, pn_provider_has_answered(fault));
+    pn_clusters_leave(m->call, &place, pn_provider_has_answered(fault));
     return done;
 }
 

@@ -331,20 +331,20 @@ PN_TEST(the_same_cluster_is_another_for_another_organization)
 static void who_has_a_turn_may_ask(void **state)
 {
     struct pn_clusters *wide = pn_clusters_new(0, 1000);
-    struct pn_cluster_turns *turns = pn_clusters_turns(wide);
+    struct pn_call call = { .clusters = wide, .deadline_ms = INT64_MAX };
     const struct pn_cluster_place place = { { 1 } };
     const struct pn_cluster_id id = { .bytes = { 7 } };
     unsigned inside = 0;
 
     (void)state;
-    while (inside < 1000 && pn_cluster_turns_take(turns, &place, INT64_MAX, &err)) {
+    while (inside < 1000 && pn_clusters_enter(&call, &place, &err)) {
         const struct pn_verdict_key proof = key_of(inside++);
 
         CHECK_OK(pn_clusters_may_ask(wide, &id, PN_LIT("192.0.2.1"), &proof, &err), err);
     }
     CHECK_EQ(inside, PN_REJECTS_PER_SOURCE);
     while (inside-- > 0)
-        pn_cluster_turns_give(turns, &place, true);
+        pn_clusters_leave(&call, &place, true);
     pn_clusters_free(wide);
 }
 

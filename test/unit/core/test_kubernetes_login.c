@@ -174,15 +174,15 @@ PN_TEST(while_others_wait_for_it_a_dead_cluster_is_busy_and_leaves_no_record)
     const struct pn_kubernetes_auth same = { .kubernetesHost = PN_LIT("K8S.example.org:443"),
                                              .org_id = stage.org };
     const struct pn_cluster_place place = pn_kubernetes_place(&same);
-    struct pn_cluster_turns *turns = pn_clusters_turns(clusters);
+    struct pn_call other = { .clusters = clusters, .deadline_ms = INT64_MAX };
 
-    CHECK_OK(pn_cluster_turns_take(turns, &place, INT64_MAX, &err), err);
+    CHECK_OK(pn_clusters_enter(&other, &place, &err), err);
     CHECK_FAILS(log_in(), err, BUSY);
     CHECK_EQ(cluster.asked, 0);
     CHECK_FAILS(log_in_as(foreigner, JWT), err,
                 UNAUTHENTICATED); /* others have turns of their own */
     CHECK_EQ(cluster.asked, 1);
-    pn_cluster_turns_give(turns, &place, false);
+    pn_clusters_leave(&other, &place, false);
     CHECK_FAILS(log_in(), err, UNAUTHENTICATED);
     CHECK_EQ(cluster.asked, 2);
     stage_close(&stage);

@@ -428,7 +428,7 @@ static void give_turn(struct pn_clusters *clusters, struct scene *s, struct pn_u
 {
     const struct pn_cluster_place place = turn_of(s, org);
 
-    pn_cluster_turns_give(pn_clusters_turns(clusters), &place, true);
+    pn_clusters_leave(&(struct pn_call){ .clusters = clusters }, &place, true);
 }
 
 static bool try_turn(struct pn_clusters *clusters, struct scene *s, struct pn_uuid org)
@@ -436,7 +436,8 @@ static bool try_turn(struct pn_clusters *clusters, struct scene *s, struct pn_uu
     const struct pn_cluster_place place = turn_of(s, org);
     struct pn_err err = { 0 };
 
-    return pn_cluster_turns_take(pn_clusters_turns(clusters), &place, pn_clock_mono_ms(), &err);
+    return pn_clusters_enter(
+        &(struct pn_call){ .clusters = clusters, .deadline_ms = pn_clock_mono_ms() }, &place, &err);
 }
 
 HOME_TEST(turns_at_a_cluster_are_an_organisations_own)
