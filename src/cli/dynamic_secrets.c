@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "cli/applets.h"
 #include "cli/lease.h"
 
 /* Dynamic secrets: how credentials of clusters are made; and their leases (lease.c). */
 
 #define BASE "/v1/dynamic-secrets"
+#define SWEEP_POLL_MS 1000
 
 static const struct pn_column columns[] = {
     { "NAME", "name" },
@@ -103,21 +105,25 @@ static void write_terms(struct pn_cli *cli, struct pn_writer *w)
 
 /* ---- commands ---- */
 
-/* A denial comes with the rights that are missing, as a manifest. */
-static bool send(struct pn_cli *cli, const char *method, struct pn_str path,
-                 const struct pn_buf *body, struct pn_err *err)
+/* A denial comes with the rights that are missing, as a manifest. Always false. */
+static bool show_manifest(const struct pn_cli *cli, const struct pn_err *err)
 {
     pn_auto(pn_value_freep) struct pn_value *details = NULL;
     struct pn_err ignored = { 0 };
 
-    if (pn_cli_call(cli, method, path, body, "dynamicSecret", columns, err))
-        return true;
     if (pn_cli_output(cli) != PN_OUTPUT_JSON && err->details.len > 0 &&
         pn_value_parse(err->details, &details, &ignored) &&
         pn_value_is_string(pn_value_get(details, "manifest")))
         fprintf(stderr, "# What is missing; apply it with kubectl apply -f:\n%.*s",
                 PN_ARG(pn_value_str(pn_value_get(details, "manifest"))));
     return false;
+}
+
+static bool send(struct pn_cli *cli, const char *method, struct pn_str path,
+                 const struct pn_buf *body, struct pn_err *err)
+{
+    return pn_cli_call(cli, method, path, body, "dynamicSecret", columns, err) ||
+           show_manifest(cli, err);
 }
 
 /* Begins a body with where the secret is; its object stays open. */
@@ -132,8 +138,9 @@ static bool begin_body(struct pn_cli *cli, struct pn_writer *w, struct pn_err *e
     return true;
 }
 
-/* Prints that member of what is found there. */
-static bool show(struct pn_cli *cli, struct pn_str base, const char *member, struct pn_err *err)
+/* What is there, where the secret is. */
+static bool fetch(struct pn_cli *cli, struct pn_str base, struct pn_value **reply,
+                  struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf path = pn_buf_init(PN_CLI_PATH_BYTES);
     struct pn_cli_slot slot;
@@ -144,7 +151,18 @@ static bool show(struct pn_cli *cli, struct pn_str base, const char *member, str
     pn_cli_query_slot(&slot, &path);
     if (path.is_full)
         return pn_fail(err, PN_USAGE, "the path is too long");
-    return pn_cli_call(cli, "GET", pn_buf_str(&path), NULL, member, columns, err);
+    return pn_cli_fetch(cli, "GET", pn_buf_str(&path), NULL, reply, err);
+}
+
+/* Prints that member of it. */
+static bool show(struct pn_cli *cli, struct pn_str base, const char *member, struct pn_err *err)
+{
+    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
+
+    if (!fetch(cli, base, &reply, err))
+        return false;
+    pn_cli_print(cli, pn_value_get(reply, member), columns);
+    return true;
 }
 
 static bool secret_create(struct pn_cli *cli, int *exit_code, struct pn_err *err)
@@ -228,6 +246,73 @@ static bool secret_delete(struct pn_cli *cli, int *exit_code, struct pn_err *err
     return pn_cli_call(cli, "DELETE", path_of(cli), &body, "dynamicSecret", columns, err);
 }
 
+/* ---- sweeping ---- */
+
+static const struct pn_column orphan_columns[] = {
+    { "KIND", "kind" },
+    { "NAMESPACE", "namespace" },
+    { "NAME", "name" },
+    { "LEASE", "leaseId" },
+    { 0 },
+};
+static const struct pn_column sweep_columns[] = {
+    { "STATE", "state" },       { "REMOVED", "removed" }, { "ERROR", "error" },
+    { "STARTED", "startedAt" }, { "ENDED", "endedAt" },   { 0 },
+};
+
+static struct pn_str below(struct pn_cli *cli, const char *what)
+{
+    return pn_cli_path(cli, "%.*s/%s", PN_ARG(path_of(cli)), what);
+}
+
+static bool show_orphans(struct pn_cli *cli, struct pn_err *err)
+{
+    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
+
+    if (!fetch(cli, below(cli, "orphans"), &reply, err))
+        return show_manifest(cli, err);
+    pn_cli_print(cli, pn_value_get(reply, "orphans"), orphan_columns);
+    if (!pn_value_bool(pn_value_get(reply, "isComplete"), true))
+        fprintf(stderr, "%s: there may be more\n", pn_cli_program(cli));
+    return true;
+}
+
+/* It goes on without us; while we are here we say how far it is. */
+static bool await_sweep(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    for (;;) {
+        pn_auto(pn_value_freep) struct pn_value *reply = NULL;
+        const struct pn_value *sweep;
+
+        if (!fetch(cli, below(cli, "sweep"), &reply, err))
+            return false;
+        sweep = pn_value_get(reply, "sweep");
+        if (!pn_str_is(pn_value_str(pn_value_get(sweep, "state")), "running")) {
+            *exit_code = !pn_str_is(pn_value_str(pn_value_get(sweep, "state")), "done");
+            pn_cli_print(cli, sweep, sweep_columns);
+            return true;
+        }
+        pn_cli_say("%lld removed …", (long long)pn_value_int(pn_value_get(sweep, "removed"), 0));
+        pn_clock_pause_ms(SWEEP_POLL_MS);
+    }
+}
+
+static bool secret_sweep(struct pn_cli *cli, int *exit_code, struct pn_err *err)
+{
+    pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init(PN_CLI_BODY_BYTES);
+    pn_auto(pn_value_freep) struct pn_value *reply = NULL;
+    struct pn_writer w = pn_writer_of(&body);
+
+    if (pn_cli_has(cli, "dry-run"))
+        return show_orphans(cli, err);
+    if (!begin_body(cli, &w, err))
+        return false;
+    pn_write_end(&w);
+    if (!pn_cli_fetch(cli, "POST", below(cli, "sweep"), &body, &reply, err))
+        return show_manifest(cli, err);
+    return await_sweep(cli, exit_code, err);
+}
+
 /* ---- the table ---- */
 
 #define TERM_OPTIONS                                                                \
@@ -268,6 +353,11 @@ static const struct pn_option set_options[] = {
 static const struct pn_option slot_options[] = { PN_CLI_SLOT_OPTIONS, { 0 } };
 static const struct pn_option delete_options[] = {
     { "force", NULL, "forget its leases, whatever is left in the cluster", NULL },
+    PN_CLI_SLOT_OPTIONS,
+    { 0 },
+};
+static const struct pn_option sweep_options[] = {
+    { "dry-run", NULL, "only show what it would take away", NULL },
     PN_CLI_SLOT_OPTIONS,
     { 0 },
 };
@@ -331,6 +421,14 @@ const struct pn_command pn_dynamic_secret_commands[] = {
       .min_args = 1,
       .max_args = 1,
       .run = secret_delete },
+    { .words = "dynamic-secrets sweep",
+      .arguments = "NAME [--dry-run]",
+      .summary = "Take away what leases that nobody knows any more left in its cluster",
+      .examples = "  postern dynamic-secrets sweep deployer --dry-run\n",
+      .options = sweep_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = secret_sweep },
     { .words = "dynamic-secrets lease create",
       .arguments = "NAME [--ttl TTL] [--kubernetes-namespace NS]",
       .summary = "A token of a cluster that ends; -o kubeconfig for kubectl",

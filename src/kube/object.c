@@ -9,6 +9,7 @@
 #define MAX_NAME 253
 #define MAX_UID 128
 #define MAX_LABEL 63
+#define MAX_CONTINUE 4096
 
 static const struct pn_kube_resource resources[] = {
     [PN_KUBE_SERVICE_ACCOUNT] = { "ServiceAccount", "", "v1", "serviceaccounts", true },
@@ -88,6 +89,8 @@ static void write_metadata(struct pn_writer *w, const struct pn_kube_object *obj
     pn_write_text(w, PN_KUBE_MANAGED_BY, PN_KUBE_MANAGER);
     pn_write_str(w, PN_KUBE_LEASE_LABEL, object->lease_id);
     pn_write_str(w, PN_KUBE_SECRET_LABEL, object->secret_id);
+    if (object->instance.len > 0) /* a plan of an older program names none */
+        pn_write_str(w, PN_KUBE_INSTANCE_LABEL, object->instance);
     pn_write_end(w);
     pn_write_object(w, "annotations");
     pn_write_str(w, PN_KUBE_REQUESTER, object->requester);
@@ -152,12 +155,16 @@ void pn_kube_delete_print(struct pn_str uid, struct pn_buf *out)
 /* ---- reading ---- */
 
 struct labels {
-    struct pn_str manager, lease_id;
+    struct pn_str manager, instance, lease_id;
 };
 static const struct pn_field labels_fields[] = {
     { .name = PN_KUBE_MANAGED_BY,
       .kind = PN_KIND_STRING,
       .offset = offsetof(struct labels, manager),
+      .max = MAX_LABEL },
+    { .name = PN_KUBE_INSTANCE_LABEL,
+      .kind = PN_KIND_STRING,
+      .offset = offsetof(struct labels, instance),
       .max = MAX_LABEL },
     { .name = PN_KUBE_LEASE_LABEL,
       .kind = PN_KIND_STRING,
@@ -190,6 +197,7 @@ static struct pn_kube_meta meta_of(const struct metadata *in)
                                   .name = in->name,
                                   .uid = in->uid,
                                   .manager = in->labels.manager,
+                                  .instance = in->labels.instance,
                                   .lease_id = in->labels.lease_id,
                                   .created_ms = in->creationTimestamp,
                                   .is_going = in->deletionTimestamp != 0 };
@@ -203,5 +211,42 @@ bool pn_kube_object_parse(struct pn_arena *arena, struct pn_str body, struct pn_
     if (!pn_shape_parse(PN_SHAPE(object), arena, body, &object, err))
         return pn_recast(err, PN_PROTOCOL, "Unexpected answer of the Kubernetes API server");
     *out = meta_of(&object.metadata);
+    return true;
+}
+
+struct page {
+    struct pn_str next;
+};
+static const struct pn_field page_fields[] = {
+    { .name = "continue",
+      .kind = PN_KIND_STRING,
+      .offset = offsetof(struct page, next),
+      .max = MAX_CONTINUE },
+};
+struct objects {
+    struct page metadata;
+    struct pn_list items;
+};
+static const struct pn_field objects_fields[] = {
+    PN_FIELD(objects, metadata, OBJECT, .shape = PN_SHAPE(page), .required = true),
+    PN_FIELD(objects, items, OBJECTS, .shape = PN_SHAPE(object), .max = PN_KUBE_LIST_MAX,
+             .required = true, .is_nullable = true), /* Go prints an empty list as null */
+};
+
+bool pn_kube_list_parse(struct pn_arena *arena, struct pn_str body, struct pn_list *out,
+                        struct pn_str *next, struct pn_err *err)
+{
+    struct objects in;
+    struct pn_kube_meta *metas;
+    const struct object *items;
+
+    if (!pn_shape_parse(PN_SHAPE(objects), arena, body, &in, err))
+        return pn_recast(err, PN_PROTOCOL, "Unexpected answer of the Kubernetes API server");
+    metas = pn_new(arena, struct pn_kube_meta, in.items.count);
+    items = in.items.items;
+    for (size_t i = 0; i < in.items.count; i++)
+        metas[i] = meta_of(&items[i].metadata);
+    *out = (struct pn_list){ metas, in.items.count };
+    *next = in.metadata.next.len > 0 ? in.metadata.next : PN_NONE;
     return true;
 }

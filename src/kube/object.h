@@ -38,6 +38,7 @@ struct pn_str pn_kube_path(struct pn_arena *arena, enum pn_kube_kind kind, struc
 #define PN_KUBE_MANAGER "postern"
 #define PN_KUBE_LEASE_LABEL "postern/lease-id"
 #define PN_KUBE_SECRET_LABEL "postern/ds-id"
+#define PN_KUBE_INSTANCE_LABEL "postern/instance" /* whose: several may share a cluster */
 #define PN_KUBE_REQUESTER "postern/requester"
 #define PN_KUBE_EXPIRES "postern/expires-at"
 
@@ -45,7 +46,7 @@ struct pn_str pn_kube_path(struct pn_arena *arena, enum pn_kube_kind kind, struc
 struct pn_kube_object {
     enum pn_kube_kind kind;
     struct pn_str namespace, name;
-    struct pn_str lease_id, secret_id, requester, expires; /* labels and annotations */
+    struct pn_str lease_id, secret_id, instance, requester, expires; /* labels and annotations */
     struct {
         enum pn_kube_kind kind;
         struct pn_str name, uid;
@@ -66,7 +67,7 @@ void pn_kube_delete_print(struct pn_str uid, struct pn_buf *out);
 /* What we go by of an object that exists. */
 struct pn_kube_meta {
     struct pn_str namespace, name, uid;
-    struct pn_str manager, lease_id; /* of the labels; PN_NONE when it has none */
+    struct pn_str manager, instance, lease_id; /* of the labels; PN_NONE when it has none */
     int64_t created_ms;
     bool is_going; /* it has a deletionTimestamp */
 };
@@ -76,5 +77,10 @@ struct pn_kube_meta {
  */
 bool pn_kube_object_parse(struct pn_arena *arena, struct pn_str body, struct pn_kube_meta *out,
                           struct pn_err *err) PN_CHECKED;
+
+/* One page of a list. Errors: as above. */
+#define PN_KUBE_LIST_MAX 500
+bool pn_kube_list_parse(struct pn_arena *arena, struct pn_str body, struct pn_list *out,
+                        struct pn_str *next, struct pn_err *err) PN_CHECKED; /* of pn_kube_meta */
 
 #endif

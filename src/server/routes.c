@@ -42,6 +42,7 @@ const struct pn_route *const pn_route_tables[] = {
     pn_secret_imports_routes,
     pn_dynamic_secrets_routes,
     pn_dynamic_secret_leases_routes,
+    pn_dynamic_secret_sweeps_routes,
     pn_jobs_routes,
     pn_mfa_routes,
     NULL,

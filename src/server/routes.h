@@ -30,6 +30,7 @@ extern const struct pn_route pn_tag_routes[];
 extern const struct pn_route pn_secret_imports_routes[];
 extern const struct pn_route pn_dynamic_secrets_routes[];
 extern const struct pn_route pn_dynamic_secret_leases_routes[];
+extern const struct pn_route pn_dynamic_secret_sweeps_routes[];
 extern const struct pn_route pn_jobs_routes[];
 extern const struct pn_route pn_mfa_routes[];
 extern const struct pn_route pn_secrets_routes[];

@@ -17,6 +17,21 @@ static void try_object(struct pn_arena *arena, struct pn_str input)
         pn_assert(err.code == PN_PROTOCOL);
 }
 
+static void try_list(struct pn_arena *arena, struct pn_str input)
+{
+    struct pn_list list;
+    struct pn_str next;
+    struct pn_err err = { 0 };
+
+    if (!pn_kube_list_parse(arena, input, &list, &next, &err)) {
+        pn_assert(err.code == PN_PROTOCOL);
+        return;
+    }
+    pn_assert(list.count <= PN_KUBE_LIST_MAX && (next.ptr == NULL || next.len > 0));
+    for (size_t i = 0; i < list.count; i++)
+        pn_assert(((const struct pn_kube_meta *)list.items)[i].uid.len > 0);
+}
+
 static void try_token(struct pn_arena *arena, struct pn_str input)
 {
     struct pn_kube_token token;
@@ -48,6 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size <= 65536) {
         try_object(arena, input);
+        try_list(arena, input);
         try_token(arena, input);
         try_reviews(arena, input);
     }

@@ -146,6 +146,17 @@ def test_a_right_that_is_missing_comes_as_a_manifest(walk):
     reader.type(f"postern dynamic-secrets delete other; kubectl delete namespace {other} --wait=false")
 
 
+def test_what_is_left_is_swept(walk):
+    """The sweeper's section, with the right that its manifest gives."""
+    reader = walk.reader
+    reader.type("postern dynamic-secrets sweep viewer --dry-run 2>sweep.yaml", exit_code=2)
+    reader.type("grep -v '^postern:' sweep.yaml | sed \"s/<service account.*gateway>/postern-leases/; s/<its namespace>/$NAMESPACE/\" | kubectl apply -f -")
+    subject = f"system:serviceaccount:{walk.namespace}:postern-leases"
+    until(lambda: walk.cluster.kubectl("-n", walk.namespace, "auth", "can-i", "list", "rolebindings", "--as", subject, check=False).returncode == 0,
+          "it may list")
+    assert "done" in reader.read("What is left")
+
+
 def status_of(cluster, namespace, token):
     """What the API server says to a token that lists ConfigMaps."""
     request = urllib.request.Request(f"{cluster.url}/api/v1/namespaces/{namespace}/configmaps", headers={"Authorization": f"Bearer {token}"})

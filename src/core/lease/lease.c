@@ -9,6 +9,7 @@
 #include "core/lease/issues.h"
 #include "core/lease/record.h"
 #include "core/lease/ttl.h"
+#include "core/org/instance.h"
 #include "crypto/random.h"
 #include "json/settings.h"
 
@@ -355,7 +356,8 @@ static bool start(struct making *m, const struct pn_lease_want *want, struct pn_
                                          .namespace = want->namespace,
                                          .usernameTemplate = secret->usernameTemplate,
                                          .now_ms = m->started_ms };
-    if (!find_length(m->call, secret, want->ttl, &m->want.ttl_ms, &m->want.max_ttl_ms, err))
+    if (!pn_instance_id(m->call->conn, &m->want.instance_id, err) ||
+        !find_length(m->call, secret, want->ttl, &m->want.ttl_ms, &m->want.max_ttl_ms, err))
         return false;
     if (m->want.max_ttl_ms > 0 && m->want.ttl_ms > m->want.max_ttl_ms)
         return pn_fail(err, PN_BAD_REQUEST, "TTL cannot be larger than max TTL");

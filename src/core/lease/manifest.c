@@ -6,7 +6,6 @@
 #include "kube/names.h"
 
 #define RBAC "rbac.authorization.k8s.io"
-#define NAME "postern-leases"          /* of the roles that are written */
 #define MAX_BYTES ((size_t)128 * 1024) /* 32 namespaces, 1 KiB each */
 
 /* Which configurations a rule is for. */
@@ -27,24 +26,27 @@ static const struct rule {
     unsigned of;
     const char *group, *resource;
     enum limit limit;
-    const char *verbs;
+    const char *verbs, *sweep; /* of leases, and of the sweeper; NULL: none */
 } rules[] = {
-    { FOR_STATIC, "", "serviceaccounts", OF_ACCOUNT, "get" },
-    { FOR_STATIC, "", "serviceaccounts/token", OF_ACCOUNT, "create" },
-    { FOR_BOUND, "", "secrets", OF_ALL, "create, delete" },
-    { FOR_DYNAMIC, "", "serviceaccounts", OF_ALL, "create, delete" },
-    { FOR_DYNAMIC, "", "serviceaccounts/token", OF_ALL, "create" },
-    { FOR_NAMESPACED, RBAC, "rolebindings", OF_ALL, "create, delete" },
-    { FOR_ROLE, RBAC, "roles", OF_ROLE, "get, bind" },
-    { FOR_CLUSTER_ROLE, RBAC, "clusterroles", OF_ROLE, "get, bind" },
-    { FOR_WIDE, RBAC, "clusterrolebindings", OF_ALL, "create, delete" },
-    { FOR_WIDE, RBAC, "clusterroles", OF_ROLE, "get, bind" },
+    { FOR_STATIC, "", "serviceaccounts", OF_ACCOUNT, "get", NULL },
+    { FOR_STATIC, "", "serviceaccounts/token", OF_ACCOUNT, "create", NULL },
+    { FOR_BOUND, "", "secrets", OF_ALL, "create, delete", "list, delete" },
+    { FOR_DYNAMIC, "", "serviceaccounts", OF_ALL, "create, delete", "list, delete" },
+    { FOR_DYNAMIC, "", "serviceaccounts/token", OF_ALL, "create", NULL },
+    { FOR_NAMESPACED, RBAC, "rolebindings", OF_ALL, "create, delete", "list, delete" },
+    { FOR_ROLE, RBAC, "roles", OF_ROLE, "get, bind", NULL },
+    { FOR_CLUSTER_ROLE, RBAC, "clusterroles", OF_ROLE, "get, bind", NULL },
+    { FOR_WIDE, RBAC, "clusterrolebindings", OF_ALL, "create, delete", "list, delete" },
+    { FOR_WIDE, RBAC, "clusterroles", OF_ROLE, "get, bind", NULL },
 };
 
 struct writing {
     struct pn_buf *out;
     const struct pn_lease_config *config;
     struct pn_str username;
+    const char *name; /* of the roles that are written */
+    bool is_sweep;
+    unsigned of;
 };
 
 static unsigned what_of(const struct pn_lease_config *config)
@@ -70,8 +72,9 @@ static void add_rules(struct writing *w, unsigned of)
     pn_buf_add_text(w->out, "rules:\n");
     for (size_t i = 0; i < PN_COUNT(rules); i++) {
         const struct rule *rule = &rules[i];
+        const char *verbs = w->is_sweep ? rule->sweep : rule->verbs;
 
-        if (!(rule->of & of))
+        if (!(rule->of & of) || verbs == NULL)
             continue;
         pn_buf_addf(w->out, "- {apiGroups: [\"%s\"], resources: [\"%s\"], ", rule->group,
                     rule->resource);
@@ -81,14 +84,14 @@ static void add_rules(struct writing *w, unsigned of)
                        rule->limit == OF_ACCOUNT ? w->config->serviceAccountName : w->config->role);
             pn_buf_add_text(w->out, "], ");
         }
-        pn_buf_addf(w->out, "verbs: [%s]}\n", rule->verbs);
+        pn_buf_addf(w->out, "verbs: [%s]}\n", verbs);
     }
 }
 
 static void add_head(struct writing *w, const char *kind, struct pn_str namespace)
 {
-    pn_buf_addf(w->out, "---\napiVersion: " RBAC "/v1\nkind: %s\nmetadata:\n  name: " NAME "\n",
-                kind);
+    pn_buf_addf(w->out, "---\napiVersion: " RBAC "/v1\nkind: %s\nmetadata:\n  name: %s\n", kind,
+                w->name);
     if (namespace.len > 0)
         pn_buf_addf(w->out, "  namespace: %.*s\n", PN_ARG(namespace));
 }
@@ -119,22 +122,38 @@ static void add_role(struct writing *w, const char *role, const char *binding,
     add_head(w, role, namespace);
     add_rules(w, of);
     add_head(w, binding, namespace);
-    pn_buf_addf(w->out, "roleRef: {apiGroup: " RBAC ", kind: %s, name: " NAME "}\n", role);
+    pn_buf_addf(w->out, "roleRef: {apiGroup: " RBAC ", kind: %s, name: %s}\n", role, w->name);
     add_subject(w);
+}
+
+static struct pn_str write_all(struct pn_arena *arena, struct writing w)
+{
+    pn_auto(pn_buf_drop) struct pn_buf out = pn_buf_init(MAX_BYTES);
+
+    w.out = &out;
+    w.of = what_of(w.config);
+    for (size_t i = 0; i < w.config->namespaces.count; i++)
+        add_role(&w, "Role", "RoleBinding", w.config->namespaces.items[i],
+                 w.of & ~(unsigned)FOR_WIDE);
+    if (w.of & FOR_WIDE)
+        add_role(&w, "ClusterRole", "ClusterRoleBinding", PN_NONE, FOR_WIDE);
+    return pn_arena_copy(arena, pn_buf_str(&out));
 }
 
 struct pn_str pn_lease_manifest(struct pn_arena *arena, const struct pn_lease_config *config,
                                 struct pn_str username)
 {
-    pn_auto(pn_buf_drop) struct pn_buf out = pn_buf_init(MAX_BYTES);
-    struct writing w = { .out = &out, .config = config, .username = username };
-    const unsigned of = what_of(config);
+    return write_all(arena, (struct writing){
+                                .config = config, .username = username, .name = "postern-leases" });
+}
 
-    for (size_t i = 0; i < config->namespaces.count; i++)
-        add_role(&w, "Role", "RoleBinding", config->namespaces.items[i], of & ~(unsigned)FOR_WIDE);
-    if (of & FOR_WIDE)
-        add_role(&w, "ClusterRole", "ClusterRoleBinding", PN_NONE, FOR_WIDE);
-    return pn_arena_copy(arena, pn_buf_str(&out));
+struct pn_str pn_lease_manifest_sweep(struct pn_arena *arena, const struct pn_lease_config *config,
+                                      struct pn_str username)
+{
+    return write_all(arena, (struct writing){ .config = config,
+                                              .username = username,
+                                              .name = "postern-lease-sweeper",
+                                              .is_sweep = true });
 }
 
 bool pn_lease_attach_manifest(struct pn_call *call, struct pn_str yaml, struct pn_err *err)

@@ -16,4 +16,8 @@ struct pn_str pn_lease_manifest(struct pn_arena *arena, const struct pn_lease_co
 bool pn_lease_attach_manifest(struct pn_call *call, struct pn_str yaml, struct pn_err *err)
     PN_CHECKED;
 
+/* What the sweeper needs on top of it: list, in the same places. */
+struct pn_str pn_lease_manifest_sweep(struct pn_arena *arena, const struct pn_lease_config *config,
+                                      struct pn_str username);
+
 #endif

@@ -24,6 +24,11 @@ static const enum pn_kube_kind kube_kinds[PN_LEASE_KINDS] = {
     [PN_LEASE_CLUSTER_ROLE_BINDING] = PN_KUBE_CLUSTER_ROLE_BINDING,
 };
 
+enum pn_kube_kind pn_provider_kube_kind(enum pn_lease_kind kind)
+{
+    return kube_kinds[kind];
+}
+
 bool pn_provider_has_answered(enum pn_provider_fault fault)
 {
     return fault != PN_PROVIDER_NO_ROAD && fault != PN_PROVIDER_IN_DOUBT;
@@ -161,6 +166,7 @@ bool pn_provider_plan(struct pn_call *call, const struct pn_lease_config *config
 {
     *out = (struct pn_lease_plan){ .lease_id = want->lease_id,
                                    .dynamic_secret_id = want->dynamic_secret_id,
+                                   .instance_id = want->instance_id,
                                    .requester = pn_uuid_is_zero(call->actor.id)
                                                     ? PN_LIT("nobody")
                                                     : pn_uuid_str(call->arena, call->actor.id) };
@@ -191,6 +197,9 @@ static struct pn_kube_object object_of(const struct making *m, size_t index)
         .name = planned->name,
         .lease_id = pn_uuid_str(m->call->arena, plan->lease_id),
         .secret_id = pn_uuid_str(m->call->arena, plan->dynamic_secret_id),
+        .instance = pn_uuid_is_zero(plan->instance_id)
+                        ? PN_NONE
+                        : pn_uuid_str(m->call->arena, plan->instance_id),
         .requester = plan->requester,
     };
 

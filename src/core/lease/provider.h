@@ -33,7 +33,7 @@ struct pn_lease_object {
 
 #define PN_LEASE_MAX_OBJECTS 4
 struct pn_lease_plan {
-    struct pn_uuid lease_id, dynamic_secret_id;
+    struct pn_uuid lease_id, dynamic_secret_id, instance_id; /* labels (D12) */
     struct pn_str requester;                              /* id of who asked: an annotation (D12) */
     struct pn_str namespace;                              /* of the service account */
     struct pn_str account;                                /* its name: externalEntityId */
@@ -59,7 +59,7 @@ bool pn_provider_has_answered(enum pn_provider_fault fault);
 
 /* What the request says of one lease. */
 struct pn_provider_want {
-    struct pn_uuid lease_id, dynamic_secret_id;
+    struct pn_uuid lease_id, dynamic_secret_id, instance_id;
     struct pn_str dynamic_secret_name;
     struct pn_str namespace;        /* config.namespace, or PN_NONE: the first */
     struct pn_str usernameTemplate; /* PN_NONE: "{{randomUsername}}" */
@@ -124,6 +124,9 @@ bool pn_provider_test(struct pn_call *call, struct pn_lease_config *config, stru
 bool pn_provider_try(struct pn_call *call, const struct pn_lease_config *config,
                      struct pn_lease_plan *plan, size_t index, int *status, struct pn_err *err)
     PN_CHECKED;
+
+/* As kube/ calls it. */
+enum pn_kube_kind pn_provider_kube_kind(enum pn_lease_kind kind);
 
 /* A ClusterRole that is bound for the whole cluster. */
 bool pn_provider_is_wide(const struct pn_lease_config *config);

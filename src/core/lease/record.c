@@ -40,20 +40,30 @@ static void write_text(struct pn_writer *w, const char *name, struct pn_str text
         pn_write_str(w, name, text);
 }
 
+static void write_object(struct pn_writer *w, const struct pn_lease_object *object)
+{
+    pn_write_object(w, NULL);
+    pn_write_text(w, "kind", pn_lease_kinds[object->kind]);
+    write_text(w, "namespace", object->namespace);
+    pn_write_str(w, "name", object->name);
+    write_text(w, "uid", object->uid);
+    pn_write_end(w);
+}
+
+static void write_removed(struct pn_writer *w, const struct pn_orphan *orphans, size_t count)
+{
+    pn_write_array(w, "removedObjects");
+    for (size_t i = 0; i < count; i++)
+        write_object(w, &orphans[i].object);
+    pn_write_end(w);
+}
+
 static void write_abandoned(struct pn_writer *w, const struct pn_lease_plan *plan)
 {
     pn_write_array(w, "abandonedObjects");
     for (size_t i = 0; i < plan->object_count; i++) {
-        const struct pn_lease_object *object = &plan->objects[i];
-
-        if (object->is_gone)
-            continue;
-        pn_write_object(w, NULL);
-        pn_write_text(w, "kind", pn_lease_kinds[object->kind]);
-        write_text(w, "namespace", object->namespace);
-        pn_write_str(w, "name", object->name);
-        write_text(w, "uid", object->uid);
-        pn_write_end(w);
+        if (!plan->objects[i].is_gone)
+            write_object(w, &plan->objects[i]);
     }
     pn_write_end(w);
 }
@@ -94,6 +104,9 @@ static void print(struct pn_buf *json, const struct pn_lease_event *event)
     }
     if (event->has_abandoned && event->lease != NULL)
         write_abandoned(&w, &event->lease->plan);
+    if (event->orphan_count > 0)
+        write_removed(&w, event->orphans, event->orphan_count);
+    write_text(&w, "requestedBy", event->requester);
     write_text(&w, "warning", event->warning);
     write_text(&w, "reason", event->reason);
     pn_write_end(&w);

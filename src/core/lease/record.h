@@ -3,6 +3,7 @@
 #define PN_CORE_LEASE_RECORD_H
 
 #include "core/lease/find.h"
+#include "core/lease/orphans.h"
 
 /* The audit rows of dynamic secrets and leases. Members that are absent are left out. */
 struct pn_lease_event {
@@ -14,6 +15,9 @@ struct pn_lease_event {
     const struct pn_lease *lease;  /* NULL: about the dynamic secret alone */
     const struct pn_strs *changed; /* names of members */
     struct pn_str warning, reason;
+    struct pn_str requester;         /* of a job: who started it */
+    const struct pn_orphan *orphans; /* that were taken away */
+    size_t orphan_count;
     int64_t count; /* of a list; < 0: none */
     bool has_forced, is_forced;
     bool has_abandoned; /* with the objects of the lease that are left in the cluster */

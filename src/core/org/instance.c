@@ -77,6 +77,14 @@ bool pn_instance_scope(struct pn_call *call, struct pn_uuid *out, struct pn_err 
     return pn_scope_ready(call->conn, call->keyring, s.id, err);
 }
 
+bool pn_instance_id(struct pn_db_conn *conn, struct pn_uuid *out, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(conn, "SELECT instance_id FROM instance WHERE id = 1");
+
+    *out = pn_query_next(q) ? pn_column_uuid(q, 0) : (struct pn_uuid){ { 0 } };
+    return pn_query_end(q, err);
+}
+
 static bool list_admins(struct pn_call *call, struct pn_strs *out, struct pn_err *err)
 {
     struct pn_query *q = pn_query(

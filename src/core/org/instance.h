@@ -21,6 +21,8 @@ struct pn_instance {
 bool pn_instance_ensure(struct pn_db *db, struct pn_db_conn *conn, struct pn_err *err) PN_CHECKED;
 /* The scope of the key that seals what belongs to no organisation; made when it is first needed. */
 bool pn_instance_scope(struct pn_call *call, struct pn_uuid *out, struct pn_err *err) PN_CHECKED;
+/* Its id alone: what its objects elsewhere are known by. */
+bool pn_instance_id(struct pn_db_conn *conn, struct pn_uuid *out, struct pn_err *err) PN_CHECKED;
 bool pn_instance_get(struct pn_call *call, struct pn_instance *out, struct pn_err *err) PN_CHECKED;
 
 /*

@@ -13,6 +13,7 @@
 #include "core/auth/login.h"
 #include "core/job/job.h"
 #include "core/lease/lease.h"
+#include "core/lease/sweep.h"
 #include "core/pam/session.h"
 #include "json/settings.h"
 #include "loop/lane.h"
@@ -50,6 +51,7 @@ static const struct kind {
                 struct pn_err *err);
 } kinds[] = {
     { PN_JOB_LEASE, pn_lease_run_job },
+    { PN_JOB_SWEEP, pn_sweep_run_job },
 };
 
 /* ---- one process's engine ---- */

@@ -46,6 +46,7 @@ PN_TEST(how_they_are_written)
                                      .name = PN_LIT("s"),
                                      .lease_id = PN_LIT("l"),
                                      .secret_id = PN_LIT("d"),
+                                     .instance = PN_LIT("i"),
                                      .requester = PN_LIT("r"),
                                      .expires = PN_LIT("e") };
 
@@ -53,7 +54,8 @@ PN_TEST(how_they_are_written)
     CHECK_STR(pn_buf_str(&out),
               "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"s\","
               "\"namespace\":\"ns\",\"labels\":{\"app.kubernetes.io/managed-by\":\"postern\","
-              "\"postern/lease-id\":\"l\",\"postern/ds-id\":\"d\"},\"annotations\":{"
+              "\"postern/lease-id\":\"l\",\"postern/ds-id\":\"d\",\"postern/"
+              "instance\":\"i\"},\"annotations\":{"
               "\"postern/requester\":\"r\",\"postern/expires-at\":\"e\"}},\"type\":\"Opaque\"}");
     pn_buf_clear(&out);
     object.kind = PN_KUBE_CLUSTER_ROLE_BINDING;
@@ -68,7 +70,8 @@ PN_TEST(how_they_are_written)
     CHECK_STR(pn_buf_str(&out),
               "{\"apiVersion\":\"rbac.authorization.k8s.io/v1\",\"kind\":\"ClusterRoleBinding\","
               "\"metadata\":{\"name\":\"s\",\"labels\":{\"app.kubernetes.io/managed-by\":"
-              "\"postern\",\"postern/lease-id\":\"l\",\"postern/ds-id\":\"d\"},\"annotations\":{"
+              "\"postern\",\"postern/lease-id\":\"l\",\"postern/ds-id\":\"d\",\"postern/"
+              "instance\":\"i\"},\"annotations\":{"
               "\"postern/requester\":\"r\",\"postern/expires-at\":\"e\"},\"ownerReferences\":[{"
               "\"apiVersion\":\"rbac.authorization.k8s.io/v1\",\"kind\":\"RoleBinding\",\"name\":"
               "\"o\",\"uid\":\"u\"}]},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\","
@@ -144,6 +147,33 @@ PN_TEST(what_is_no_object)
         err, PROTOCOL);
 }
 
+PN_TEST(lists)
+{
+    struct pn_list list;
+    struct pn_str next;
+    const struct pn_kube_meta *metas;
+
+    CHECK_OK(pn_kube_list_parse(arena,
+                                PN_LIT("{\"metadata\":{\"continue\":\"c\"},\"items\":[{"
+                                       "\"metadata\":{\"name\":\"a\",\"uid\":\"1\"}},{\"metadata\":"
+                                       "{\"name\":\"b\",\"uid\":\"2\"}}]}"),
+                                &list, &next, &err),
+             err);
+    CHECK_EQ(list.count, 2);
+    metas = list.items;
+    CHECK_STR(metas[1].name, "b");
+    CHECK_STR(next, "c");
+    CHECK_OK(pn_kube_list_parse(arena, PN_LIT("{\"metadata\":{\"continue\":\"\"},\"items\":null}"),
+                                &list, &next, &err),
+             err);
+    CHECK(list.count == 0 && next.ptr == NULL);
+    CHECK_FAILS(pn_kube_list_parse(arena, PN_LIT("{\"metadata\":{}}"), &list, &next, &err), err,
+                PROTOCOL);
+    CHECK_FAILS(
+        pn_kube_list_parse(arena, PN_LIT("{\"metadata\":{},\"items\":[{}]}"), &list, &next, &err),
+        err, PROTOCOL);
+}
+
 #define P(name) cmocka_unit_test_setup_teardown(name, start, stop)
 PN_TEST_MAIN(P(where_objects_are), P(how_they_are_written), P(what_is_read_of_them),
-             P(what_is_no_object))
+             P(what_is_no_object), P(lists))
