@@ -19,12 +19,28 @@ struct retry {
     struct pn_job_row *row;
 };
 
+/*
+ * What has not failed is not tried again but done too early: a lease that lives would end, and what a creation in
+ * doubt left would be found clean before it came.
+ */
+static bool check_failed(const struct retry *r, struct pn_err *err)
+{
+    char due[PN_CLOCK_ISO_BYTES];
+
+    if (r->row->failing_since_ms > 0)
+        return true;
+    pn_clock_iso(r->row->due_ms, due);
+    return pn_fail(err, PN_BAD_REQUEST, "The job %s %s has not failed: it is due at %s", r->kind,
+                   pn_uuid_format(r->id).text, due);
+}
+
 static bool hasten(struct pn_db_conn *tx, const struct retry *r, struct pn_err *err)
 {
     struct pn_query *q =
         pn_query(tx, "UPDATE jobs SET due_ms = $now WHERE kind = $kind AND id = $id");
 
-    pn_bind_int(q, "$now", pn_clock_lease_ms());
+    r->row->due_ms = pn_clock_lease_ms();
+    pn_bind_int(q, "$now", r->row->due_ms);
     pn_bind_str(q, "$kind", pn_str_from(r->kind));
     pn_bind_uuid(q, "$id", r->id);
     return pn_query_run(q, NULL, err);
@@ -35,12 +51,13 @@ static bool write_retry(struct pn_db_conn *tx, void *context, struct pn_err *err
     const struct retry *r = context;
     bool is_there;
 
-    if (!hasten(tx, r, err) ||
-        !pn_job_find(tx, r->call->arena, r->kind, r->id, r->row, &is_there, err))
+    if (!pn_job_find(tx, r->call->arena, r->kind, r->id, r->row, &is_there, err))
         return false;
     if (!is_there)
         return pn_fail(err, PN_NOT_FOUND, "There is no job %s %s", r->kind,
                        pn_uuid_format(r->id).text);
+    if (!check_failed(r, err) || !hasten(tx, r, err))
+        return false;
     return pn_trail_write(
         tx, r->call,
         &(struct pn_trail){ .type = "retry-job",

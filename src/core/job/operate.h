@@ -13,7 +13,7 @@
 /* A list of struct pn_job_row: failing ones first, then by due time. */
 bool pn_job_look(struct pn_call *call, bool is_failing_only, int64_t limit, struct pn_list *out,
                  struct pn_err *err) PN_CHECKED;
-/* Due now, whatever it failed with; a run in progress goes on. Errors: PN_NOT_FOUND. */
+/* Due now, whatever it failed with; a run in progress goes on. Errors: PN_NOT_FOUND; PN_BAD_REQUEST: it has not failed. */
 bool pn_job_retry(struct pn_call *call, struct pn_str kind, struct pn_uuid id,
                   struct pn_job_row *out, struct pn_err *err) PN_CHECKED;
 

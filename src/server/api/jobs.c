@@ -103,6 +103,6 @@ const struct pn_route pn_jobs_routes[] = {
       .handle = list, .doc = "What is to happen at its time, failing jobs first" },
     { PN_POST, "/api/v1/admin/jobs/:kind/:id/retry", .access = PN_BY_PEOPLE, .rate = PN_RATE_WRITE,
       .permission = "instance administrator", .audit = "retry-job", .in = PN_SHAPE(retry_in),
-      .out = PN_SHAPE(retry_out), .handle = retry, .doc = "Has a job tried now" },
+      .out = PN_SHAPE(retry_out), .handle = retry, .doc = "Has a job that failed tried now" },
     { 0 },
 };

@@ -3,7 +3,7 @@
 #include "home.h"
 
 #include "core/auth/clusters.h"
-#include "core/job/job.h"
+#include "core/job/operate.h"
 #include "core/lease/dynamic_secret.h"
 #include "core/lease/row.h"
 #include "core/org/environment.h"
@@ -194,7 +194,7 @@ static bool write_claim(struct pn_db_conn *tx, void *context, struct pn_err *err
     return pn_job_claim(tx, c->job->kind, c->job->id, pn_clock_lease_ms(), &c->claim, err);
 }
 
-static size_t run_jobs_at(struct scene *s, struct pn_str place)
+static size_t run_all(struct scene *s, struct pn_str place, bool answers)
 {
     struct pn_call call = call_of(s);
     struct pn_err err = { 0 };
@@ -208,14 +208,19 @@ static size_t run_jobs_at(struct scene *s, struct pn_str place)
 
         CHECK_OK(pn_db_write(call.db, write_claim, &c, &err), err);
         CHECK_OK(pn_lease_run_job(&call, c.job->id, c.claim, &has_answered, &err), err);
-        CHECK(has_answered);
+        CHECK_EQ(has_answered, answers);
     }
     return due.count;
 }
 
 static size_t run_jobs(struct scene *s)
 {
-    return run_jobs_at(s, PN_LIT("cluster.test:443"));
+    return run_all(s, PN_LIT("cluster.test:443"), true);
+}
+
+static size_t run_failing(struct scene *s)
+{
+    return run_all(s, PN_LIT("cluster.test:443"), false);
 }
 
 static int64_t leases(struct scene *s)
@@ -360,9 +365,9 @@ HOME_TEST(what_makes_no_object_has_no_intent)
     s.meanwhile = see_no_row;
     CHECK_OK(lease(&s, &err), err);
     CHECK_EQ(home_count(h, "SELECT count(*) FROM leases WHERE state = 'active'"), 1);
-    CHECK_EQ(run_jobs_at(&s, PN_LIT("")), 0);
+    CHECK_EQ(run_all(&s, PN_LIT(""), true), 0);
     pn_clock_advance(60 * MINUTE_MS);
-    CHECK_EQ(run_jobs_at(&s, PN_LIT("")), 1);
+    CHECK_EQ(run_all(&s, PN_LIT(""), true), 1);
     CHECK_EQ(leases(&s), 0);
     CHECK_EQ(home_count(h, "SELECT count(*) FROM jobs"), 0);
 }
@@ -415,6 +420,66 @@ HOME_TEST(an_intent_is_its_makers_while_it_is_young)
     CHECK_EQ(home_count(h, "SELECT count(*) FROM leases WHERE state = 'active'"), 1);
 }
 
+/* ---- an operator ---- */
+
+static bool retry(struct scene *s, struct pn_err *err)
+{
+    struct pn_call call = call_of(s);
+    struct pn_list list;
+    struct pn_job_row row;
+
+    CHECK_OK(pn_job_look(&call, false, 10, &list, err), *err);
+    CHECK_EQ(list.count, 1);
+    row = *(const struct pn_job_row *)list.items;
+    return pn_job_retry(&call, row.kind, row.id, &row, err);
+}
+
+/* What is in doubt is clean when it was looked at after all that may still come has come: not before. */
+HOME_TEST(what_has_not_failed_is_not_hastened)
+{
+    struct pn_err err = { 0 };
+    struct scene s;
+
+    begin(&s, h);
+    CHECK_OK(lease(&s, &err), err);
+    CHECK_FAILS(retry(&s, &err), err, BAD_REQUEST); /* that would be its end */
+    CHECK_EQ(run_jobs(&s), 0);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM leases WHERE state = 'active'"), 1);
+}
+
+HOME_TEST(what_is_left_over_is_cleaned_at_its_time)
+{
+    struct pn_err err = { 0 };
+    struct scene s;
+
+    begin(&s, h);
+    s.meanwhile = delete_and_die;
+    CHECK(!lease(&s, &err));
+    pn_err_clear(&err);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM leases WHERE state = 'cleaning'"), 1);
+    CHECK_FAILS(retry(&s, &err), err, BAD_REQUEST);
+    CHECK_EQ(run_jobs(&s), 0);
+    CHECK_EQ(leases(&s), 1);
+}
+
+HOME_TEST(what_has_failed_is)
+{
+    struct pn_err err = { 0 };
+    struct scene s;
+
+    begin(&s, h);
+    CHECK_OK(lease(&s, &err), err);
+    s.is_dead = true;
+    pn_clock_advance(60 * MINUTE_MS);
+    while (run_failing(&s) > 0)
+        continue;
+    s.is_dead = false;
+    CHECK_EQ(run_jobs(&s), 0);
+    CHECK_OK(retry(&s, &err), err);
+    CHECK_EQ(run_jobs(&s), 1);
+    CHECK_EQ(leases(&s), 0);
+}
+
 /* ---- turns ---- */
 
 static struct pn_cluster_place turn_of(struct scene *s, struct pn_uuid org)
@@ -461,4 +526,5 @@ PN_TEST_MAIN(T(a_lease_is_made_and_ended), T(what_is_deleted_while_a_lease_is_ma
              T(also_when_its_environment_went), T(what_makes_no_object_has_no_intent),
              T(a_token_of_what_was_deleted_meanwhile_is_not_handed_out),
              T(the_limit_holds_without_an_intent), T(an_intent_is_its_makers_while_it_is_young),
-             T(turns_at_a_cluster_are_an_organisations_own))
+             T(what_has_not_failed_is_not_hastened), T(what_is_left_over_is_cleaned_at_its_time),
+             T(what_has_failed_is), T(turns_at_a_cluster_are_an_organisations_own))
