@@ -14,6 +14,8 @@
 
 #define REVOKING "Revocation in process"
 #define MAX_CHANGED 24
+#define DROPPED_AT_ONCE 50 /* leases in memory: a plan of some KiB each */
+#define DROP_BUDGET ((size_t)4 << 20)
 
 /* ---- the rules of its own members ---- */
 
@@ -238,11 +240,10 @@ static const struct pn_lease_config blank = { .credentialType = -1,
                                               .tokenLifetime = -1,
                                               .sslRejectUnauthorized = true };
 
-static struct pn_dynamic_secret new_row(struct pn_call *call, const struct pn_dynamic_secret_in *in)
+static struct pn_dynamic_secret new_row(const struct pn_dynamic_secret_in *in)
 {
     const int64_t now_ms = pn_clock_lease_ms();
 
-    (void)call;
     return (struct pn_dynamic_secret){ .id = pn_random_uuid(),
                                        .name = in->name,
                                        .type = PN_LIT("kubernetes"),
@@ -260,7 +261,7 @@ bool pn_dynamic_secret_create(struct pn_call *call, const struct pn_dynamic_secr
 {
     struct change c = { .call = call, .row = out, .config = blank };
 
-    *out = new_row(call, in);
+    *out = new_row(in);
     pn_lease_config_take(&in->inputs, &c.config);
     if (!check_create(call, in, &c, err) ||
         !pn_lease_scope_open(call, &in->at, PN_LEASE_WORDS_CHANGE, &c.scope, err) ||
@@ -425,17 +426,36 @@ static bool drop_lease(struct pn_db_conn *tx, const struct removal *r, const str
            pn_lease_record(tx, r->call, &event, err);
 }
 
-static bool drop_leases(struct pn_db_conn *tx, const struct removal *r, struct pn_err *err)
+static bool drop_some(struct pn_db_conn *tx, const struct removal *r, struct pn_arena *arena,
+                      size_t *count, struct pn_err *err)
 {
     const struct pn_lease *lease;
     struct pn_list leases;
 
-    if (!pn_lease_row_list(tx, r->call->arena, r->row->id, false, &leases, err))
+    if (!pn_lease_row_list(tx, arena, r->row->id, DROPPED_AT_ONCE, &leases, err))
         return false;
     lease = leases.items;
     for (size_t i = 0; i < leases.count; i++)
         if (!drop_lease(tx, r, &lease[i], err))
             return false;
+    *count = leases.count;
+    return true;
+}
+
+/*
+ * What was handed out is forgotten, and on record. An intent is not: its maker is at the cluster, sees that it is not
+ * wanted any more, and takes back what it made; or its job does.
+ */
+static bool drop_leases(struct pn_db_conn *tx, const struct removal *r, struct pn_err *err)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(DROP_BUDGET);
+    size_t count = DROPPED_AT_ONCE;
+
+    while (count == DROPPED_AT_ONCE) {
+        if (!drop_some(tx, r, arena, &count, err))
+            return false;
+        pn_arena_reset(arena);
+    }
     return true;
 }
 

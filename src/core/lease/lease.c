@@ -407,7 +407,7 @@ bool pn_lease_list(struct pn_call *call, const struct pn_lease_at *at, struct pn
     if (!pn_lease_scope_open(call, at, PN_LEASE_WORDS_LEASE, &scope, err) ||
         !pn_lease_scope_secret(call, &scope, name, &secret, err) ||
         !pn_lease_scope_permit(call, &scope, secret.metadata, "lease", err) ||
-        !pn_lease_row_list(call->conn, call->arena, secret.id, true, out, err))
+        !pn_lease_row_list(call->conn, call->arena, secret.id, INT64_MAX, out, err))
         return false;
     event = pn_lease_event_of("list-dynamic-secret-leases", &scope, &secret, NULL);
     event.count = (int64_t)out->count;

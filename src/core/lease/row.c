@@ -441,18 +441,18 @@ bool pn_lease_row_find(struct pn_db_conn *conn, struct pn_arena *arena, struct p
 }
 
 bool pn_lease_row_list(struct pn_db_conn *conn, struct pn_arena *arena,
-                       struct pn_uuid dynamic_secret, bool is_shown_only, struct pn_list *out,
+                       struct pn_uuid dynamic_secret, int64_t limit, struct pn_list *out,
                        struct pn_err *err)
 {
     struct pn_rows rows = pn_rows_of(arena, sizeof(struct pn_lease));
     struct pn_query *q =
-        pn_query(conn, LEASE "WHERE l.dynamic_secret_id = $secret AND ($all = 1 OR"
-                             " l.state NOT IN ('pending', 'cleaning')) ORDER BY l.created_ms,"
-                             " l.id");
+        pn_query(conn, LEASE "WHERE l.dynamic_secret_id = $secret AND"
+                             " l.state NOT IN ('pending', 'cleaning') ORDER BY l.created_ms,"
+                             " l.id LIMIT $limit");
     struct pn_err bad = { 0 };
 
     pn_bind_uuid(q, "$secret", dynamic_secret);
-    pn_bind_int(q, "$all", !is_shown_only);
+    pn_bind_int(q, "$limit", limit);
     while (!pn_arena_is_over(arena) && bad.code == PN_OK && pn_query_next(q))
         (void)!read_lease(q, arena, pn_rows_add(&rows), &bad);
     *out = rows.list;

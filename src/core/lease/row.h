@@ -56,9 +56,9 @@ bool pn_dynamic_row_delete(struct pn_db_conn *tx, struct pn_uuid id, struct pn_e
 
 bool pn_lease_row_find(struct pn_db_conn *conn, struct pn_arena *arena, struct pn_uuid id,
                        struct pn_lease *out, bool *is_there, struct pn_err *err) PN_CHECKED;
-/* Of a dynamic secret, oldest first; `is_shown_only`: without intents. */
+/* Of a dynamic secret, at most `limit`, oldest first, without intents. */
 bool pn_lease_row_list(struct pn_db_conn *conn, struct pn_arena *arena,
-                       struct pn_uuid dynamic_secret, bool is_shown_only, struct pn_list *out,
+                       struct pn_uuid dynamic_secret, int64_t limit, struct pn_list *out,
                        struct pn_err *err) PN_CHECKED;
 bool pn_lease_row_count(struct pn_db_conn *conn, struct pn_uuid dynamic_secret, int64_t *out,
                         struct pn_err *err) PN_CHECKED;

@@ -228,15 +228,31 @@ static int64_t leases(struct scene *s)
     return home_count(s->home, "SELECT count(*) FROM leases");
 }
 
-static void delete_secret(struct scene *s)
+static void delete_as(struct scene *s, bool is_forced)
 {
     const struct pn_lease_at at = here(s);
     struct pn_dynamic_secret out;
     struct pn_call call = call_of(s);
     struct pn_err err = { 0 };
 
-    CHECK_OK(pn_dynamic_secret_delete(&call, &at, PN_LIT("deploy"), false, &out, &err), err);
+    CHECK_OK(pn_dynamic_secret_delete(&call, &at, PN_LIT("deploy"), is_forced, &out, &err), err);
     (void)run_jobs(s);
+}
+
+static void delete_secret(struct scene *s)
+{
+    delete_as(s, false);
+}
+
+static void delete_by_force(struct scene *s)
+{
+    delete_as(s, true);
+}
+
+static void delete_by_force_and_die(struct scene *s)
+{
+    delete_as(s, true);
+    s->is_dead = true;
 }
 
 static void delete_environment(struct scene *s)
@@ -320,6 +336,11 @@ HOME_TEST(so_does_its_environment)
     check_gone(h, delete_environment);
 }
 
+HOME_TEST(also_by_force)
+{
+    check_gone(h, delete_by_force);
+}
+
 /* As above, and the cluster is gone when it is to be taken back: the intent must not be gone too. */
 static void check_kept(struct home *h, void (*deletes)(struct scene *))
 {
@@ -347,6 +368,63 @@ HOME_TEST(an_intent_is_kept_while_its_objects_may_come)
 HOME_TEST(also_when_its_environment_went)
 {
     check_kept(h, delete_environment_and_die);
+}
+
+HOME_TEST(also_by_force_of_which_nobody_was_told)
+{
+    check_kept(h, delete_by_force_and_die);
+}
+
+#define MANY 700 /* leases: more than the memory of a call that deletes them */
+
+static bool write_many(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct pn_lease *one = context;
+
+    for (int i = 0; i < MANY; i++) {
+        struct pn_lease row = *one;
+
+        row.id = pn_random_uuid();
+        if (!pn_lease_row_insert(tx, &row, err) ||
+            !pn_job_put(tx, PN_JOB_LEASE, row.id, PN_LIT(""), INT64_MAX, 1, err))
+            return false;
+    }
+    return true;
+}
+
+/* All are forgotten, and each is on record, in little memory. */
+HOME_TEST(many_are_forgotten)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *little = pn_arena_new((size_t)256 << 10);
+    struct pn_lease row = { .dynamicSecretId = { { 7 } },
+                            .config_id = { { 8 } },
+                            .environment = PN_LIT("dev"),
+                            .path = PN_LIT("/"),
+                            .name = PN_LIT("deploy"),
+                            .state = PN_LEASE_ACTIVE,
+                            .externalEntityId = PN_LIT("x"),
+                            .plan = { .namespace = PN_LIT("a"), .account = PN_LIT("x") } };
+    struct pn_dynamic_secret out;
+    struct pn_err err = { 0 };
+    struct pn_lease_at at;
+    struct pn_call call;
+    struct scene s;
+
+    begin(&s, h);
+    at = here(&s);
+    row.org_id = s.call.actor.org_id;
+    row.project_id = s.project.id;
+    CHECK_OK(pn_db_write(h->db, write_many, &row, &err), err);
+    call = call_of(&s);
+    call.arena = little;
+    CHECK_OK(pn_dynamic_secret_delete(&call, &at, PN_LIT("deploy"), true, &out, &err), err);
+    CHECK(!pn_arena_is_over(little));
+    CHECK_EQ(leases(&s), 0);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM jobs"), 0);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM lease_configs"), 0);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM audit_log WHERE event_type ="
+                           " 'delete-dynamic-secret-lease'"),
+             MANY);
 }
 
 /* ---- a token that is bound to nothing: no object, no intent ---- */
@@ -522,8 +600,10 @@ HOME_TEST(turns_at_a_cluster_are_an_organisations_own)
 
 #define T(name) cmocka_unit_test(name)
 PN_TEST_MAIN(T(a_lease_is_made_and_ended), T(what_is_deleted_while_a_lease_is_made_leaves_nothing),
-             T(so_does_its_environment), T(an_intent_is_kept_while_its_objects_may_come),
-             T(also_when_its_environment_went), T(what_makes_no_object_has_no_intent),
+             T(so_does_its_environment), T(also_by_force),
+             T(also_by_force_of_which_nobody_was_told), T(many_are_forgotten),
+             T(an_intent_is_kept_while_its_objects_may_come), T(also_when_its_environment_went),
+             T(what_makes_no_object_has_no_intent),
              T(a_token_of_what_was_deleted_meanwhile_is_not_handed_out),
              T(the_limit_holds_without_an_intent), T(an_intent_is_its_makers_while_it_is_young),
              T(what_has_not_failed_is_not_hastened), T(what_is_left_over_is_cleaned_at_its_time),
