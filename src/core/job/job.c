@@ -5,8 +5,9 @@
 #include "core/rows.h"
 
 #define MAX_ERROR_BYTES 255
-#define COLUMNS                                                                                  \
-    "kind, id, place, due_ms, claim, claimed_until_ms, attempts, failing_since_ms, last_error, " \
+#define COLUMNS                                                                              \
+    "kind, id, org_id, place, due_ms, claim, claimed_until_ms, attempts, failing_since_ms, " \
+    "last_error, "                                                                           \
     "created_ms"
 
 static struct pn_job_row read_row(struct pn_query *q, struct pn_arena *arena)
@@ -14,14 +15,14 @@ static struct pn_job_row read_row(struct pn_query *q, struct pn_arena *arena)
     return (struct pn_job_row){
         .kind = pn_column_str(q, 0, arena),
         .id = pn_column_uuid(q, 1),
-        .place = pn_column_str(q, 2, arena),
-        .due_ms = pn_column_int(q, 3),
-        .claim = pn_column_int(q, 4),
-        .claimed_until_ms = pn_column_int(q, 5),
-        .attempts = pn_column_int(q, 6),
-        .failing_since_ms = pn_column_int(q, 7),
-        .last_error = pn_column_str(q, 8, arena),
-        .created_ms = pn_column_int(q, 9),
+        .where = { pn_column_uuid(q, 2), pn_column_str(q, 3, arena) },
+        .due_ms = pn_column_int(q, 4),
+        .claim = pn_column_int(q, 5),
+        .claimed_until_ms = pn_column_int(q, 6),
+        .attempts = pn_column_int(q, 7),
+        .failing_since_ms = pn_column_int(q, 8),
+        .last_error = pn_column_str(q, 9, arena),
+        .created_ms = pn_column_int(q, 10),
     };
 }
 
@@ -33,15 +34,18 @@ static void bind_key(struct pn_query *q, struct pn_str kind, struct pn_uuid id)
 
 /* ---- writing ---- */
 
-bool pn_job_put(struct pn_db_conn *tx, const char *kind, struct pn_uuid id, struct pn_str place,
-                int64_t due_ms, int64_t now_ms, struct pn_err *err)
+bool pn_job_put(struct pn_db_conn *tx, const char *kind, struct pn_uuid id,
+                const struct pn_job_where *where, int64_t due_ms, int64_t now_ms,
+                struct pn_err *err)
 {
-    struct pn_query *q =
-        pn_query(tx, "INSERT INTO jobs (kind, id, place, due_ms, claim, claimed_until_ms, attempts,"
-                     " created_ms) VALUES ($kind, $id, $place, $due, 0, 0, 0, $now)");
+    struct pn_query *q = pn_query(
+        tx, "INSERT INTO jobs (kind, id, org_id, place, due_ms, claim, claimed_until_ms, attempts,"
+            " created_ms) VALUES ($kind, $id, $org, $place, $due, 0, 0, 0, $now)");
 
+    pn_assert(!pn_uuid_is_zero(where->org_id)); /* it would never be looked for */
     bind_key(q, pn_str_from(kind), id);
-    pn_bind_str(q, "$place", place);
+    pn_bind_uuid(q, "$org", where->org_id);
+    pn_bind_str(q, "$place", where->place);
     pn_bind_int(q, "$due", due_ms);
     pn_bind_int(q, "$now", now_ms);
     return pn_query_run(q, NULL, err);
@@ -228,17 +232,25 @@ bool pn_job_find(struct pn_db_conn *conn, struct pn_arena *arena, const char *ki
     return pn_query_end(q, err);
 }
 
-bool pn_job_next_place(struct pn_db_conn *conn, struct pn_arena *arena, struct pn_str after,
-                       struct pn_str *out, struct pn_err *err)
+bool pn_job_due_where(struct pn_db_conn *conn, struct pn_arena *arena, int64_t now_ms,
+                      int64_t limit, struct pn_list *out, struct pn_err *err)
 {
-    const bool is_first = after.ptr == NULL;
-    struct pn_query *q =
-        pn_query(conn, is_first ? "SELECT min(place) FROM jobs"
-                                : "SELECT min(place) FROM jobs WHERE place > $after");
+    struct pn_rows rows = pn_rows_of(arena, sizeof(struct pn_job_where));
+    struct pn_query *q = pn_query(
+        conn, "SELECT org_id, place FROM (SELECT org_id, place, min(due_ms) AS oldest_ms,"
+              " row_number() OVER (PARTITION BY org_id ORDER BY min(due_ms)) AS turn FROM jobs"
+              " WHERE due_ms <= $now AND claimed_until_ms <= $now AND org_id IS NOT NULL"
+              " GROUP BY org_id, place) AS places ORDER BY turn, oldest_ms LIMIT $limit");
 
-    if (!is_first)
-        pn_bind_str(q, "$after", after);
-    *out = pn_query_next(q) ? pn_column_str(q, 0, arena) : PN_NONE;
+    pn_bind_int(q, "$now", now_ms);
+    pn_bind_int(q, "$limit", limit);
+    while (!pn_arena_is_over(arena) && pn_query_next(q)) {
+        struct pn_job_where *where = pn_rows_add(&rows);
+
+        where->org_id = pn_column_uuid(q, 0);
+        where->place = pn_column_str(q, 1, arena);
+    }
+    *out = rows.list;
     return pn_query_end(q, err);
 }
 
@@ -253,14 +265,16 @@ static bool read_list(struct pn_query *q, struct pn_arena *arena, struct pn_list
     return pn_query_end(q, err);
 }
 
-bool pn_job_due(struct pn_db_conn *conn, struct pn_arena *arena, struct pn_str place,
+bool pn_job_due(struct pn_db_conn *conn, struct pn_arena *arena, const struct pn_job_where *where,
                 int64_t now_ms, int64_t limit, struct pn_list *out, struct pn_err *err)
 {
     struct pn_query *q =
-        pn_query(conn, "SELECT " COLUMNS " FROM jobs WHERE place = $place AND due_ms <= $now"
-                       " AND claimed_until_ms <= $now ORDER BY due_ms LIMIT $limit");
+        pn_query(conn, "SELECT " COLUMNS " FROM jobs WHERE org_id = $org AND place = $place"
+                       " AND due_ms <= $now AND claimed_until_ms <= $now ORDER BY due_ms"
+                       " LIMIT $limit");
 
-    pn_bind_str(q, "$place", place);
+    pn_bind_uuid(q, "$org", where->org_id);
+    pn_bind_str(q, "$place", where->place);
     pn_bind_int(q, "$now", now_ms);
     pn_bind_int(q, "$limit", limit);
     return read_list(q, arena, out, err);

@@ -17,18 +17,25 @@
 /* How long a claim holds: longer than any run. Who crashed in one is overtaken then, or by the next start. */
 #define PN_JOB_CLAIM_MS 60000
 
+/* Whose it is, and what it needs: a cluster, gateway or pool; "" is this server itself. */
+struct pn_job_where {
+    struct pn_uuid org_id;
+    struct pn_str place;
+};
+
 struct pn_job_row {
     struct pn_str kind;
     struct pn_uuid id;
-    struct pn_str place; /* "" is this server itself */
+    struct pn_job_where where; /* org_id zero: a chore that fails, which is nobody's */
     int64_t due_ms, claim, claimed_until_ms, attempts, failing_since_ms, created_ms;
     struct pn_str last_error; /* PN_NONE: none */
 };
 
 /* ---- for write functions (threads: writer) ---- */
 
-bool pn_job_put(struct pn_db_conn *tx, const char *kind, struct pn_uuid id, struct pn_str place,
-                int64_t due_ms, int64_t now_ms, struct pn_err *err) PN_CHECKED;
+bool pn_job_put(struct pn_db_conn *tx, const char *kind, struct pn_uuid id,
+                const struct pn_job_where *where, int64_t due_ms, int64_t now_ms,
+                struct pn_err *err) PN_CHECKED;
 /* Another time; failures are forgotten, and a claim with them. */
 bool pn_job_move(struct pn_db_conn *tx, const char *kind, struct pn_uuid id, int64_t due_ms,
                  struct pn_err *err) PN_CHECKED;
@@ -69,11 +76,14 @@ bool pn_job_load_clock(struct pn_db_conn *conn, struct pn_err *err) PN_CHECKED;
 bool pn_job_find(struct pn_db_conn *conn, struct pn_arena *arena, const char *kind,
                  struct pn_uuid id, struct pn_job_row *out, bool *is_there, struct pn_err *err)
     PN_CHECKED;
-/* The first place behind `after` (PN_NONE: of all) where something is due; PN_NONE when there is none. */
-bool pn_job_next_place(struct pn_db_conn *conn, struct pn_arena *arena, struct pn_str after,
-                       struct pn_str *out, struct pn_err *err) PN_CHECKED;
+/*
+ * Where something is due and not held, at most `limit`: of each organisation in turn, its longest waiting place first. A
+ * list of struct pn_job_where.
+ */
+bool pn_job_due_where(struct pn_db_conn *conn, struct pn_arena *arena, int64_t now_ms,
+                      int64_t limit, struct pn_list *out, struct pn_err *err) PN_CHECKED;
 /* At most `limit` rows that are due there and not held, oldest first: a list of struct pn_job_row. */
-bool pn_job_due(struct pn_db_conn *conn, struct pn_arena *arena, struct pn_str place,
+bool pn_job_due(struct pn_db_conn *conn, struct pn_arena *arena, const struct pn_job_where *where,
                 int64_t now_ms, int64_t limit, struct pn_list *out, struct pn_err *err) PN_CHECKED;
 /* Failing ones first, then by due time. */
 bool pn_job_list(struct pn_db_conn *conn, struct pn_arena *arena, bool is_failing_only,

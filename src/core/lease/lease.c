@@ -81,19 +81,22 @@ static bool check_secret(struct pn_db_conn *tx, struct making *m, struct pn_err 
 }
 
 /* A lease without objects is ended without its cluster, so nothing of a dead one holds it up. */
-static struct pn_str job_place(struct making *m)
+static struct pn_job_where where_of(struct making *m)
 {
-    return m->lease->plan.object_count > 0 ? pn_lease_config_place(m->call->arena, &m->config)
-                                           : PN_LIT("");
+    return (struct pn_job_where){ m->lease->org_id,
+                                  m->lease->plan.object_count > 0
+                                      ? pn_lease_config_place(m->call->arena, &m->config)
+                                      : PN_LIT("") };
 }
 
 static bool write_intent(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct making *m = context;
+    const struct pn_job_where where = where_of(m);
 
     return check_secret(tx, m, err) && pn_lease_row_insert(tx, m->lease, err) &&
-           pn_job_put(tx, PN_JOB_LEASE, m->lease->id, job_place(m),
-                      m->started_ms + PN_LEASE_INTENT_MS, m->started_ms, err);
+           pn_job_put(tx, PN_JOB_LEASE, m->lease->id, &where, m->started_ms + PN_LEASE_INTENT_MS,
+                      m->started_ms, err);
 }
 
 static bool refuse_gone(struct pn_err *err)
@@ -140,12 +143,12 @@ static bool needs_intent(const struct making *m)
 
 static bool keep_made(struct pn_db_conn *tx, struct making *m, struct pn_err *err)
 {
+    const struct pn_job_where where = where_of(m);
     const struct pn_lease *lease = m->lease;
 
     if (!needs_intent(m))
         return check_secret(tx, m, err) && pn_lease_row_insert(tx, lease, err) &&
-               pn_job_put(tx, PN_JOB_LEASE, lease->id, job_place(m), lease->expireAt, m->started_ms,
-                          err);
+               pn_job_put(tx, PN_JOB_LEASE, lease->id, &where, lease->expireAt, m->started_ms, err);
     return read_wanted(tx, m, err) && pn_lease_row_update(tx, lease, err) &&
            pn_job_move(tx, PN_JOB_LEASE, lease->id, lease->expireAt, err);
 }

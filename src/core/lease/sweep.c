@@ -216,7 +216,7 @@ bool pn_sweep_look(struct pn_call *call, const struct pn_lease_at *at, struct pn
 struct starting {
     struct asking *asking;
     struct pn_sweep *row;
-    struct pn_str place;
+    struct pn_job_where where;
 };
 
 static bool write_start(struct pn_db_conn *tx, void *context, struct pn_err *err)
@@ -238,7 +238,7 @@ static bool write_start(struct pn_db_conn *tx, void *context, struct pn_err *err
     if (is_there && is_running(&before))
         return pn_fail(err, PN_CONFLICT, "A sweep of this dynamic secret is running");
     return put_sweep(tx, s->row, err) &&
-           pn_job_put(tx, PN_JOB_SWEEP, s->row->dynamicSecretId, s->place, s->row->startedAt,
+           pn_job_put(tx, PN_JOB_SWEEP, s->row->dynamicSecretId, &s->where, s->row->startedAt,
                       s->row->startedAt, err) &&
            pn_lease_record(tx, call, &event, err);
 }
@@ -270,7 +270,8 @@ static bool start_sweep(struct asking *a, struct pn_sweep *out, struct pn_err *e
     if (!open_cluster(a, err) || !look_in_turn(a, &ignored, &is_complete, err))
         return false;
     *out = new_sweep(a);
-    s.place = pn_lease_config_place(a->call->arena, &a->config);
+    s.where =
+        (struct pn_job_where){ out->org_id, pn_lease_config_place(a->call->arena, &a->config) };
     return pn_db_write(a->call->db, write_start, &s, err);
 }
 

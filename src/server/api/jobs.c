@@ -4,7 +4,7 @@
 #include "server/route.h"
 
 struct shown {
-    struct pn_uuid id;
+    struct pn_uuid id, organizationId;
     struct pn_str kind, place, lastError;
     int64_t dueAt, attempts, failingSince, createdAt;
     bool isRunning;
@@ -12,6 +12,7 @@ struct shown {
 static const struct pn_field shown_fields[] = {
     PN_FIELD(shown, kind, STRING),
     PN_FIELD(shown, id, UUID),
+    PN_FIELD(shown, organizationId, UUID, .doc = "null: the server's own"),
     PN_FIELD(shown, place, STRING,
              .doc = "What it needs: a cluster, gateway or pool; \"\": nothing"),
     PN_FIELD(shown, dueAt, TIME),
@@ -27,7 +28,8 @@ static struct shown show(const struct pn_job_row *row)
 {
     return (struct shown){ .id = row->id,
                            .kind = row->kind,
-                           .place = row->place,
+                           .organizationId = row->where.org_id,
+                           .place = row->where.place,
                            .lastError = row->last_error,
                            .dueAt = row->due_ms,
                            .attempts = row->attempts,

@@ -25,6 +25,8 @@
 #define JOB_BUDGET ((size_t)4 << 20)
 #define QUEUED_PER_THREAD 2 /* claimed ahead, so that no thread waits for the next look */
 #define MAX_CLAIMS 256
+#define MAX_PLACES 2048 /* in one list: each organisation's longest waiting first */
+#define WHERE_BUDGET ((size_t)4 << 20)
 
 /* ---- the two tables ---- */
 
@@ -56,18 +58,26 @@ static const struct kind {
 
 /* ---- one process's engine ---- */
 
+/* Where something was due at the last look around. */
+struct where_due {
+    struct pn_job_where where;
+    bool is_served;
+};
+
 struct pn_jobs {
     struct pn_jobs_config config;
-    struct pn_db_conn *conn; /* of the looking thread, like arena, due, last_place */
-    struct pn_arena *arena;
+    struct pn_db_conn *conn; /* of the looking thread, like what follows */
+    struct pn_arena *arena, *where_arena;
+    struct where_due *wheres; /* in where_arena */
+    size_t where_count, where_at;
+    int64_t found_ms; /* monotonic */
     struct pn_lane *lane;
     struct pn_job_places *places;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool is_stopping, is_woken;
-    size_t in_flight; /* under `lock` */
-    char last_place[512];
+    size_t in_flight;                           /* under `lock` */
     int64_t due_ms[PN_COUNT(chores)], stats_ms; /* monotonic */
     bool is_failing[PN_COUNT(chores)];
 };
@@ -223,69 +233,107 @@ static bool write_claims(struct pn_db_conn *tx, void *context, struct pn_err *er
     return true;
 }
 
+/* How many more may be claimed: of all, and of a place. Under the lock. */
+static size_t room_at(const struct pn_jobs *jobs, const struct pn_job_place *place)
+{
+    const size_t most = threads_of(jobs) * QUEUED_PER_THREAD,
+                 all = jobs->in_flight < most ? most - jobs->in_flight : 0,
+                 may = place != NULL ? pn_job_place_room(place, threads_of(jobs)) : all;
+
+    return all < may ? all : may;
+}
+
 static size_t room_of(struct pn_jobs *jobs, const struct claims *claims)
 {
-    size_t most = threads_of(jobs) * QUEUED_PER_THREAD, taken;
+    size_t room;
 
     pthread_mutex_lock(&jobs->lock);
-    taken = jobs->in_flight + claims->count;
+    room = room_at(jobs, NULL);
     pthread_mutex_unlock(&jobs->lock);
-    most = taken < most ? most - taken : 0;
-    return claims->count + most < MAX_CLAIMS ? most : MAX_CLAIMS - claims->count;
+    return claims->count + room < MAX_CLAIMS ? room : MAX_CLAIMS - claims->count;
+}
+
+/* It counts from here on: the next place of the same organisation has that much less room. */
+static void add_claim(struct pn_jobs *jobs, struct claims *claims, const struct pn_job_row *row,
+                      struct pn_job_place *place)
+{
+    claims->items[claims->count].row = *row;
+    claims->items[claims->count++].place = place;
+    pthread_mutex_lock(&jobs->lock);
+    pn_job_place_entered(place);
+    jobs->in_flight++;
+    pthread_mutex_unlock(&jobs->lock);
+}
+
+static void drop_claim(struct pn_jobs *jobs, struct pn_job_place *place)
+{
+    pthread_mutex_lock(&jobs->lock);
+    pn_job_place_unentered(place);
+    jobs->in_flight--;
+    pthread_mutex_unlock(&jobs->lock);
 }
 
 /* As many of a place as it may have at once. */
-static bool look_at(struct pn_jobs *jobs, struct pn_str name, struct claims *claims,
+static bool look_at(struct pn_jobs *jobs, struct where_due *at, struct claims *claims,
                     struct pn_err *err)
 {
-    size_t room = room_of(jobs, claims), may;
+    const size_t room = room_of(jobs, claims);
     const struct pn_job_row *rows;
     struct pn_job_place *place;
     struct pn_list due;
+    size_t may;
 
     pthread_mutex_lock(&jobs->lock);
-    place = pn_job_places_find(jobs->places, name);
-    may = pn_job_place_room(place, threads_of(jobs));
+    place = pn_job_places_find(jobs->places, &at->where);
+    may = room_at(jobs, place);
     pthread_mutex_unlock(&jobs->lock);
-    room = room < may ? room : may;
-    if (room == 0)
+    may = may < room ? may : room;
+    if (may == 0)
         return true;
-    if (!pn_job_due(jobs->conn, jobs->arena, name, claims->now_ms, (int64_t)room, &due, err))
+    if (!pn_job_due(jobs->conn, jobs->arena, &at->where, claims->now_ms, (int64_t)may, &due, err))
         return false;
+    at->is_served = due.count < may; /* not before the next list */
     rows = due.items;
-    for (size_t i = 0; i < due.count; i++) {
-        if (kind_of(rows[i].kind) == NULL) /* of a newer program, or a chore that fails */
-            continue;
-        claims->items[claims->count].row = rows[i];
-        claims->items[claims->count++].place = place;
-    }
+    for (size_t i = 0; i < due.count; i++)
+        if (kind_of(rows[i].kind) != NULL) /* otherwise of a newer program */
+            add_claim(jobs, claims, &rows[i], place);
     return true;
 }
 
-/* From behind the place that was served last, once round. */
+/* Where something is due, found anew every tick: a worker that is done looks at what was found. */
+static bool find_due(struct pn_jobs *jobs, int64_t now_ms, struct pn_err *err)
+{
+    const struct pn_job_where *wheres;
+    struct pn_list list;
+
+    if (pn_clock_mono_ms() < jobs->found_ms + TICK_MS)
+        return true;
+    jobs->found_ms = pn_clock_mono_ms();
+    jobs->where_count = jobs->where_at = 0;
+    pn_arena_reset(jobs->where_arena);
+    if (!pn_job_due_where(jobs->conn, jobs->where_arena, now_ms, MAX_PLACES, &list, err))
+        return false;
+    wheres = list.items;
+    jobs->wheres = pn_new(jobs->where_arena, struct where_due, list.count);
+    for (size_t i = 0; i < list.count; i++)
+        jobs->wheres[i].where = wheres[i];
+    jobs->where_count = list.count;
+    return true;
+}
+
+/* Each place in turn, from behind the one that was served last, once round. */
 static bool look(struct pn_jobs *jobs, struct claims *claims, struct pn_err *err)
 {
-    const struct pn_str start = jobs->last_place[0] != '\0'
-                                    ? pn_arena_copy(jobs->arena, pn_str_from(jobs->last_place))
-                                    : PN_NONE;
-    struct pn_str place = start;
-    bool is_round = false;
+    if (!find_due(jobs, claims->now_ms, err))
+        return false;
+    for (size_t i = 0; i < jobs->where_count && room_of(jobs, claims) > 0; i++) {
+        struct where_due *at = &jobs->wheres[jobs->where_at];
 
-    for (;;) {
-        if (!pn_job_next_place(jobs->conn, jobs->arena, place, &place, err))
+        jobs->where_at = (jobs->where_at + 1) % jobs->where_count;
+        if (!at->is_served && !look_at(jobs, at, claims, err))
             return false;
-        if (place.ptr == NULL) {
-            if (is_round || start.ptr == NULL)
-                return true;
-            is_round = true;
-            continue;
-        }
-        if (!look_at(jobs, place, claims, err))
-            return false;
-        snprintf(jobs->last_place, sizeof(jobs->last_place), "%.*s", PN_ARG(place));
-        if (room_of(jobs, claims) == 0 || (is_round && pn_str_cmp(place, start) >= 0))
-            return true;
     }
+    return true;
 }
 
 static void start_task(struct pn_jobs *jobs, const struct pn_job_row *row,
@@ -299,31 +347,37 @@ static void start_task(struct pn_jobs *jobs, const struct pn_job_row *row,
                            .id = row->id,
                            .claim = claim,
                            .place = place };
-    pthread_mutex_lock(&jobs->lock);
-    pn_job_place_entered(place);
-    jobs->in_flight++;
-    pthread_mutex_unlock(&jobs->lock);
-    if (!pn_lane_submit(jobs->lane, &task->job))
-        finish(task, true); /* claimed in vain: its claim ends by itself */
+    if (pn_lane_submit(jobs->lane, &task->job))
+        return;
+    drop_claim(jobs, place); /* claimed in vain: its claim ends by itself */
+    pn_heap_free(task);
+}
+
+static bool claim_due(struct pn_jobs *jobs, struct claims *claims, struct pn_err *err)
+{
+    return look(jobs, claims, err) &&
+           (claims->count == 0 || pn_db_write(jobs->config.db, write_claims, claims, err));
 }
 
 static void run_due(struct pn_jobs *jobs)
 {
     struct claims *claims = pn_new(jobs->arena, struct claims, 1);
     struct pn_err err = { 0 };
+    bool is_written;
 
     pthread_mutex_lock(&jobs->lock);
     pn_job_places_tidy(jobs->places);
     pthread_mutex_unlock(&jobs->lock);
     claims->now_ms = pn_clock_lease_ms();
-    if (!look(jobs, claims, &err) ||
-        (claims->count > 0 && !pn_db_write(jobs->config.db, write_claims, claims, &err))) {
+    is_written = claim_due(jobs, claims, &err);
+    if (!is_written)
         pn_log(PN_WARN, "jobs-not-claimed", PN_F_ERR(&err));
-        return;
-    }
-    for (size_t i = 0; i < claims->count; i++)
-        if (claims->items[i].claim > 0)
+    for (size_t i = 0; i < claims->count; i++) {
+        if (is_written && claims->items[i].claim > 0)
             start_task(jobs, &claims->items[i].row, claims->items[i].place, claims->items[i].claim);
+        else
+            drop_claim(jobs, claims->items[i].place);
+    }
 }
 
 /* ---- chores ---- */
@@ -442,6 +496,7 @@ static void jobs_free(struct pn_jobs *jobs)
         pn_db_disconnect(jobs->conn);
     pn_job_places_free(jobs->places);
     pn_arena_free(jobs->arena);
+    pn_arena_free(jobs->where_arena);
     pthread_cond_destroy(&jobs->wake);
     pthread_mutex_destroy(&jobs->lock);
     pn_heap_free(jobs);
@@ -454,6 +509,8 @@ static struct pn_jobs *jobs_new(const struct pn_jobs_config *config)
 
     jobs->config = *config;
     jobs->arena = pn_arena_new(JOB_BUDGET);
+    jobs->where_arena = pn_arena_new(WHERE_BUDGET);
+    jobs->found_ms = -TICK_MS;
     jobs->places = pn_job_places_new();
     pthread_mutex_init(&jobs->lock, NULL);
     pthread_condattr_init(&attributes);

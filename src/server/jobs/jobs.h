@@ -11,8 +11,9 @@ struct pn_metrics;
  * claimed and run by threads of their own; chores run again and again and find their work themselves, so that a
  * missed or repeated run does no harm.
  *
- * Fair by place: each place in turn, so that one with ten thousand due rows holds up no other; and a place that did
- * not answer last time has one run at a time until it does, so that dead clusters hold few threads.
+ * Fair by organisation and place: each place in turn, so that one with ten thousand due rows holds up no other; a place
+ * that did not answer last time has one run at a time until it does, and all such places of an organisation have a
+ * quarter of the threads, so that dead clusters hold few and nobody's hold up another's (places.h).
  */
 struct pn_jobs;
 

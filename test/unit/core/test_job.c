@@ -7,7 +7,7 @@
 struct step {
     enum { ADD, MOVE, DROP, TAKE, CLAIM, FAIL, RELEASE, NOTE, FORGET } what;
     struct pn_uuid id;
-    const char *place;
+    struct pn_job_where where;
     int64_t due_ms, claim;
 };
 
@@ -17,7 +17,7 @@ static bool write_step(struct pn_db_conn *tx, void *context, struct pn_err *err)
     struct step *s = context;
 
     switch (s->what) {
-    case ADD: return pn_job_put(tx, "lease", s->id, pn_str_from(s->place), s->due_ms, now_ms, err);
+    case ADD: return pn_job_put(tx, "lease", s->id, &s->where, s->due_ms, now_ms, err);
     case MOVE: return pn_job_move(tx, "lease", s->id, s->due_ms, err);
     case DROP: return pn_job_drop(tx, "lease", s->id, err);
     case TAKE: return pn_job_take(tx, "lease", s->id, now_ms, &s->claim, err);
@@ -41,12 +41,22 @@ static struct step done(struct step step)
     return step;
 }
 
-static struct pn_uuid add(const char *place, int64_t due_ms)
+static struct pn_job_where at(uint8_t org, const char *place)
+{
+    return (struct pn_job_where){ .org_id = { { org } }, .place = pn_str_from(place) };
+}
+
+static struct pn_uuid add_of(uint8_t org, const char *place, int64_t due_ms)
 {
     struct pn_uuid id = pn_random_uuid();
 
-    (void)done((struct step){ .what = ADD, .id = id, .place = place, .due_ms = due_ms });
+    (void)done((struct step){ .what = ADD, .id = id, .where = at(org, place), .due_ms = due_ms });
     return id;
+}
+
+static struct pn_uuid add(const char *place, int64_t due_ms)
+{
+    return add_of(1, place, due_ms);
 }
 
 static struct pn_job_row row(struct pn_uuid id)
@@ -62,11 +72,11 @@ static struct pn_job_row row(struct pn_uuid id)
 
 static size_t due(const char *place, int64_t limit)
 {
+    const struct pn_job_where where = at(1, place);
     struct pn_err err = { 0 };
     struct pn_list list;
 
-    CHECK_OK(pn_job_due(stage.conn, stage.arena, pn_str_from(place), pn_clock_lease_ms(), limit,
-                        &list, &err),
+    CHECK_OK(pn_job_due(stage.conn, stage.arena, &where, pn_clock_lease_ms(), limit, &list, &err),
              err);
     return list.count;
 }
@@ -165,24 +175,51 @@ PN_TEST(the_first_failure_is_remembered)
     CHECK_EQ(row(id).attempts, 3);
 }
 
-PN_TEST(places_come_in_turn)
+/* "1a 2a": organisations and places, as they come. */
+static const char *where_due(int64_t limit)
 {
+    static char text[256];
+    const struct pn_job_where *where;
     struct pn_err err = { 0 };
-    struct pn_str place = PN_NONE;
-    static const char *const wanted[] = { "", "a", "b" };
+    struct pn_list list;
+    size_t len = 0;
 
-    (void)add("b", 1);
-    (void)add("a", 1);
-    (void)add("a", 2);
-    (void)add("", 1);
-    for (size_t i = 0; i < PN_COUNT(wanted); i++) {
-        CHECK_OK(pn_job_next_place(stage.conn, stage.arena, place, &place, &err), err);
-        CHECK_STR(place, wanted[i]);
-    }
-    CHECK_OK(pn_job_next_place(stage.conn, stage.arena, place, &place, &err), err);
-    CHECK(place.ptr == NULL);
+    CHECK_OK(pn_job_due_where(stage.conn, stage.arena, pn_clock_lease_ms(), limit, &list, &err),
+             err);
+    where = list.items;
+    text[0] = '\0';
+    for (size_t i = 0; i < list.count; i++)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%d%.*s", i > 0 ? " " : "",
+                                where[i].org_id.bytes[0], PN_ARG(where[i].place));
+    return text;
+}
+
+/* An organisation with many places does not push out the one of another. */
+PN_TEST(organisations_come_in_turn)
+{
+    (void)add_of(1, "c", 3);
+    (void)add_of(1, "a", 1);
+    (void)add_of(1, "a", 9);
+    (void)add_of(1, "b", 2);
+    (void)add_of(2, "a", 8);
+    (void)add_of(2, "", 7);
+    CHECK_STR(pn_str_from(where_due(10)), "1a 2 1b 2a 1c");
+    CHECK_STR(pn_str_from(where_due(2)), "1a 2");
     CHECK_EQ(due("a", 1), 1);
     CHECK_EQ(due("a", 10), 2);
+}
+
+/* Also of ten thousand places where something waits, only those are looked at where it is time. */
+PN_TEST(what_is_not_due_or_held_is_nowhere)
+{
+    struct pn_uuid id = add_of(1, "held", 1);
+
+    (void)add_of(1, "later", pn_clock_lease_ms() + 1000);
+    CHECK_STR(pn_str_from(where_due(10)), "1held");
+    CHECK(claim(id) > 0);
+    CHECK_STR(pn_str_from(where_due(10)), "");
+    pn_clock_advance(1000);
+    CHECK_STR(pn_str_from(where_due(10)), "1later");
 }
 
 PN_TEST(a_start_releases_what_a_crash_held)
@@ -270,7 +307,7 @@ PN_TEST_MAIN(S(only_what_is_due_is_claimed_and_once),
              S(a_run_that_was_overtaken_changes_nothing),
              S(what_was_taken_by_hand_is_due_after_a_crash),
              S(moving_overtakes_and_forgets_failures), S(the_first_failure_is_remembered),
-             S(places_come_in_turn), S(a_start_releases_what_a_crash_held),
-             S(a_chore_has_a_row_while_it_fails),
+             S(organisations_come_in_turn), S(what_is_not_due_or_held_is_nowhere),
+             S(a_start_releases_what_a_crash_held), S(a_chore_has_a_row_while_it_fails),
              S(the_clock_goes_on_after_a_restart_while_something_waits),
              S(without_anything_that_waits_the_clock_is_the_walls))

@@ -196,13 +196,14 @@ static bool write_claim(struct pn_db_conn *tx, void *context, struct pn_err *err
 
 static size_t run_all(struct scene *s, struct pn_str place, bool answers)
 {
+    const struct pn_job_where where = { s->home->first.org.id, place };
     struct pn_call call = call_of(s);
     struct pn_err err = { 0 };
     struct pn_list due;
     bool has_answered;
 
     call.actor = (struct pn_actor){ .kind = PN_ACTOR_PLATFORM, .name = PN_LIT("platform") };
-    CHECK_OK(pn_job_due(call.conn, call.arena, place, pn_clock_lease_ms(), 10, &due, &err), err);
+    CHECK_OK(pn_job_due(call.conn, call.arena, &where, pn_clock_lease_ms(), 10, &due, &err), err);
     for (size_t i = 0; i < due.count; i++) {
         struct claiming c = { .job = (const struct pn_job_row *)due.items + i };
 
@@ -386,7 +387,8 @@ static bool write_many(struct pn_db_conn *tx, void *context, struct pn_err *err)
 
         row.id = pn_random_uuid();
         if (!pn_lease_row_insert(tx, &row, err) ||
-            !pn_job_put(tx, PN_JOB_LEASE, row.id, PN_LIT(""), INT64_MAX, 1, err))
+            !pn_job_put(tx, PN_JOB_LEASE, row.id, &(struct pn_job_where){ row.org_id, PN_LIT("") },
+                        INT64_MAX, 1, err))
             return false;
     }
     return true;
