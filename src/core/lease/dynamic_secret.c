@@ -150,7 +150,6 @@ static bool prepare(struct change *c, struct pn_err *err)
     c->stored = (struct pn_config_row){ .id = pn_random_uuid(),
                                         .dynamic_secret_id = c->row->id,
                                         .org_id = call->actor.org_id,
-                                        .place = pn_lease_config_place(call->arena, &c->config),
                                         .gateway_id = c->config.gatewayId,
                                         .pool_id = c->config.gatewayPoolId,
                                         .inputs = pn_lease_config_print(call->arena, &c->config),

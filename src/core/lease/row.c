@@ -36,14 +36,13 @@ bool pn_config_insert(struct pn_db_conn *tx, const struct pn_config_row *row, st
 {
     struct pn_query *q = pn_query(
         tx,
-        "INSERT INTO lease_configs (id, dynamic_secret_id, org_id, place, gateway_id, pool_id,"
-        " inputs, sealed_token, created_ms) VALUES ($id, $secret, $org, $place, $gateway, $pool,"
-        " $inputs, $token, $now)");
+        "INSERT INTO lease_configs (id, dynamic_secret_id, org_id, gateway_id, pool_id, inputs,"
+        " sealed_token, created_ms) VALUES ($id, $secret, $org, $gateway, $pool, $inputs, $token,"
+        " $now)");
 
     pn_bind_uuid(q, "$id", row->id);
     pn_bind_uuid(q, "$secret", row->dynamic_secret_id);
     pn_bind_uuid(q, "$org", row->org_id);
-    pn_bind_str(q, "$place", row->place);
     pn_bind_uuid(q, "$gateway", row->gateway_id);
     pn_bind_uuid(q, "$pool", row->pool_id);
     pn_bind_str(q, "$inputs", row->inputs);
@@ -130,17 +129,7 @@ static const struct pn_field metadata_fields[] = {
 #define DYNAMIC                                                                                 \
     "SELECT d.id, d.folder_id, d.config_id, d.name, d.version, d.default_ttl, d.max_ttl,"       \
     " d.username_template, d.metadata, d.status, d.status_details, d.created_ms, d.updated_ms," \
-    " c.inputs FROM dynamic_secrets d JOIN lease_configs c ON c.id = d.config_id "
-
-/* Only the gateway's id is wanted of the inputs here, for the view. */
-static struct pn_uuid gateway_of(struct pn_arena *arena, struct pn_str inputs)
-{
-    struct pn_lease_config config = { .credentialType = -1 };
-    struct pn_err ignored = { 0 };
-
-    return pn_lease_config_read(arena, inputs, &config, &ignored) ? config.gatewayId
-                                                                  : (struct pn_uuid){ { 0 } };
-}
+    " c.inputs, c.gateway_id FROM dynamic_secrets d JOIN lease_configs c ON c.id = d.config_id "
 
 bool pn_dynamic_metadata_read(struct pn_arena *arena, struct pn_str column, struct pn_list *out,
                               struct pn_err *err)
@@ -171,8 +160,8 @@ static bool read_dynamic(struct pn_query *q, struct pn_arena *arena, struct pn_d
         .createdAt = pn_column_int(q, 11),
         .updatedAt = pn_column_int(q, 12),
         .inputs = pn_column_str(q, 13, arena),
+        .gatewayV2Id = pn_column_uuid(q, 14),
     };
-    out->gatewayV2Id = gateway_of(arena, out->inputs);
     return pn_dynamic_metadata_read(arena, pn_column_str(q, 8, arena), &out->metadata, err);
 }
 

@@ -11,7 +11,7 @@
 
 struct pn_config_row {
     struct pn_uuid id, dynamic_secret_id, org_id, gateway_id, pool_id;
-    struct pn_str place, inputs, sealed_token;
+    struct pn_str inputs, sealed_token;
     int64_t created_ms;
 };
 /* Seals the token under the organisation's key, for the row `id`. PN_NONE without one. */

@@ -129,7 +129,6 @@ static bool write_secret(struct pn_db_conn *tx, void *folder, struct pn_err *err
     const struct pn_config_row config = { .id = { { 8 } },
                                           .dynamic_secret_id = { { 7 } },
                                           .org_id = s->call.actor.org_id,
-                                          .place = PN_LIT("cluster.test:443"),
                                           .inputs = pn_str_from(s->inputs),
                                           .created_ms = 1 };
     struct pn_dynamic_secret row = { .id = { { 7 } },

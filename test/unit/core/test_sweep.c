@@ -163,7 +163,6 @@ static bool write_secret(struct pn_db_conn *tx, void *scene, struct pn_err *err)
     const struct pn_config_row config = { .id = { { 8 } },
                                           .dynamic_secret_id = { { 7 } },
                                           .org_id = s->home->first.org.id,
-                                          .place = PN_LIT("cluster.test:443"),
                                           .inputs = PN_LIT(INPUTS),
                                           .created_ms = 1 };
     struct pn_dynamic_secret row = { .id = { { 7 } },
