@@ -3,6 +3,7 @@
 
 #include "core/auth/clusters.h"
 #include "core/auth/kubernetes_review.h"
+#include "core/gateway/attach.h"
 #include "core/org/permission.h"
 #include "core/pam/rules.h"
 #include "core/scope.h"
@@ -282,37 +283,6 @@ static bool check_whole(struct pn_call *call, const struct pn_kubernetes_auth_in
     return true;
 }
 
-static const char gateway_sql[] = "SELECT 1 FROM gateways WHERE id = $id AND org_id = $org";
-static const char pool_sql[] = "SELECT 1 FROM gateway_pools WHERE id = $id AND org_id = $org";
-
-static bool check_there(struct pn_call *call, const char *sql, const char *what, struct pn_uuid id,
-                        struct pn_err *err)
-{
-    struct pn_query *q = pn_query(call->conn, sql);
-    bool is_there;
-
-    pn_bind_uuid(q, "$id", id);
-    pn_bind_uuid(q, "$org", call->actor.org_id);
-    is_there = pn_query_next(q);
-    if (!pn_query_end(q, err))
-        return false;
-    return is_there ||
-           pn_fail(err, PN_NOT_FOUND, "%s with ID %s not found", what, pn_uuid_format(id).text);
-}
-
-/* Exists in the organisation, and may be made use of by the actor. */
-static bool check_gateway(struct pn_call *call, const struct pn_kubernetes_auth *auth,
-                          struct pn_err *err)
-{
-    if (!pn_uuid_is_zero(auth->gatewayPoolId))
-        return check_there(call, pool_sql, "Gateway pool", auth->gatewayPoolId, err) &&
-               pn_permit_org(call, "gateway-pool", "attach-gateway-pools", err);
-    if (!pn_uuid_is_zero(auth->gatewayId))
-        return check_there(call, gateway_sql, "Gateway", auth->gatewayId, err) &&
-               pn_permit_org(call, "gateway", "attach-gateways", err);
-    return true;
-}
-
 /* ---- writing ---- */
 
 struct change {
@@ -503,7 +473,8 @@ static bool prepare(struct pn_call *call, const struct pn_kubernetes_auth_in *in
     take_fields(in, a);
     return check_members(call, in, err) && check_whole(call, in, a, is_new, err) &&
            pn_token_terms_apply(call->arena, &in->terms, is_new, &a->terms, err) &&
-           check_gateway(call, a, err) && probe_in_turn(call, in, a, is_new || in->has_host, err) &&
+           pn_attach_check(call, a->gatewayId, a->gatewayPoolId, err) &&
+           probe_in_turn(call, in, a, is_new || in->has_host, err) &&
            seal_secrets(call, in, c, err);
 }
 

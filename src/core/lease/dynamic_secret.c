@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "core/auth/clusters.h"
+#include "core/gateway/attach.h"
 #include "core/job/job.h"
 #include "core/lease/issues.h"
 #include "core/lease/record.h"
@@ -80,37 +81,6 @@ struct change {
     struct pn_strs changed;
 };
 
-static bool find_row(struct pn_call *call, const char *sql, const char *what, struct pn_uuid id,
-                     struct pn_err *err)
-{
-    struct pn_query *q = pn_query(call->conn, sql);
-    bool is_there;
-
-    pn_bind_uuid(q, "$id", id);
-    pn_bind_uuid(q, "$org", call->actor.org_id);
-    is_there = pn_query_next(q);
-    if (!pn_query_end(q, err))
-        return false;
-    return is_there ||
-           pn_fail(err, PN_NOT_FOUND, "%s with ID %s not found", what, pn_uuid_format(id).text);
-}
-
-static const char gateway_sql[] = "SELECT 1 FROM gateways WHERE id = $id AND org_id = $org";
-static const char pool_sql[] = "SELECT 1 FROM gateway_pools WHERE id = $id AND org_id = $org";
-
-/* Exists in the organisation, and may be made use of by the actor. */
-static bool check_gateway(struct pn_call *call, const struct pn_lease_config *config,
-                          struct pn_err *err)
-{
-    if (!pn_uuid_is_zero(config->gatewayPoolId))
-        return find_row(call, pool_sql, "Gateway pool", config->gatewayPoolId, err) &&
-               pn_permit_org(call, "gateway-pool", "attach-gateway-pools", err);
-    if (!pn_uuid_is_zero(config->gatewayId))
-        return find_row(call, gateway_sql, "Gateway", config->gatewayId, err) &&
-               pn_permit_org(call, "gateway", "attach-gateways", err);
-    return true;
-}
-
 /* A dead cluster does not take the lane: core/auth/cluster_turns.h. */
 static bool test_in_turn(struct pn_call *call, struct pn_lease_config *config, struct pn_err *err)
 {
@@ -145,7 +115,8 @@ static bool prepare(struct change *c, struct pn_err *err)
     struct pn_call *call = c->call;
 
     c->config.org_id = call->actor.org_id;
-    if (!check_gateway(call, &c->config, err) || !test(call, &c->config, err))
+    if (!pn_attach_check(call, c->config.gatewayId, c->config.gatewayPoolId, err) ||
+        !test(call, &c->config, err))
         return false;
     c->stored = (struct pn_config_row){ .id = pn_random_uuid(),
                                         .dynamic_secret_id = c->row->id,

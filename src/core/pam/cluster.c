@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/pam/cluster.h"
 
+#include "core/gateway/attach.h"
 #include "core/gateway/pools.h"
-#include "core/org/permission.h"
 #include "core/pam/rules.h"
 #include "crypto/x509.h"
 
@@ -24,11 +24,7 @@ bool pn_pam_cluster_check(struct pn_call *call, const struct pn_pam_cluster_chan
     if (!pn_uuid_is_zero(change->gateway_id) && !pn_uuid_is_zero(change->pool_id))
         return pn_pam_invalid(call->arena, "gatewayPoolId",
                               "Cannot specify both a gateway and a gateway pool", err);
-    if (!pn_uuid_is_zero(change->pool_id) &&
-        !pn_permit_org(call, "gateway-pool", "attach-gateway-pools", err))
-        return false;
-    return pn_uuid_is_zero(change->gateway_id) ||
-           pn_permit_org(call, "gateway", "attach-gateways", err);
+    return pn_attach_permit(call, change->gateway_id, change->pool_id, err);
 }
 
 void pn_pam_cluster_apply(struct pn_pam_cluster *cluster,
