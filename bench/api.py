@@ -13,6 +13,8 @@ import urllib.request
 CONNECTIONS = (1, 16, 64)
 SIZES = (10, 1000, 100000)
 VALUE_BYTES = 64
+LOGIN = "/api/v1/auth/kubernetes-auth/login"
+JUNK_PER_SECOND = 5000
 
 # OpenBao 2.6 on two shared cores, 22 November 2026, measured with the same generator (raft, one node): rates at 1, 16 and
 # 64 connections, CPU µs per request at 16. Its resident memory is 125–130 MiB idle, the p99 of its login 125 ms at 64.
@@ -70,15 +72,19 @@ class Store:
         made = self.ask("POST", "/api/v1/identities", {"name": f"bench-{secrets.token_hex(4)}", "organizationId": self.org, "role": "member"})
         return made["identity"]["id"]
 
+    def attach(self, identity, kubernetes_host):
+        self.ask("POST", f"/api/v1/auth/kubernetes-auth/identities/{identity}", {
+            "kubernetesHost": kubernetes_host, "caCert": (self.bench.work / "pki/ca.pem").read_text(), "tokenReviewerJwt": "bench.reviewer.token",
+            "allowedNamespaces": "default", "allowedNames": "bench"})
+        return identity
+
     def operations(self, kubernetes_host):
         """Name, method, path and body of each kind of request; {{n}} is the generator's counter."""
         where = f"workspaceId={self.project}&environment=dev"
         universal, kubernetes = self.identity(), self.identity()
         client = self.ask("POST", f"/api/v1/auth/universal-auth/identities/{universal}", {})["identityUniversalAuth"]["clientId"]
         secret = self.ask("POST", f"/api/v1/auth/universal-auth/identities/{universal}/client-secrets", {})["clientSecret"]
-        self.ask("POST", f"/api/v1/auth/kubernetes-auth/identities/{kubernetes}", {
-            "kubernetesHost": kubernetes_host, "caCert": (self.bench.work / "pki/ca.pem").read_text(), "tokenReviewerJwt": "bench.reviewer.token",
-            "allowedNamespaces": "default", "allowedNames": "bench"})
+        self.attach(kubernetes, kubernetes_host)
         jwt = subprocess.run([self.bench.bin / "kubestub", "-mint"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
         head, claims, signature = jwt.split(".")
         jwt = f"{head}.{claims}.{{{{n}}}}{signature[8:]}"  # each login another token: nothing to share between them
@@ -87,7 +93,7 @@ class Store:
             Operation("list of 50", "GET", f"/api/v3/secrets/raw?{where}&secretPath=/fifty"),
             Operation("write", "POST", "/api/v3/secrets/raw/W@RUN@_{{n}}", {
                 "workspaceId": self.project, "environment": "staging", "secretPath": "/", "secretValue": secrets.token_hex(VALUE_BYTES // 2)}),
-            Operation("kubernetes login", "POST", "/api/v1/auth/kubernetes-auth/login", {"identityId": kubernetes, "jwt": jwt}),
+            Operation("kubernetes login", "POST", LOGIN, {"identityId": kubernetes, "jwt": jwt}),
             Operation("universal auth login", "POST", "/api/v1/auth/universal-auth/login", {"clientId": client, "clientSecret": secret}),
         ]
 
@@ -151,9 +157,13 @@ def commits(bench):
     return json.loads(done.stdout)
 
 
+def stub_says(stub, path):
+    with urllib.request.urlopen(stub + path, context=ssl._create_unverified_context()) as reply:
+        return json.load(reply)
+
+
 def reviews(stub):
-    with urllib.request.urlopen(f"{stub}/stats", context=ssl._create_unverified_context()) as reply:
-        return json.load(reply)["reviews"]
+    return stub_says(stub, "/stats")["reviews"]
 
 
 def verdict(value, target, unit="×"):
@@ -228,6 +238,57 @@ def print_growth(bench, peers, store, operations):
               f"{tools.open_files(pid) - before[1]:+d}")
 
 
+def junk_tokens(minted):
+    """What strangers send, each time another token."""
+    def altered(token):
+        head, claims, signature = token.split(".")
+        return f"{head}.{claims}.{{{{n}}}}{signature[8:]}"
+
+    return {"malformed": "junk-{{n}}", "expired": altered(minted["expired"]), "of another cluster": altered(minted["foreign"]),
+            "badly signed": altered(minted["good"])}
+
+
+class Flood:
+    """Junk logins at so many a second, beside which honest ones are measured."""
+
+    def __init__(self, bench, store, identity, tokens, seconds):
+        self.loads = []
+        for kind, token in tokens.items():
+            body = bench.work / f"junk {kind}.body"
+            body.write_text(json.dumps({"identityId": identity, "jwt": token}))
+            self.loads.append(subprocess.Popen(
+                [bench.bin / "load", "-url", store.url + LOGIN, "-m", "POST", "-body", body, "-n", "100000000", "-c", "8", "-warm", "0s", "-d",
+                 f"{seconds}s", "-rate", str(JUNK_PER_SECOND / len(tokens))], stdout=subprocess.PIPE, text=True))
+
+    def end(self):
+        lines = [json.loads(load.communicate()[0]) for load in self.loads]
+        return sum(line["rps"] for line in lines), sum(line["total"] - line["non2xx"] for line in lines), sum(line["err"] for line in lines)
+
+
+def print_junk(bench, peers, store, title, *stub_args):
+    """Issue 4: a flood of wrong tokens neither starves good logins nor calls the cluster for each."""
+    tools, seconds = bench.tools, 4 * bench.options.api_seconds
+    stub = f"https://127.0.0.1:{tools.free_port()}"
+    bench.stub(int(stub.rsplit(":", 1)[1]), "-signs", *stub_args)
+    minted = stub_says(stub, "/mint")
+    identity = store.attach(store.identity(), stub)
+    honest = Operation("honest login", "POST", LOGIN, {"identityId": identity, "jwt": minted["good"]})
+    (bench.work / "honest login.body").write_text(json.dumps(honest.body))
+    store.ask("POST", LOGIN, honest.body)  # the cluster's keys, where it shows them, are known from here on
+    alone = peers.postern(store, honest, 1, seconds)
+    before, cpu = stub_says(stub, "/stats")["rejected"], tools.cpu_ms(store.process.pid)
+    flood = Flood(bench, store, identity, junk_tokens(minted), seconds + 1)
+    beside = peers.postern(store, honest, 1, seconds)
+    rate, let_in, errors = flood.end()
+    rejected = (stub_says(stub, "/stats")["rejected"] - before) / (seconds + 1)
+    cpu = 1000 * (tools.cpu_ms(store.process.pid) - cpu) / max(rate * (seconds + 1), 1)
+    bench.say(f"\n  junk logins, {title}: {rate} a second of {JUNK_PER_SECOND} wanted ({errors} errors), {cpu:.0f} µs CPU each, "
+              f"{let_in} let in (must be 0)")
+    bench.say("    TokenReviews that are rejected, a second: " + verdict(rejected, 50, ""))
+    bench.say(f"    honest logins, p50: {alone['p50_us']} µs alone, {beside['p50_us']} µs beside them: "
+              + verdict(over(beside["p50_us"], alone["p50_us"]), 2) + f"; p99 {alone['p99_us']} and {beside['p99_us']} µs")
+
+
 def run(bench, tools):
     bench.tools, bench.say = tools, tools.say
     bench.say(f"\n== api: beside nginx with a static body of the same size over TLS; {bench.options.api_rounds} rounds of {bench.options.api_seconds} s, medians")
@@ -247,5 +308,7 @@ def run(bench, tools):
     bench.say(f"  writes a second at 64 connections: {rate:.0f}; SQLite alone, one by one: {sqlite:.0f} (fdatasync {median(alone, 'fdatasync_us'):.0f} µs): "
               f"{rate / sqlite:.2f}× (target ≥ 0.6×: {'met' if rate >= 0.6 * sqlite else 'MISSED'}; OpenBao 0.16×)")
     bench.say("  TokenReviews per login, cache off: " + verdict(reviewed[0] / max(reviewed[1], 1), 1.05, ""))
+    print_junk(bench, peers, middle, "the cluster's keys are known")
+    print_junk(bench, peers, middle, "the cluster shows no keys", "-hides-keys")
     print_sizes(bench, peers, stores, chosen[0])
     print_growth(bench, peers, middle, [op for op in chosen if op.name in ("read", "list of 50", "universal auth login")])

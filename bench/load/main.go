@@ -211,6 +211,7 @@ func main() {
 	pids := flag.String("pids", "", "processes under test, comma separated")
 	label := flag.String("label", "", "label")
 	modulo := flag.Int64("n", 100000, "{{n}}, eight digits, counts to this and begins again")
+	rate := flag.Float64("rate", 0, "requests a second that are begun, of all connections together; 0: as fast as answers come")
 	fresh := flag.Bool("fresh", false, "new connection for each request")
 	hold := flag.Bool("hold", false, "open -c idle watches, wait -d, report RSS and fds")
 	certFile := flag.String("cert", "", "client certificate, PEM")
@@ -353,7 +354,11 @@ func main() {
 				})
 				return
 			}
-			for !stop.Load() {
+			begun := time.Now()
+			for i := 0; !stop.Load(); i++ {
+				if *rate > 0 {
+					time.Sleep(time.Until(begun.Add(time.Duration(float64(i**conns+w) / *rate * float64(time.Second)))))
+				}
 				req := fixed
 				if dynamic {
 					req = build()
