@@ -222,6 +222,82 @@ HOME_TEST(what_is_known_is_shown_to_who_may_see_it)
     pn_db_disconnect(s.nowhere);
 }
 
+static struct pn_secret_item read_item(struct pn_call *call, struct pn_uuid project)
+{
+    const struct pn_secrets_query query = vault_query(project, "/apps");
+    struct pn_secret_item item;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_secrets_get(call, &query, PN_LIT("KEY"), &item, &err), err);
+    return item;
+}
+
+static void check_same_text(struct pn_str a, struct pn_str b)
+{
+    CHECK_EQ(a.ptr == NULL, b.ptr == NULL);
+    CHECK(pn_str_eq(a, b));
+}
+
+static void check_same(const struct pn_secret_item *a, const struct pn_secret_item *b)
+{
+    const struct pn_secrets_pair *pairs[] = { a->secretMetadata.items, b->secretMetadata.items };
+
+    CHECK(pn_uuid_eq(a->id, b->id) && pn_uuid_eq(a->workspace, b->workspace));
+    CHECK(pn_uuid_eq(a->folderId, b->folderId) && pn_uuid_eq(a->userId, b->userId));
+    CHECK(pn_uuid_eq(a->actor.actorId, b->actor.actorId));
+    check_same_text(a->environment, b->environment);
+    check_same_text(a->secretPath, b->secretPath);
+    check_same_text(a->secretKey, b->secretKey);
+    check_same_text(a->secretValue, b->secretValue);
+    check_same_text(a->secretComment, b->secretComment);
+    check_same_text(a->secretReminderNote, b->secretReminderNote);
+    check_same_text(a->actor.actorType, b->actor.actorType);
+    check_same_text(a->actor.name, b->actor.name);
+    CHECK_EQ(a->version, b->version);
+    CHECK_EQ(a->createdAt, b->createdAt);
+    CHECK_EQ(a->updatedAt, b->updatedAt);
+    CHECK_EQ(a->type, b->type);
+    CHECK_EQ(a->has_actor, b->has_actor);
+    CHECK_EQ(a->has_skipMultilineEncoding, b->has_skipMultilineEncoding);
+    CHECK_EQ(a->skipMultilineEncoding, b->skipMultilineEncoding);
+    CHECK_EQ(a->has_secretReminderRepeatDays, b->has_secretReminderRepeatDays);
+    CHECK_EQ(a->secretReminderRepeatDays, b->secretReminderRepeatDays);
+    CHECK_EQ(a->secretMetadata.count, b->secretMetadata.count);
+    for (size_t i = 0; i < a->secretMetadata.count; i++)
+        check_same_text(pairs[0][i].value, pairs[1][i].value);
+}
+
+/* All that a client is shown, with everything that a secret may have, and with nothing of it. */
+HOME_TEST(what_is_known_is_all_that_its_row_says)
+{
+    struct scene s = scene_of(h);
+    struct pn_secrets_pair pair = { .key = PN_LIT("owner"), .value = PN_LIT("payments") };
+
+    for (int has_all = 0; has_all < 2; has_all++) {
+        struct pn_secret_item row, known;
+        struct pn_call loop = s.admin;
+
+        if (has_all)
+            change(&s, (struct pn_secrets_change){ .secretValue = PN_LIT("v"),
+                                                   .secretComment = PN_LIT("why"),
+                                                   .secretReminderNote = PN_LIT("turn it"),
+                                                   .has_secretReminderNote = true,
+                                                   .secretReminderRepeatDays = 30,
+                                                   .has_secretReminderRepeatDays = true,
+                                                   .skipMultilineEncoding = true,
+                                                   .has_skipMultilineEncoding = true,
+                                                   .secretMetadata = { &pair, 1 },
+                                                   .has_secretMetadata = true });
+        row = read_item(&s.admin, s.project.id);
+        loop.conn = s.nowhere;
+        known = read_item(&loop, s.project.id);
+        CHECK(!pn_db_was_asked(s.nowhere));
+        check_same(&row, &known);
+        CHECK_EQ(known.secretMetadata.count, has_all);
+    }
+    pn_db_disconnect(s.nowhere);
+}
+
 /* A read from memory is on record as any other. */
 HOME_TEST(what_is_known_is_recorded_when_it_is_read)
 {
@@ -313,6 +389,7 @@ HOME_TEST(no_read_shows_what_was_before_an_answered_write)
 
 PN_TEST_MAIN(T(a_known_secret_needs_no_sql_until_something_changes),
              T(what_lies_deep_is_not_remembered), T(what_is_known_is_shown_to_who_may_see_it),
+             T(what_is_known_is_all_that_its_row_says),
              T(what_is_known_is_recorded_when_it_is_read),
              T(a_durable_read_is_left_to_who_may_wait),
              T(no_read_shows_what_was_before_an_answered_write))
