@@ -108,17 +108,25 @@ static void keep_role(struct gathered *g, const struct held *held)
     pn_buf_add(g->entry, held->packed);
 }
 
-/* NULL: not remembered, or not any more. */
+/*
+ * A pattern costs its length times that of what it is matched with: who makes rules could hold up a loop, and all who
+ * are served by it, for a tenth of a second with each read. Rules of more bytes than these are for workers to ask.
+ */
+#define MAX_LOOP_BYTES ((size_t)1024)
+
+/* NULL: not remembered, not any more, or not for here. */
 static struct pn_ability *find_remembered(struct pn_call *call, struct pn_uuid project_id)
 {
     struct pn_ability *a = ability_new(call);
+    struct pn_err ignored = { 0 };
     struct pn_reader r;
     struct pn_str bytes;
     struct key key;
 
     if (call->cache == NULL || a->is_platform ||
         !pn_cache_get(call->cache, make_key(call, project_id, &key), call->now_ms, call->arena,
-                      &bytes))
+                      &bytes) ||
+        (bytes.len > MAX_LOOP_BYTES && !pn_db_may_wait(call->conn, &ignored)))
         return NULL;
     r = pn_reader_of(bytes);
     while (r.rest.len > 0) {

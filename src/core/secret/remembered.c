@@ -9,7 +9,7 @@
  * A pattern costs its length times that of what it is matched with, and who made the rules may have meant it to: on
  * the loop, where what is remembered is read, places are short.
  */
-#define MAX_KEY_BYTES ((size_t)1 << 10)
+#define MAX_KEY_BYTES ((size_t)512)
 
 /* An entry is this and then its texts, in this order. Project, place and name are the key's. */
 static const size_t texts[] = {

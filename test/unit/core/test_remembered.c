@@ -201,6 +201,31 @@ HOME_TEST(what_lies_deep_is_not_remembered)
     pn_db_disconnect(s.nowhere);
 }
 
+/* So is what many rules have to be asked about: whoever made them may have meant it to take its time. */
+HOME_TEST(many_rules_are_not_asked_on_the_loop)
+{
+    struct scene s = scene_of(h);
+
+    for (size_t count = 1; count <= 7; count += 6) {
+        struct pn_call member;
+        char rules[2048], email[32];
+        int len = snprintf(rules, sizeof(rules),
+                           "[{'subject':'secrets','action':['describeSecret','readValue'],"
+                           "'conditions':{'secretPath':{'$in':['/apps'");
+
+        for (size_t i = 0; i < count; i++)
+            len += snprintf(rules + len, sizeof(rules) - (size_t)len, ",'/%0200zu'", i);
+        snprintf(rules + len, sizeof(rules) - (size_t)len, "]}}}]");
+        snprintf(email, sizeof(email), "m%zu@acme.test", count);
+        member = vault_person(h, s.project.id, email, rules);
+        CHECK_STR(read_value(&member, s.project.id, "/apps"), "as it was");
+        member.conn = s.nowhere;
+        CHECK_STR(read_value(&member, s.project.id, "/apps"), count == 1 ? "as it was" : "");
+        CHECK_EQ(pn_db_was_asked(s.nowhere), count != 1);
+    }
+    pn_db_disconnect(s.nowhere);
+}
+
 /* Who may not read it is told so from memory too; an own secret instead of it is not confused with it. */
 HOME_TEST(what_is_known_is_shown_to_who_may_see_it)
 {
@@ -388,8 +413,8 @@ HOME_TEST(no_read_shows_what_was_before_an_answered_write)
 }
 
 PN_TEST_MAIN(T(a_known_secret_needs_no_sql_until_something_changes),
-             T(what_lies_deep_is_not_remembered), T(what_is_known_is_shown_to_who_may_see_it),
-             T(what_is_known_is_all_that_its_row_says),
+             T(what_lies_deep_is_not_remembered), T(many_rules_are_not_asked_on_the_loop),
+             T(what_is_known_is_shown_to_who_may_see_it), T(what_is_known_is_all_that_its_row_says),
              T(what_is_known_is_recorded_when_it_is_read),
              T(a_durable_read_is_left_to_who_may_wait),
              T(no_read_shows_what_was_before_an_answered_write))
