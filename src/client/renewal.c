@@ -25,38 +25,53 @@ static bool read_claims(const struct pn_secret *token, struct pn_value **out)
            pn_base64url_decode(part, &json) && pn_value_parse(pn_buf_str(&json), out, &ignored);
 }
 
-/* When half of a machine's token's life is over. */
-static int64_t due_of(const struct pn_secret *token)
+/* Of a machine's token: how long it lasts in all, and how long still by this machine's clock. */
+static bool read_life(const struct pn_secret *token, int64_t *life_ms, int64_t *left_ms)
 {
     pn_auto(pn_value_freep) struct pn_value *claims = NULL;
-    int64_t begin_s, end_s, half_ms, left_ms;
+    int64_t begin_s, end_s;
 
     if (!read_claims(token, &claims) || pn_value_get(claims, "identityAccessTokenId") == NULL)
-        return NEVER;
+        return false;
     begin_s = pn_value_int(pn_value_get(claims, "iat"), 0);
     end_s = pn_value_int(pn_value_get(claims, "exp"), 0);
     if (begin_s <= 0 || end_s <= begin_s || end_s > INT64_MAX / 1000)
-        return NEVER;
-    half_ms = (end_s - begin_s) * 1000 / 2;
-    left_ms = end_s * 1000 - pn_clock_wall_ms();
-    return pn_clock_mono_ms() + (left_ms > half_ms ? left_ms - half_ms : 0);
+        return false;
+    *life_ms = (end_s - begin_s) * 1000;
+    *left_ms = end_s * 1000 - pn_clock_wall_ms();
+    return true;
 }
 
-static void take(struct pn_renewal *renewal, const struct pn_secret *token)
+/*
+ * When half of its life is over. Of a new one that begins now, whatever this machine's clock says: where it is ahead,
+ * each would look as if it were nearly over and be renewed again at once. Where it is behind, none lasts longer than its life.
+ */
+static int64_t due_of(const struct pn_secret *token, bool is_new)
+{
+    int64_t life_ms, left_ms;
+
+    if (!read_life(token, &life_ms, &left_ms))
+        return NEVER;
+    if (is_new || left_ms > life_ms)
+        left_ms = life_ms;
+    return pn_clock_mono_ms() + (left_ms > life_ms / 2 ? left_ms - life_ms / 2 : 0);
+}
+
+static void take(struct pn_renewal *renewal, const struct pn_secret *token, bool is_new)
 {
     struct pn_err ignored = { 0 };
     struct pn_secret *copy = token != NULL ? pn_secret_copy(token, &ignored) : NULL;
 
     pn_secret_free(renewal->token);
     renewal->token = copy;
-    renewal->due_ms = copy != NULL ? due_of(copy) : NEVER;
+    renewal->due_ms = copy != NULL ? due_of(copy, is_new) : NEVER;
 }
 
 struct pn_renewal *pn_renewal_new(const struct pn_secret *token)
 {
     struct pn_renewal *renewal = pn_heap_new(sizeof *renewal);
 
-    take(renewal, token);
+    take(renewal, token, false);
     return renewal;
 }
 
@@ -75,13 +90,17 @@ static bool renew(const struct pn_renewal *renewal, struct pn_rest *rest, struct
     pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init_wiped(2 * MAX_TOKEN_BYTES);
     pn_auto(pn_value_freep) struct pn_value *reply = NULL;
     struct pn_writer w = pn_writer_of(&body);
+    struct pn_str token;
 
     pn_write_object(&w, NULL);
     pn_write_str(&w, "accessToken", pn_secret_reveal(renewal->token));
     pn_write_end(&w);
     if (!pn_rest_call(rest, "POST", PN_LIT("/v1/auth/token/renew"), pn_buf_str(&body), &reply, err))
         return false;
-    *out = pn_secret_new(pn_value_str(pn_value_get(reply, "accessToken")), err);
+    token = pn_value_str(pn_value_get(reply, "accessToken"));
+    if (token.len == 0)
+        return pn_fail(err, PN_UPSTREAM, "the answer has no access token");
+    *out = pn_secret_new(token, err);
     return *out != NULL;
 }
 
@@ -101,7 +120,7 @@ void pn_renewal_tend(struct pn_renewal *renewal, struct pn_rest *rest)
         return;
     renewal->due_ms = NEVER;
     if (renew(renewal, rest, &fresh, &err) && pn_rest_set_token(rest, fresh, &err))
-        take(renewal, fresh);
+        take(renewal, fresh, true);
     else if (may_pass(err.code))
         renewal->due_ms = pn_clock_mono_ms() + RETRY_MS;
 }
