@@ -44,7 +44,7 @@ static void grow_to(struct pn_buf *buf, size_t capacity)
     if (grown == NULL)
         pn_die("out of memory");
     if (buf->is_wiped) {
-        if (buf->len > 0)
+        if (buf->ptr != NULL)
             memcpy(grown, buf->ptr, buf->len);
         release(buf);
     }

@@ -18,11 +18,11 @@ struct pn_renewal {
 static bool read_claims(const struct pn_secret *token, struct pn_value **out)
 {
     pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init_wiped(MAX_TOKEN_BYTES);
-    struct pn_str rest = pn_secret_reveal(token), part;
+    struct pn_str rest = pn_secret_reveal(token), head, payload;
     struct pn_err ignored = { 0 };
 
-    return pn_str_cut(&rest, '.', &part) && pn_str_cut(&rest, '.', &part) &&
-           pn_base64url_decode(part, &json) && pn_value_parse(pn_buf_str(&json), out, &ignored);
+    return pn_str_cut(&rest, '.', &head) && pn_str_cut(&rest, '.', &payload) &&
+           pn_base64url_decode(payload, &json) && pn_value_parse(pn_buf_str(&json), out, &ignored);
 }
 
 /* Of a machine's token: how long it lasts in all, and how long still by this machine's clock. */

@@ -167,10 +167,10 @@ static void leave(struct tunnel_stream *s)
 static void tell(struct tunnel_stream *s)
 {
     unsigned events = possible(s);
-    bool is_news = s->err != NULL && !s->is_told && s->stream.ready != NULL;
+    bool is_news = s->err != NULL && !s->is_told;
     bool is_gone = false;
 
-    if (events == 0 && !is_news)
+    if (s->stream.ready == NULL || (events == 0 && !is_news))
         return;
     s->is_told |= is_news;
     s->is_gone = &is_gone;
