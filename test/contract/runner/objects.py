@@ -6,6 +6,7 @@ import re
 import threading
 import time
 import uuid
+from urllib.parse import parse_qs
 
 PATHS = re.compile(r"/(?:api/v1|apis/rbac\.authorization\.k8s\.io/v1)(?:/namespaces/([^/]+))?"
                    r"/(serviceaccounts|secrets|rolebindings|clusterrolebindings|roles|clusterroles)(?:/([^/]+))?(/token)?")
@@ -39,7 +40,12 @@ class Objects:
                 return self.create(namespace, kind, body, "dryRun=All" in query)
             if method == "DELETE":
                 return self.delete(namespace, kind, name, body)
-            return self.get(namespace, kind, name)
+            return self.get(namespace, kind, name) if name else self.labelled(namespace, kind, query)
+
+    def labelled(self, namespace, kind, query):
+        wanted = dict(pair.split("=") for pair in parse_qs(query).get("labelSelector", [""])[0].split(",") if pair)
+        there = [made for place, made in self.objects.items() if place[:2] == (namespace, kind)]
+        return {"json": {"metadata": {}, "items": [made for made in there if wanted.items() <= made["metadata"].get("labels", {}).items()]}}
 
     def get(self, namespace, kind, name):
         if kind in ("roles", "clusterroles") and name != "missing" or (kind, name) == ("serviceaccounts", "app"):
