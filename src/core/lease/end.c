@@ -82,6 +82,7 @@ struct ending {
     struct pn_lease *lease;
     struct pn_lease_ending *of;
     struct pn_str cause; /* why it failed; PN_NONE: it did not */
+    bool is_first;       /* out: an intent whose cleaning begins with this run */
     int64_t failures;    /* out */
 };
 
@@ -124,8 +125,10 @@ static bool write_begin(struct pn_db_conn *tx, void *context, struct pn_err *err
         e->of->is_overtaken = true;
         return pn_job_move(tx, PN_JOB_LEASE, lease->id, lease->createdAt + PN_LEASE_INTENT_MS, err);
     }
-    if (lease->state == PN_LEASE_PENDING)
+    if (lease->state == PN_LEASE_PENDING) {
+        e->is_first = true;
         return set_state(lease, PN_LEASE_CLEANING, err) && pn_lease_row_update(tx, lease, err);
+    }
     if (lease->state != PN_LEASE_ACTIVE && lease->state != PN_LEASE_FAILED)
         return true;
     return set_state(lease, PN_LEASE_REVOKING, err) && pn_lease_row_update(tx, lease, err);
@@ -189,6 +192,17 @@ static bool write_gone(struct pn_db_conn *tx, struct ending *e, struct pn_err *e
            pn_job_drop(tx, PN_JOB_LEASE, lease->id, err) &&
            pn_lease_settle(tx, lease->dynamicSecretId, err) &&
            (!was_shown || pn_lease_record(tx, e->call, &event, err));
+}
+
+/*
+ * Nobody knows when its maker stopped: the cluster may carry out what a killed server asked for last, and one that was
+ * stopped for a while goes on. So what was clean once is looked at again when all that could come has come.
+ */
+static bool write_once_more(struct pn_db_conn *tx, const struct ending *e, struct pn_err *err)
+{
+    return pn_lease_row_update(tx, e->lease, err) &&
+           pn_job_move(tx, PN_JOB_LEASE, e->lease->id, pn_clock_lease_ms() + PN_LEASE_INTENT_MS,
+                       err);
 }
 
 static struct pn_str details_of(const struct ending *e)
@@ -262,9 +276,9 @@ static bool write_end(struct pn_db_conn *tx, void *context, struct pn_err *err)
     if (!is_ours)
         return true;
     e->lease->plan = plan;
-    if (e->cause.ptr == NULL || e->of->is_forced)
-        return write_gone(tx, e, err);
-    return write_failed(tx, e, err);
+    if (e->cause.ptr != NULL && !e->of->is_forced)
+        return write_failed(tx, e, err);
+    return e->is_first ? write_once_more(tx, e, err) : write_gone(tx, e, err);
 }
 
 /* ---- the whole ---- */
@@ -277,6 +291,9 @@ static void log_end(const struct ending *e)
         pn_log(PN_DEBUG, "lease-end-overtaken", PN_F_TEXT("lease", id.text));
     else if (e->of->is_gone)
         pn_log(PN_INFO, "lease-ended", PN_F_TEXT("lease", id.text),
+               PN_F_STR("account", e->lease->externalEntityId));
+    else if (e->cause.ptr == NULL)
+        pn_log(PN_INFO, "lease-intent-cleaned", PN_F_TEXT("lease", id.text),
                PN_F_STR("account", e->lease->externalEntityId));
     else
         pn_log(e->failures >= ALERT_AT ? PN_ERROR : PN_WARN, "lease-not-revoked",

@@ -13,7 +13,10 @@
 bool pn_lease_undo(struct pn_call *call, struct pn_uuid config_id, struct pn_lease_plan *plan,
                    enum pn_provider_fault *fault, struct pn_err *err) PN_CHECKED;
 
-/* From then on an intent is nobody's, and no late request of its maker arrives any more. */
+/*
+ * After it an intent is nobody's: its cleaning begins, and ends with another one as long after the first that found it
+ * clean. An API server works at a request for no longer than this (--request-timeout).
+ */
 #define PN_LEASE_INTENT_MS 60000
 
 /*

@@ -111,6 +111,8 @@ static bool send(const struct pn_reach_port *port, struct pn_call *call,
     }
     kept = find_kept(s, request->path);
     *out = (struct pn_reach_answer){ .status = kept != NULL ? 200 : 404, .body = PN_LIT("{}") };
+    if (kept != NULL && strcmp(request->method, "GET") == 0)
+        out->status = 403; /* it is there, and may not be looked at */
     if (kept != NULL && strcmp(request->method, "DELETE") == 0)
         kept[0] = '\0';
     return true;
@@ -294,6 +296,18 @@ static void hasten(struct scene *s)
     CHECK_EQ(run_jobs(s), 0);
 }
 
+static bool retry(struct scene *s, struct pn_err *err)
+{
+    struct pn_call call = call_of(s);
+    struct pn_list list;
+    struct pn_job_row row;
+
+    CHECK_OK(pn_job_look(&call, false, 10, &list, err), *err);
+    CHECK_EQ(list.count, 1);
+    row = *(const struct pn_job_row *)list.items;
+    return pn_job_retry(&call, row.kind, row.id, &row, err);
+}
+
 /* ---- the cases ---- */
 
 HOME_TEST(a_lease_is_made_and_ended)
@@ -373,6 +387,99 @@ HOME_TEST(also_when_its_environment_went)
 HOME_TEST(also_by_force_of_which_nobody_was_told)
 {
     check_kept(h, delete_by_force_and_die);
+}
+
+/* ---- a maker that is slower than its intent lasts, or dead ---- */
+
+/* The wall clock steps, or the machine slept: the job takes the intent for nobody's while its maker is at work. */
+static void be_overtaken(struct scene *s)
+{
+    pn_clock_advance(MINUTE_MS);
+    CHECK_EQ(run_jobs(s), 1);
+}
+
+static void be_overtaken_and_die(struct scene *s)
+{
+    be_overtaken(s);
+    s->is_dead = true;
+}
+
+HOME_TEST(what_is_made_after_the_first_cleaning_is_taken_back)
+{
+    struct pn_err err = { 0 };
+    struct scene s;
+
+    begin(&s, h);
+    s.meanwhile = be_overtaken;
+    CHECK_FAILS(lease(&s, &err), err, CONFLICT);
+    CHECK_EQ(left_of(&s), 0);
+    CHECK_EQ(leases(&s), 0);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM jobs"), 0);
+}
+
+HOME_TEST(also_when_it_cannot_be_at_once)
+{
+    struct pn_err err = { 0 };
+    struct scene s;
+
+    begin(&s, h);
+    s.meanwhile = be_overtaken_and_die;
+    CHECK(!lease(&s, &err));
+    CHECK_EQ(left_of(&s), 2);
+    s.is_dead = false;
+    pn_clock_advance(MINUTE_MS);
+    CHECK_EQ(run_jobs(&s), 1);
+    CHECK_EQ(left_of(&s), 0);
+    CHECK_EQ(leases(&s), 0);
+}
+
+static bool write_intent(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct pn_lease *intent = context;
+    const struct pn_job_where where = { intent->org_id, PN_LIT("cluster.test:443") };
+
+    return pn_lease_row_insert(tx, intent, err) &&
+           pn_job_put(tx, PN_JOB_LEASE, intent->id, &where, intent->createdAt + MINUTE_MS,
+                      intent->createdAt, err);
+}
+
+/* Its server was killed; the cluster carries the request out after it was cleaned for the first time. */
+HOME_TEST(what_a_dead_maker_asked_for_may_come_after_the_first_cleaning)
+{
+    struct pn_lease intent = { .id = pn_random_uuid(),
+                               .dynamicSecretId = { { 7 } },
+                               .config_id = { { 8 } },
+                               .environment = PN_LIT("dev"),
+                               .path = PN_LIT("/"),
+                               .name = PN_LIT("deploy"),
+                               .externalEntityId = PN_LIT("x"),
+                               .createdAt = pn_clock_lease_ms(),
+                               .plan = { .namespace = PN_LIT("a"),
+                                         .account = PN_LIT("x"),
+                                         .objects = { { .kind = PN_LEASE_SERVICE_ACCOUNT,
+                                                        .namespace = PN_LIT("a"),
+                                                        .name = PN_LIT("x") } },
+                                         .object_count = 1 } };
+    struct pn_err err = { 0 };
+    struct scene s;
+
+    begin(&s, h);
+    intent.org_id = s.call.actor.org_id;
+    intent.project_id = s.project.id;
+    CHECK_OK(pn_db_write(h->db, write_intent, &intent, &err), err);
+    pn_clock_advance(MINUTE_MS);
+    CHECK_EQ(run_jobs(&s), 1);
+    snprintf(s.kept[s.kept_count++], sizeof(s.kept[0]), "/api/v1/namespaces/a/serviceaccounts/x");
+    CHECK_FAILS(retry(&s, &err), err, BAD_REQUEST); /* too early is what it was a moment ago */
+    CHECK_EQ(run_jobs(&s), 0);
+    pn_clock_advance(MINUTE_MS);
+    CHECK_EQ(run_jobs(&s), 1);
+    CHECK_EQ(left_of(&s), 0);
+    CHECK_EQ(leases(&s), 0);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM jobs"), 0);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM audit_log WHERE event_type ="
+                           " 'delete-dynamic-secret-lease'"),
+             0); /* nobody was told of it */
 }
 
 #define MANY 700 /* leases: more than the memory of a call that deletes them */
@@ -501,18 +608,6 @@ HOME_TEST(an_intent_is_its_makers_while_it_is_young)
 
 /* ---- an operator ---- */
 
-static bool retry(struct scene *s, struct pn_err *err)
-{
-    struct pn_call call = call_of(s);
-    struct pn_list list;
-    struct pn_job_row row;
-
-    CHECK_OK(pn_job_look(&call, false, 10, &list, err), *err);
-    CHECK_EQ(list.count, 1);
-    row = *(const struct pn_job_row *)list.items;
-    return pn_job_retry(&call, row.kind, row.id, &row, err);
-}
-
 /* What is in doubt is clean when it was looked at after all that may still come has come: not before. */
 HOME_TEST(what_has_not_failed_is_not_hastened)
 {
@@ -603,8 +698,11 @@ HOME_TEST(turns_at_a_cluster_are_an_organisations_own)
 PN_TEST_MAIN(T(a_lease_is_made_and_ended), T(what_is_deleted_while_a_lease_is_made_leaves_nothing),
              T(so_does_its_environment), T(also_by_force),
              T(also_by_force_of_which_nobody_was_told), T(many_are_forgotten),
-             T(an_intent_is_kept_while_its_objects_may_come), T(also_when_its_environment_went),
-             T(what_makes_no_object_has_no_intent),
+             T(an_intent_is_kept_while_its_objects_may_come),
+             T(what_is_made_after_the_first_cleaning_is_taken_back),
+             T(also_when_it_cannot_be_at_once),
+             T(what_a_dead_maker_asked_for_may_come_after_the_first_cleaning),
+             T(also_when_its_environment_went), T(what_makes_no_object_has_no_intent),
              T(a_token_of_what_was_deleted_meanwhile_is_not_handed_out),
              T(the_limit_holds_without_an_intent), T(an_intent_is_its_makers_while_it_is_young),
              T(what_has_not_failed_is_not_hastened), T(what_is_left_over_is_cleaned_at_its_time),
