@@ -65,8 +65,9 @@ class Load:
 
     def __init__(self, leases, gate, clients):
         self.leases = leases
-        leases.create("dynamic", leases.through(gate), defaultTTL="10m")
-        leases.create("bound", leases.inputs(url=gate.url, sslEnabled=False, ca="", tokenBinding="secret"), defaultTTL="10m")
+        made = [leases.create("dynamic", leases.through(gate), defaultTTL="10m"),
+                leases.create("bound", leases.inputs(url=gate.url, sslEnabled=False, ca="", tokenBinding="secret"), defaultTTL="10m")]
+        self.ids = {one["dynamicSecret"]["id"] for one in made}
         self.handed_out, self.asked_back, self.ended = {}, set(), set()
         self.stop = threading.Event()
         self.threads = [threading.Thread(target=self.go_on, args=(random.Random(seed),)) for seed in range(clients)]
@@ -94,10 +95,12 @@ class Load:
             thread.join()
 
     def found(self):
-        """Kinds of the objects that the cluster has, by lease."""
+        """Kinds of the objects that the cluster has, by lease; of these two dynamic secrets: other tests have leases in these namespaces."""
         there = {}
         for item in self.leases.objects():
-            there.setdefault(item["metadata"]["labels"]["postern/lease-id"], []).append(item["kind"])
+            labels = item["metadata"]["labels"]
+            if labels["postern/ds-id"] in self.ids:
+                there.setdefault(labels["postern/lease-id"], []).append(item["kind"])
         return there
 
     def shown(self):
@@ -111,8 +114,13 @@ class Load:
 
     def is_settled(self):
         unowned, broken = self.odds()
-        assert not unowned and not broken, f"{len(unowned)} leases that nobody shows have objects, {len(broken)} that are shown are not whole"
+        assert not unowned and not broken, (f"{len(unowned)} leases that nobody shows have objects, {len(broken)} that are shown are not whole; "
+                                            f"what the server says of them:\n{self.said_of(unowned | broken)}")
         return True
+
+    def said_of(self, leases):
+        """The server's log, of all its lives."""
+        return "\n".join(line for line in self.leases.postern.server.text().splitlines() if any(lease in line for lease in leases))
 
     def kept(self):
         """What was handed out, not asked back, and has not come near its end."""
