@@ -236,11 +236,7 @@ bool pn_job_due_where(struct pn_db_conn *conn, struct pn_arena *arena, int64_t n
                       int64_t limit, struct pn_list *out, struct pn_err *err)
 {
     struct pn_rows rows = pn_rows_of(arena, sizeof(struct pn_job_where));
-    struct pn_query *q = pn_query(
-        conn, "SELECT org_id, place FROM (SELECT org_id, place, min(due_ms) AS oldest_ms,"
-              " row_number() OVER (PARTITION BY org_id ORDER BY min(due_ms)) AS turn FROM jobs"
-              " WHERE due_ms <= $now AND claimed_until_ms <= $now AND org_id IS NOT NULL"
-              " GROUP BY org_id, place) AS places ORDER BY turn, oldest_ms LIMIT $limit");
+    struct pn_query *q = pn_query(conn, PN_JOB_DUE_WHERE);
 
     pn_bind_int(q, "$now", now_ms);
     pn_bind_int(q, "$limit", limit);

@@ -78,8 +78,14 @@ bool pn_job_find(struct pn_db_conn *conn, struct pn_arena *arena, const char *ki
     PN_CHECKED;
 /*
  * Where something is due and not held, at most `limit`: of each organisation in turn, its longest waiting place first. A
- * list of struct pn_job_where.
+ * list of struct pn_job_where. What is due is read first: grouped in one step, all that wait would be, in their order.
  */
+#define PN_JOB_DUE_WHERE                                                             \
+    "WITH due AS MATERIALIZED (SELECT org_id, place, due_ms FROM jobs WHERE"         \
+    " due_ms <= $now AND claimed_until_ms <= $now AND org_id IS NOT NULL)"           \
+    " SELECT org_id, place FROM (SELECT org_id, place, min(due_ms) AS oldest_ms,"    \
+    " row_number() OVER (PARTITION BY org_id ORDER BY min(due_ms)) AS turn FROM due" \
+    " GROUP BY org_id, place) AS places ORDER BY turn, oldest_ms LIMIT $limit"
 bool pn_job_due_where(struct pn_db_conn *conn, struct pn_arena *arena, int64_t now_ms,
                       int64_t limit, struct pn_list *out, struct pn_err *err) PN_CHECKED;
 /* At most `limit` rows that are due there and not held, oldest first: a list of struct pn_job_row. */
