@@ -387,10 +387,11 @@ static bool reset(struct pn_db_conn *tx, void *context, struct pn_err *err)
 bool pn_mfa_reset(struct pn_call *call, struct pn_uuid user, struct pn_err *err)
 {
     struct change c = { .call = call, .event = "reset-user-mfa", .user = user };
+    const bool is_own = pn_uuid_eq(user, call->actor.id);
     struct pn_user there;
 
     return pn_user_require_super(call, err) && pn_user_find(call, user, &there, err) &&
-           pn_db_write(call->db, reset, &c, err);
+           pn_db_write(call->db, is_own ? remove_own : reset, &c, err);
 }
 
 /* ---- to show it ---- */

@@ -49,7 +49,7 @@ bool pn_mfa_verify(struct pn_call *call, struct pn_str code, struct pn_str *toke
 bool pn_mfa_recover(struct pn_call *call, struct pn_str code, struct pn_str *token,
                     struct pn_err *err) PN_CHECKED;
 
-/* For who has lost app and codes: an administrator of the instance takes it away. */
+/* For who has lost app and codes: another administrator of the instance takes it away. The own one as pn_mfa_remove. */
 bool pn_mfa_reset(struct pn_call *call, struct pn_uuid user, struct pn_err *err) PN_CHECKED;
 
 #endif

@@ -192,6 +192,23 @@ HOME_TEST(a_session_that_is_over_shows_nothing)
     CHECK_OK(show(h, &p, code_at(h, &p, 0), &err), err); /* and the code was not used up */
 }
 
+HOME_TEST(an_administrator_who_has_not_shown_it_does_not_reset_their_own)
+{
+    struct person p = make_person(h);
+    struct pn_str token;
+    struct pn_err err = { 0 };
+    struct pn_call call;
+
+    CHECK_OK(pn_mfa_switch(&p.inside, false, &err), err);
+    CHECK_OK(home_login(h, "ann@acme.test", HOME_PASSWORD, &token, &err), err);
+    call = home_as(h, token);
+    call.actor.is_super_admin = p.inside.actor.is_super_admin = true;
+    CHECK_FAILS(pn_mfa_reset(&call, call.actor.id, &err), err, FORBIDDEN);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM user_totps"), 1);
+    CHECK_OK(pn_mfa_reset(&p.inside, call.actor.id, &err), err);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM user_totps"), 0);
+}
+
 HOME_TEST(what_is_stored_is_sealed_and_opens_for_its_owner_only)
 {
     struct person p = make_person(h);
@@ -226,5 +243,6 @@ PN_TEST_MAIN(T(who_waits_is_a_person_of_another_kind), T(a_code_is_good_in_its_s
              T(a_token_that_waits_is_over_in_five_minutes),
              T(a_session_of_before_is_out_of_the_organization_at_once),
              T(a_session_that_is_over_shows_nothing),
+             T(an_administrator_who_has_not_shown_it_does_not_reset_their_own),
              T(what_is_stored_is_sealed_and_opens_for_its_owner_only),
              T(the_key_of_the_instance_is_made_once))
