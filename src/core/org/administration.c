@@ -145,13 +145,18 @@ struct founding {
     size_t count;
 };
 
+/* An account that an invitation made is nobody's yet: whoever has that invitation's code would be who claims it. */
 static bool find_user(struct pn_db_conn *tx, struct pn_str email, struct pn_uuid *out,
-                      struct pn_err *err)
+                      bool *is_claimed, struct pn_err *err)
 {
-    struct pn_query *q = pn_query(tx, "SELECT id FROM users WHERE email = $email");
+    struct pn_query *q = pn_query(tx, "SELECT id, CASE WHEN password_hash IS NULL THEN 0 ELSE 1 END"
+                                      " FROM users WHERE email = $email");
+    bool is_found;
 
     pn_bind_str(q, "$email", email);
-    *out = pn_query_next(q) ? pn_column_uuid(q, 0) : (struct pn_uuid){ 0 };
+    is_found = pn_query_next(q);
+    *out = is_found ? pn_column_uuid(q, 0) : (struct pn_uuid){ 0 };
+    *is_claimed = is_found && pn_column_int(q, 1) != 0;
     return pn_query_end(q, err);
 }
 
@@ -163,9 +168,8 @@ static bool join_admin(struct pn_db_conn *tx, const struct founding *f, struct p
                                 .org_id = f->org->id,
                                 .role = PN_LIT("admin") };
 
-    if (!find_user(tx, who->email, &join.user_id, err))
+    if (!find_user(tx, who->email, &join.user_id, &who->is_member, err))
         return false;
-    who->is_member = !pn_uuid_is_zero(join.user_id);
     if (!who->is_member) {
         pn_hash_sha256(who->code, hash);
         join.invite_email = who->email;
@@ -271,15 +275,19 @@ struct right {
 static bool write_user_right(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct right *r = context;
-    struct pn_query *q =
-        pn_query(tx, "UPDATE users SET is_super_admin = $admin, updated_ms = $now WHERE id = $id");
+    struct pn_query *q = pn_query(tx, "UPDATE users SET is_super_admin = $admin, updated_ms = $now"
+                                      " WHERE id = $id AND password_hash IS NOT NULL");
+    int64_t changed;
     bool is_left;
 
     pn_bind_int(q, "$admin", r->is_admin);
     pn_bind_int(q, "$now", r->call->now_ms);
     pn_bind_uuid(q, "$id", r->id);
-    if (!pn_query_run(q, NULL, err))
+    if (!pn_query_run(q, &changed, err))
         return false;
+    if (changed == 0)
+        return pn_fail(err, PN_BAD_REQUEST,
+                       "This account was made by an invitation, and nobody has come to it yet");
     q = pn_query(tx, "SELECT 1 FROM users WHERE is_super_admin = 1 LIMIT 1");
     is_left = pn_query_next(q);
     if (!pn_query_end(q, err))

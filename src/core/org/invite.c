@@ -4,6 +4,7 @@
 #include "core/audit/audit.h"
 #include "core/auth/login.h"
 #include "core/org/permission.h"
+#include "core/org/project_member.h"
 #include "core/org/user.h"
 #include "crypto/hash.h"
 #include "crypto/password.h"
@@ -145,6 +146,8 @@ bool pn_org_invite(struct pn_call *call, struct pn_uuid org_id, struct pn_strs e
     for (size_t i = 0; i < emails.count; i++) {
         if (has_email(&in, emails.items[i]))
             continue;
+        if (!pn_project_member_permit_claim(call, emails.items[i], err))
+            return false;
         in.invites[in.count].email = emails.items[i];
         in.invites[in.count].code = pn_random_token(call->arena, "", CODE_BYTES);
         in.hashes[in.count] = hash_code(call->arena, in.invites[in.count].code);
@@ -190,7 +193,8 @@ bool pn_org_invite_again(struct pn_call *call, struct pn_uuid membership, struct
 
     if (!pn_permit_org(call, "member", "create", err) ||
         !pn_org_member_get(call, call->actor.org_id, membership, &member, err) ||
-        !pn_permit_grant_org(call, member.role, err))
+        !pn_permit_grant_org(call, member.role, err) ||
+        !pn_project_member_permit_claim(call, member.inviteEmail, err))
         return false;
     *out = (struct pn_org_invite){ .email = member.inviteEmail,
                                    .code = pn_random_token(call->arena, "", CODE_BYTES) };

@@ -213,6 +213,9 @@ static const char *const erase_sql[] = {
     ("DELETE FROM scope_keys WHERE scope_id = $org OR scope_id IN (SELECT id FROM projects WHERE "
      "org_id = $org)"),
     "DELETE FROM projects WHERE org_id = $org",
+    ("DELETE FROM users WHERE password_hash IS NULL AND id IN (SELECT user_id FROM org_members"
+     " WHERE org_id = $org) AND NOT EXISTS (SELECT 1 FROM org_members o WHERE o.user_id = users.id"
+     " AND o.org_id <> $org)"), /* whom it alone had invited */
     "DELETE FROM orgs WHERE id = $org",
 };
 

@@ -86,14 +86,17 @@ struct pn_org_invite {
 };
 #define PN_ORG_MAX_INVITES 100
 #define PN_ORG_INVITE_MS (INT64_C(7) * 24 * 3600 * 1000)
-/* `has_accounts`: who has no account gets one without a password, so that a project can have them as members. */
+/*
+ * `has_accounts`: who has no account gets one without a password, so that a project can have them as members. Permission
+ * member:create. Errors: PN_BOUNDARY: the role, or what an unclaimed account has in projects, is not the actor's to give.
+ */
 bool pn_org_invite(struct pn_call *call, struct pn_uuid org_id, struct pn_strs emails,
                    struct pn_str role, bool has_accounts, struct pn_list *out, struct pn_err *err)
     PN_CHECKED; /* of pn_org_invite */
 /*
  * A new code for an open invitation of the actor's organisation, good for as long as a new one; the
  * old code is worth nothing from then on. Permission member:create. Errors: PN_NOT_FOUND;
- * PN_BAD_REQUEST when it has been accepted.
+ * PN_BOUNDARY as of a new one; PN_BAD_REQUEST when it has been accepted.
  */
 bool pn_org_invite_again(struct pn_call *call, struct pn_uuid membership, struct pn_org_invite *out,
                          struct pn_err *err) PN_CHECKED;

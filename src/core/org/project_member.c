@@ -453,6 +453,55 @@ static bool find_org_user(struct pn_call *call, struct pn_str email, struct pn_p
                                PN_ARG(pn_str_slice(email, 0, 100)));
 }
 
+struct held {
+    struct pn_uuid project;
+    struct pn_str role;
+};
+
+static bool list_unclaimed(struct pn_call *call, struct pn_str email, struct pn_list *out,
+                           struct pn_err *err)
+{
+    struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct held));
+    struct pn_query *q =
+        pn_query(call->conn, "SELECT DISTINCT m.project_id, r.role FROM users u"
+                             " JOIN project_members m ON m.user_id = u.id"
+                             " JOIN projects p ON p.id = m.project_id AND p.org_id = $org"
+                             " JOIN project_member_roles r ON r.member_id = m.id"
+                             " WHERE u.email = $email AND u.password_hash IS NULL");
+
+    pn_bind_uuid(q, "$org", call->actor.org_id);
+    pn_bind_str(q, "$email", email);
+    while (pn_query_next(q))
+        *(struct held *)pn_rows_add(&rows) =
+            (struct held){ pn_column_uuid(q, 0), pn_column_str(q, 1, call->arena) };
+    *out = rows.list;
+    return pn_query_end(q, err);
+}
+
+bool pn_project_member_permit_claim(struct pn_call *call, struct pn_str email, struct pn_err *err)
+{
+    struct pn_err refused = { 0 };
+    struct pn_list roles;
+
+    if (!list_unclaimed(call, email, &roles, err))
+        return false;
+    if (roles.count == 0 ||
+        pn_permit_org(call, "organization-admin-console", "access-all-projects", &refused))
+        return true;
+    for (size_t i = 0; i < roles.count; i++) {
+        const struct held *h = (const struct held *)roles.items + i;
+
+        if (pn_permit_grant(call, h->project, h->role, err))
+            continue;
+        if (err->code != PN_BOUNDARY && err->code != PN_PERMISSION)
+            return false;
+        return pn_recast(err, PN_BOUNDARY,
+                         "%.*s is invited to projects with roles that you may not give",
+                         PN_ARG(pn_str_slice(email, 0, 100)));
+    }
+    return true;
+}
+
 /* Of the addresses those that nobody in the organisation has. */
 static bool list_strangers(struct pn_call *call, struct pn_strs emails, struct pn_strs *out,
                            struct pn_err *err)

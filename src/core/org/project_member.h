@@ -81,6 +81,12 @@ bool pn_project_member_by_id(struct pn_call *call, enum pn_member_kind kind, str
 bool pn_project_member_add_users(struct pn_call *call, struct pn_uuid project,
                                  struct pn_strs emails, struct pn_strs roles, struct pn_list *out,
                                  struct pn_list *invites, struct pn_err *err) PN_CHECKED;
+/*
+ * Who gives somebody the way into an account that nobody has claimed (a code, a password) hands out what it has: its
+ * roles in the organisation's projects. Its administrators may (access-all-projects). PN_BOUNDARY.
+ */
+bool pn_project_member_permit_claim(struct pn_call *call, struct pn_str email, struct pn_err *err)
+    PN_CHECKED;
 /* The same, of all who are in the organisation, for those who are no members of the project yet. */
 bool pn_project_member_add_missing(struct pn_call *call, struct pn_uuid project,
                                    struct pn_strs emails, struct pn_strs roles, struct pn_err *err)

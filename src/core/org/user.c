@@ -160,7 +160,8 @@ bool pn_user_create(struct pn_call *call, const struct pn_user_new *in, struct p
 
     if (!pn_user_require_super(call, err))
         return false;
-    if (!pn_permit_grant_org(call, in->org_role, err))
+    if (!pn_permit_grant_org(call, in->org_role, err) ||
+        !pn_project_member_permit_claim(call, in->email, err))
         return false;
     if (!pn_uuid_is_zero(in->project_id) &&
         (!pn_permit_project(call, in->project_id, "member", "create", err) ||
