@@ -262,11 +262,23 @@ static bool close_container(struct walk *w, const yaml_event_t *event)
     return true;
 }
 
+/* Nothing ends where its ':', '-' or '?' does; behind a name with '?' and without ':' libyaml has it where the next thing begins. */
+static bool is_misplaced(struct walk *w, const yaml_event_t *event)
+{
+    size_t at = byte_of(w, &event->start_mark);
+
+    return event->type == YAML_SCALAR_EVENT && event->start_mark.index == event->end_mark.index &&
+           (at == 0 || pn_str_find(PN_LIT(":-?"), w->text.ptr[at - 1]) < 0);
+}
+
 static bool on_leaf(struct walk *w, const yaml_event_t *event)
 {
     if (!on_node(w, event))
         return false;
-    reach(w, &event->end_mark);
+    if (!is_misplaced(w, event))
+        reach(w, &event->end_mark);
+    else if (w->member != NULL)
+        w->member->kind = PN_OUTLINE_OTHER;
     node_is_over(w);
     return true;
 }

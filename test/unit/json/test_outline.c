@@ -76,6 +76,10 @@ PN_TEST(kinds)
         { "list: !!seq\n- x\nword: !!str x\n", PN_OUTLINE_OTHER, PN_OUTLINE_OTHER },
         { "list: {a: 1}\nword: [a]\n", PN_OUTLINE_OTHER, PN_OUTLINE_OTHER },
         { "list:\n-\n  name: a\nword: \"x\"\n", PN_OUTLINE_OTHER, PN_OUTLINE_SCALAR },
+        { "list:\n- ? a\n- name: b\nword: x\n", PN_OUTLINE_OTHER, PN_OUTLINE_SCALAR },
+        { "list:\n- a\n- ? name\n? word\n", PN_OUTLINE_OTHER, PN_OUTLINE_OTHER },
+        { "? list\n? word\n: x\n", PN_OUTLINE_OTHER, PN_OUTLINE_SCALAR },
+        { "list:\n- name:\n- \nword:\n", PN_OUTLINE_LIST, PN_OUTLINE_EMPTY },
         { "list: x\n\"word\": 'it''s'\n", PN_OUTLINE_SCALAR, PN_OUTLINE_SCALAR },
     };
 
