@@ -7,7 +7,8 @@
 
 #define MAX_TOKEN_BYTES ((size_t)16 * 1024)
 #define NEVER INT64_MAX
-#define RETRY_MS 5000 /* a server that is away comes back before the other half is over */
+#define SECOND_MS 1000 /* by so much a token may be younger than it says: it says seconds */
+#define RETRY_MS 5000  /* a server that is away comes back before the other half is over */
 
 struct pn_renewal {
     struct pn_secret *token; /* NULL: none that is renewed */
@@ -43,35 +44,40 @@ static bool read_life(const struct pn_secret *token, int64_t *life_ms, int64_t *
 }
 
 /*
- * When half of its life is over. Of a new one that begins now, whatever this machine's clock says: where it is ahead,
- * each would look as if it were nearly over and be renewed again at once. Where it is behind, none lasts longer than its life.
+ * When half of its life is over. A new one began when it was asked for, whatever this machine's clock says: where it is
+ * ahead, each would look as if it were nearly over and be renewed again at once. Where it is behind, none lasts longer
+ * than its life.
  */
-static int64_t due_of(const struct pn_secret *token, bool is_new)
+static int64_t due_of(const struct pn_secret *token, int64_t asked_ms)
 {
+    const int64_t now_ms = pn_clock_mono_ms();
     int64_t life_ms, left_ms;
 
     if (!read_life(token, &life_ms, &left_ms))
         return NEVER;
-    if (is_new || left_ms > life_ms)
+    if (asked_ms > 0)
+        left_ms = life_ms - SECOND_MS - (now_ms - asked_ms);
+    else if (left_ms > life_ms)
         left_ms = life_ms;
-    return pn_clock_mono_ms() + (left_ms > life_ms / 2 ? left_ms - life_ms / 2 : 0);
+    return now_ms + (left_ms > life_ms / 2 ? left_ms - life_ms / 2 : 0);
 }
 
-static void take(struct pn_renewal *renewal, const struct pn_secret *token, bool is_new)
+/* `asked_ms`: when it was asked for, on the monotonic clock; 0: nobody knows. */
+static void take(struct pn_renewal *renewal, const struct pn_secret *token, int64_t asked_ms)
 {
     struct pn_err ignored = { 0 };
     struct pn_secret *copy = token != NULL ? pn_secret_copy(token, &ignored) : NULL;
 
     pn_secret_free(renewal->token);
     renewal->token = copy;
-    renewal->due_ms = copy != NULL ? due_of(copy, is_new) : NEVER;
+    renewal->due_ms = copy != NULL ? due_of(copy, asked_ms) : NEVER;
 }
 
 struct pn_renewal *pn_renewal_new(const struct pn_secret *token)
 {
     struct pn_renewal *renewal = pn_heap_new(sizeof *renewal);
 
-    take(renewal, token, false);
+    take(renewal, token, 0);
     return renewal;
 }
 
@@ -114,13 +120,14 @@ static bool may_pass(enum pn_code code)
 void pn_renewal_tend(struct pn_renewal *renewal, struct pn_rest *rest)
 {
     pn_auto(pn_secret_freep) struct pn_secret *fresh = NULL;
+    const int64_t asked_ms = pn_clock_mono_ms();
     struct pn_err err = { 0 };
 
-    if (pn_clock_mono_ms() < renewal->due_ms)
+    if (asked_ms < renewal->due_ms)
         return;
     renewal->due_ms = NEVER;
     if (renew(renewal, rest, &fresh, &err) && pn_rest_set_token(rest, fresh, &err))
-        take(renewal, fresh, true);
+        take(renewal, fresh, asked_ms);
     else if (may_pass(err.code))
         renewal->due_ms = pn_clock_mono_ms() + RETRY_MS;
 }
