@@ -141,14 +141,17 @@ static bool post(struct errand *e, struct pn_fetcher *fetcher, struct pn_fetched
     return pn_fetch(fetcher, &fetch, e->call->arena, out, err);
 }
 
-/* A request that got so far may have been done, and is not asked of another unless it may be. */
+/* A request that got so far may have been done: it is in doubt, and not asked of another unless it may be. */
 static enum outcome lose(struct errand *e, struct pn_idle *connection, const struct pn_err *err)
 {
-    bool was_sent = pn_fetcher_fault(connection->fetcher).phase == PN_FETCH_HTTP;
+    const bool is_in_doubt =
+        pn_fetcher_fault(connection->fetcher).phase == PN_FETCH_HTTP && !e->request->is_repeatable;
 
     pn_idle_free(connection);
-    *e->fault = err->code == PN_TIMEOUT ? PN_REACH_TIMED_OUT : PN_REACH_NO_GATEWAY;
-    return was_sent && !e->request->is_repeatable ? FAILED : NO_ROAD;
+    *e->fault = is_in_doubt ? PN_REACH_OTHER : PN_REACH_NO_GATEWAY;
+    if (err->code == PN_TIMEOUT)
+        *e->fault = PN_REACH_TIMED_OUT;
+    return is_in_doubt ? FAILED : NO_ROAD;
 }
 
 static enum outcome read_answer(struct errand *e, const struct pn_fetched *fetched,

@@ -109,6 +109,25 @@ def test_a_gateway_that_is_away(here, members):
     assert here.objects() == []
 
 
+@pytest.mark.timeout(240)
+def test_a_gateway_that_dies_with_a_request(here, members, gate):
+    """The cluster has made the account, and nobody is left to say so: it is in doubt, and cleaned when the gateway is back."""
+    here.create("lost", here.through(gate, gatewayId=members[0].id))
+
+    def die(phase, method, path):
+        if (phase, method) == ("after", "POST") and path.endswith("/serviceaccounts"):
+            members[0].process.kill()
+            return False
+        return None
+    gate.on = die
+    assert here.lease("lost", status=400)["message"].startswith("Failed to create lease from provider: ")
+    gate.on = None
+    assert here.list("lost") == [] and len(here.owned("lost")[1]) == 1
+    assert [job["kind"] for job in here.postern.ok("GET", "/api/v1/admin/jobs")["jobs"]] == ["lease"], "its intent is kept"
+    members[0].process.start()
+    until(lambda: here.owned("lost") == (set(), set()), "nothing is left", timeout=120)
+
+
 def test_another_member_of_the_pool_ends_the_lease(here, members):
     """DS-120"""
     here.postern.admin("gateway", "pool", "create", "leasers")
