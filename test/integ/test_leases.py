@@ -2,6 +2,7 @@
 import json
 import secrets
 import time
+import uuid
 
 import pytest
 
@@ -80,8 +81,9 @@ def test_a_dynamic_credential_has_an_account_of_its_own(leases, role, kinds, els
     objects = leases.objects(lease.id)
     assert {item["kind"] for item in objects} == kinds
     for item in objects:
-        assert item["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "postern", "postern/lease-id": lease.id,
-                                              "postern/ds-id": lease.dynamicSecretId}
+        labels = dict(item["metadata"]["labels"])
+        assert uuid.UUID(labels.pop("postern/instance"))
+        assert labels == {"app.kubernetes.io/managed-by": "postern", "postern/lease-id": lease.id, "postern/ds-id": lease.dynamicSecretId}
     assert any(item["metadata"].get("ownerReferences") for item in objects)
     until(lambda: leases.status_of(lease.token) == 200, "the binding counts")
     until(lambda: leases.status_of(lease.token, leases.namespaces[1]) == elsewhere, "elsewhere")

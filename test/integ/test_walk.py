@@ -58,6 +58,7 @@ spec:
           def handle(self):
               for line in self.rfile:
                   self.wfile.write(line.upper())
+      socketserver.TCPServer.request_queue_size = 128  # a hundred come at once; five would be reset
       server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo)
       open("port", "w").write(str(server.server_address[1]))
       server.serve_forever()
