@@ -96,8 +96,10 @@ def gate(cluster):
 
 
 # The files that take longest, longest first: begun last, one of them would keep one worker busy while the others have nothing to do.
-LONGEST = ("test_session.py", "test_lease_faults.py", "test_walk.py", "test_partitions.py", "test_conformance.py", "test_lease_kills.py", "test_record.py",
-           "test_number.py", "test_leases.py", "test_workload.py", "test_port.py")
+LONGEST = ("test_partitions.py", "test_lease_kills.py", "test_lease_gateways.py", "test_leases.py", "test_lease_clocks.py", "test_walk.py",
+           "test_lease_faults.py", "test_session.py", "test_guide_dynamic_secrets.py", "test_kubernetes_auth.py", "test_gateway_road.py",
+           "test_lease_clients.py", "test_record.py", "test_number.py", "test_impersonation.py", "test_conformance.py", "test_workload.py",
+           "test_port.py")
 
 
 def pytest_collection_modifyitems(items):
