@@ -1,5 +1,6 @@
 """What goes wrong while leases are made and ended, against a real API server behind a gate: the client, the cluster; the server: test_lease_kills.py."""
 import http.client
+import io
 import json
 import socket
 import ssl
@@ -168,8 +169,11 @@ def test_an_answer_that_comes_twice(here, gate):
     here.create("twice-answered", here.through(gate))
 
     def twice(handler, status, body):
+        wire, handler.wfile = handler.wfile, io.BytesIO()
         handler.say(status, body)
         handler.say(200, b'{"kind": "Status", "status": "Success"}')
+        both, handler.wfile = handler.wfile.getvalue(), wire
+        wire.write(both)  # in one piece: what comes once the next request is out cannot be told from its answer
         return True
     gate.answer = twice
     leases = [here.lease("twice-answered") for _ in range(3)]
