@@ -155,8 +155,7 @@ static bool look_at_page(struct asking *a, struct pn_orphans_at *at, struct pn_r
         err->details = pn_arena_copy(a->call->arena, err->details);
         return false;
     }
-    if (rows != NULL)
-        keep_orphans(a->call->arena, rows, &page);
+    keep_orphans(a->call->arena, rows, &page);
     at->next = pn_arena_copy(a->call->arena, at->next);
     return true;
 }
@@ -338,6 +337,12 @@ static bool record(struct pn_db_conn *tx, const struct run *r, const char *type,
     return pn_lease_record(tx, r->call, &event, err);
 }
 
+/* What a page took away, if anything. */
+static bool record_page(struct pn_db_conn *tx, const struct run *r, struct pn_err *err)
+{
+    return r->removed == 0 || record(tx, r, "sweep-dynamic-secret-orphans", PN_NONE, err);
+}
+
 static bool write_over(struct pn_db_conn *tx, struct run *r, const char *state, struct pn_err *err)
 {
     r->row->state = pn_str_from(state);
@@ -364,8 +369,7 @@ static bool write_failure(struct pn_db_conn *tx, struct run *r, struct pn_err *e
         return write_over(tx, r, "failed", err);
     since_ms = job.failing_since_ms > 0 ? job.failing_since_ms : now_ms;
     r->row->error = r->cause;
-    return put_sweep(tx, r->row, err) &&
-           (r->removed == 0 || record(tx, r, "sweep-dynamic-secret-orphans", PN_NONE, err)) &&
+    return put_sweep(tx, r->row, err) && record_page(tx, r, err) &&
            pn_job_fail(tx, PN_JOB_SWEEP, r->id, r->claim,
                        pn_lease_next_try(job.attempts + 2, since_ms, now_ms), r->cause, now_ms,
                        err);
@@ -384,8 +388,7 @@ static bool write_page(struct pn_db_conn *tx, void *context, struct pn_err *err)
         return write_failure(tx, r, err);
     if (r->is_end)
         return write_over(tx, r, "done", err);
-    return put_sweep(tx, r->row, err) &&
-           (r->removed == 0 || record(tx, r, "sweep-dynamic-secret-orphans", PN_NONE, err)) &&
+    return put_sweep(tx, r->row, err) && record_page(tx, r, err) &&
            pn_job_move(tx, PN_JOB_SWEEP, r->id, pn_clock_lease_ms() + PACE_MS, err);
 }
 

@@ -427,19 +427,26 @@ static bool write_release(struct pn_db_conn *tx, void *context, struct pn_err *e
     return pn_job_release_all(tx, err);
 }
 
+/* A page of fifty and one of twenty. */
+static void put_two_pages(struct scene *s)
+{
+    char name[64];
+
+    for (int i = 0; i < 70; i++) {
+        snprintf(name, sizeof(name), "gone-%d", i);
+        put_ours(s, ACCOUNTS, name, ORPHAN);
+    }
+}
+
 /* A crash after the deletes of a page and before its row: the page comes again, and is not counted twice. */
 HOME_TEST(it_goes_on_after_a_crash)
 {
     struct claiming lost = { 0 };
     struct pn_err err = { 0 };
     struct scene s;
-    char name[64];
 
     begin(&s, h);
-    for (int i = 0; i < 70; i++) {
-        snprintf(name, sizeof(name), "gone-%d", i);
-        put_ours(&s, ACCOUNTS, name, ORPHAN);
-    }
+    put_two_pages(&s);
     CHECK_OK(start(&s, &err), err);
     CHECK(run(&s));
     CHECK_EQ(left(&s), 20);
@@ -458,13 +465,9 @@ HOME_TEST(a_page_that_the_cluster_forgot_is_begun_again)
 {
     struct pn_err err = { 0 };
     struct scene s;
-    char name[64];
 
     begin(&s, h);
-    for (int i = 0; i < 70; i++) {
-        snprintf(name, sizeof(name), "gone-%d", i);
-        put_ours(&s, ACCOUNTS, name, ORPHAN);
-    }
+    put_two_pages(&s);
     CHECK_OK(start(&s, &err), err);
     s.next_status = 410;
     (void)run_all(&s);
