@@ -23,7 +23,6 @@
 #define TICK_MS 500
 #define STATS_MS 5000
 #define JOB_BUDGET ((size_t)4 << 20)
-#define QUEUED_PER_THREAD 2 /* claimed ahead, so that no thread waits for the next look */
 #define MAX_CLAIMS 256
 #define MAX_PLACES 2048 /* in one list: each organisation's longest waiting first */
 #define WHERE_BUDGET ((size_t)4 << 20)
@@ -236,7 +235,7 @@ static bool write_claims(struct pn_db_conn *tx, void *context, struct pn_err *er
 /* How many more may be claimed: of all, and of a place. Under the lock. */
 static size_t room_at(const struct pn_jobs *jobs, const struct pn_job_place *place)
 {
-    const size_t most = threads_of(jobs) * QUEUED_PER_THREAD,
+    const size_t most = threads_of(jobs) * PN_JOBS_PER_THREAD,
                  all = jobs->in_flight < most ? most - jobs->in_flight : 0,
                  may = place != NULL ? pn_job_place_room(place, threads_of(jobs)) : all;
 

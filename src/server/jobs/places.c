@@ -7,7 +7,6 @@
 #define MAX_NAME ((size_t)4096)
 #define LEFT_FOR_OTHERS 2
 #define SILENT_SHARE 4 /* one of so many threads for what does not answer */
-#define QUEUED_PER_THREAD 2
 
 /* One organisation's, while it has places. */
 struct org {
@@ -148,7 +147,7 @@ static size_t all_but_some(size_t threads)
 static size_t most_of(const struct pn_job_place *place, size_t threads)
 {
     if (place->is_server)
-        return threads * QUEUED_PER_THREAD;
+        return threads * PN_JOBS_PER_THREAD;
     return place->is_silent ? 1 : all_but_some(threads);
 }
 

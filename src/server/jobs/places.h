@@ -11,6 +11,7 @@
  */
 struct pn_job_places;
 struct pn_job_place;
+#define PN_JOBS_PER_THREAD 2 /* claimed ahead, so that no thread waits for the next look */
 
 struct pn_job_places *pn_job_places_new(void);
 void pn_job_places_free(struct pn_job_places *places);
