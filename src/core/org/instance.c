@@ -245,41 +245,12 @@ bool pn_instance_bootstrap(struct pn_call *call, const struct pn_instance_first 
 
 struct configuring {
     const struct pn_call *call;
-    struct pn_instance now;
+    const struct pn_instance_change *change;
 };
 
-static bool write_config(struct pn_db_conn *tx, void *context, struct pn_err *err)
+static bool check_org(struct pn_db_conn *tx, struct pn_uuid id, struct pn_err *err)
 {
-    const struct configuring *c = context;
-    const struct pn_instance *i = &c->now;
-    struct pn_query *q = pn_query(tx, "UPDATE instance SET consent = $consent, page_frame = $frame,"
-                                      " default_org_id = $org, updated_ms = $now WHERE id = 1");
-
-    pn_bind_str(q, "$consent", i->consent);
-    pn_bind_str(q, "$frame", i->page_frame);
-    pn_bind_uuid(q, "$org", i->default_org);
-    pn_bind_int(q, "$now", c->call->now_ms);
-    return pn_query_run(q, NULL, err) &&
-           pn_trail_write(tx, c->call,
-                          &(struct pn_trail){
-                              .type = "update-instance-config",
-                              .fields = { { "defaultAuthOrgId",
-                                            pn_uuid_is_zero(i->default_org)
-                                                ? PN_NONE
-                                                : pn_uuid_str(c->call->arena, i->default_org) } } },
-                          err);
-}
-
-static struct pn_str changed(struct pn_str wanted, struct pn_str now)
-{
-    if (wanted.ptr == NULL)
-        return now;
-    return wanted.len > 0 ? wanted : PN_NONE;
-}
-
-static bool check_org(struct pn_call *call, struct pn_uuid id, struct pn_err *err)
-{
-    struct pn_query *q = pn_query(call->conn, "SELECT 1 FROM orgs WHERE id = $id");
+    struct pn_query *q = pn_query(tx, "SELECT 1 FROM orgs WHERE id = $id");
     bool is_there;
 
     pn_bind_uuid(q, "$id", id);
@@ -290,18 +261,58 @@ static bool check_org(struct pn_call *call, struct pn_uuid id, struct pn_err *er
                                pn_uuid_format(id).text);
 }
 
+/* What is not given stays as it is now; what is given empty is taken away. */
+static bool update_config(struct pn_db_conn *tx, const struct configuring *c, struct pn_err *err)
+{
+    const struct pn_instance_change *new = c->change;
+    struct pn_query *q =
+        pn_query(tx, "UPDATE instance SET updated_ms = $now,"
+                     " consent = CASE WHEN $has_consent = 1 THEN $consent ELSE consent END,"
+                     " page_frame = CASE WHEN $has_frame = 1 THEN $frame ELSE page_frame END,"
+                     " default_org_id = CASE WHEN $has_org = 1 THEN $org ELSE default_org_id END"
+                     " WHERE id = 1");
+
+    pn_bind_int(q, "$now", c->call->now_ms);
+    pn_bind_int(q, "$has_consent", new->consent.ptr != NULL);
+    pn_bind_str(q, "$consent", new->consent.len > 0 ? new->consent : PN_NONE);
+    pn_bind_int(q, "$has_frame", new->page_frame.ptr != NULL);
+    pn_bind_str(q, "$frame", new->page_frame.len > 0 ? new->page_frame : PN_NONE);
+    pn_bind_int(q, "$has_org", new->has_default_org);
+    pn_bind_uuid(q, "$org", new->default_org);
+    return pn_query_run(q, NULL, err);
+}
+
+static bool find_default_org(struct pn_db_conn *tx, struct pn_uuid *out, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(tx, "SELECT default_org_id FROM instance WHERE id = 1");
+
+    *out = pn_query_next(q) ? pn_column_uuid(q, 0) : (struct pn_uuid){ { 0 } };
+    return pn_query_end(q, err);
+}
+
+static bool write_config(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct configuring *c = context;
+    struct pn_uuid org;
+
+    if (c->change->has_default_org && !pn_uuid_is_zero(c->change->default_org) &&
+        !check_org(tx, c->change->default_org, err))
+        return false;
+    if (!update_config(tx, c, err) || !find_default_org(tx, &org, err))
+        return false;
+    return pn_trail_write(
+        tx, c->call,
+        &(struct pn_trail){
+            .type = "update-instance-config",
+            .fields = { { "defaultAuthOrgId",
+                          pn_uuid_is_zero(org) ? PN_NONE : pn_uuid_str(c->call->arena, org) } } },
+        err);
+}
+
 bool pn_instance_configure(struct pn_call *call, const struct pn_instance_change *change,
                            struct pn_err *err)
 {
-    struct configuring c = { .call = call };
+    struct configuring c = { .call = call, .change = change };
 
-    if (!pn_user_require_super(call, err) || !pn_instance_get(call, &c.now, err))
-        return false;
-    if (change->has_default_org && !pn_uuid_is_zero(change->default_org) &&
-        !check_org(call, change->default_org, err))
-        return false;
-    c.now.consent = changed(change->consent, c.now.consent);
-    c.now.page_frame = changed(change->page_frame, c.now.page_frame);
-    c.now.default_org = change->has_default_org ? change->default_org : c.now.default_org;
-    return pn_db_write(call->db, write_config, &c, err);
+    return pn_user_require_super(call, err) && pn_db_write(call->db, write_config, &c, err);
 }

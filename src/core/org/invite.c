@@ -207,12 +207,12 @@ struct acceptance {
     struct pn_uuid org_id, member_id, user_id;
     struct pn_uuid unclaimed; /* user_id, where the invitation made it; else zero */
     struct pn_str email, role, password_hash;
+    struct pn_str code_hash;
     bool has_password;          /* of the account that is there */
     const struct pn_user *user; /* NULL: there is one already, with a password */
 };
 
-static bool find_invitation(struct pn_call *call, struct pn_str code, struct acceptance *a,
-                            struct pn_err *err)
+static bool find_invitation(struct pn_call *call, struct acceptance *a, struct pn_err *err)
 {
     struct pn_query *q =
         pn_query(call->conn, "SELECT m.id, m.role, u.id, CASE WHEN u.password_hash IS NULL"
@@ -225,7 +225,7 @@ static bool find_invitation(struct pn_call *call, struct pn_str code, struct acc
 
     pn_bind_uuid(q, "$org", a->org_id);
     pn_bind_str(q, "$email", a->email);
-    pn_bind_bytes(q, "$hash", hash_code(call->arena, code));
+    pn_bind_bytes(q, "$hash", a->code_hash);
     pn_bind_int(q, "$now", call->now_ms);
     is_found = pn_query_next(q);
     if (is_found) {
@@ -248,6 +248,7 @@ static bool take_account(struct pn_db_conn *tx, const struct acceptance *a, stru
                : pn_user_claim(tx, a->call, a->user, a->password_hash, err);
 }
 
+/* By the code again: while a password was hashed, it may have been replaced, or have run out. */
 static bool accept_invitation(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct acceptance *a = context;
@@ -258,10 +259,12 @@ static bool accept_invitation(struct pn_db_conn *tx, void *context, struct pn_er
         return false;
     q = pn_query(
         tx, "UPDATE org_members SET user_id = $user, status = 'accepted', invite_hash = NULL,"
-            " invite_expires_ms = NULL, updated_ms = $now WHERE id = $id AND status = 'invited'");
+            " invite_expires_ms = NULL, updated_ms = $now WHERE id = $id AND status = 'invited'"
+            " AND invite_hash = $hash AND invite_expires_ms > $now");
     pn_bind_uuid(q, "$user", a->user_id);
     pn_bind_int(q, "$now", a->call->now_ms);
     pn_bind_uuid(q, "$id", a->member_id);
+    pn_bind_bytes(q, "$hash", a->code_hash);
     if (!pn_query_run(q, &changed, err))
         return false;
     if (changed == 0)
@@ -273,10 +276,12 @@ bool pn_org_accept(struct pn_call *call, struct pn_uuid org_id, struct pn_str em
                    struct pn_str code, const struct pn_secret *password, struct pn_str first_name,
                    struct pn_str last_name, struct pn_err *err)
 {
-    struct acceptance a = { .call = call, .org_id = org_id, .email = email };
+    struct acceptance a = {
+        .call = call, .org_id = org_id, .email = email, .code_hash = hash_code(call->arena, code)
+    };
     struct pn_user fresh;
 
-    if (!find_invitation(call, code, &a, err))
+    if (!find_invitation(call, &a, err))
         return false;
     if (password == NULL)
         return pn_fail(err, PN_BAD_REQUEST, "Choose a password, or give the one of your account");

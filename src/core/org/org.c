@@ -41,15 +41,13 @@ bool pn_org_list(struct pn_call *call, struct pn_list *out, struct pn_err *err)
     return pn_query_end(q, err);
 }
 
-bool pn_org_get(struct pn_call *call, struct pn_uuid id, struct pn_org *out, struct pn_err *err)
+static bool find_org(struct pn_db_conn *conn, const struct pn_call *call, struct pn_uuid id,
+                     struct pn_org *out, struct pn_err *err)
 {
-    struct pn_query *q;
+    struct pn_query *q = pn_query(conn, "SELECT name, slug, created_ms, updated_ms, enforce_mfa"
+                                        " FROM orgs WHERE id = $id");
     bool is_found;
 
-    if (!pn_uuid_eq(id, call->actor.org_id))
-        return pn_fail(err, PN_FORBIDDEN, "You are not logged in to this organization");
-    q = pn_query(call->conn, "SELECT name, slug, created_ms, updated_ms, enforce_mfa FROM orgs"
-                             " WHERE id = $id");
     pn_bind_uuid(q, "$id", id);
     is_found = pn_query_next(q);
     if (is_found)
@@ -63,6 +61,13 @@ bool pn_org_get(struct pn_call *call, struct pn_uuid id, struct pn_org *out, str
         return false;
     return is_found || pn_fail(err, PN_NOT_FOUND, "Organization with ID '%s' not found",
                                pn_uuid_format(id).text);
+}
+
+bool pn_org_get(struct pn_call *call, struct pn_uuid id, struct pn_org *out, struct pn_err *err)
+{
+    if (!pn_uuid_eq(id, call->actor.org_id))
+        return pn_fail(err, PN_FORBIDDEN, "You are not logged in to this organization");
+    return find_org(call->conn, call, id, out, err);
 }
 
 bool pn_org_get_by_slug(struct pn_call *call, struct pn_str slug, struct pn_org *out,
@@ -156,30 +161,21 @@ bool pn_org_create(struct pn_call *call, struct pn_str name, struct pn_org *out,
     return pn_db_write(call->db, insert_org, &c, err);
 }
 
-static bool update_org(struct pn_db_conn *tx, void *context, struct pn_err *err)
-{
-    const struct change *c = context;
-    struct pn_query *q = pn_query(
-        tx, "UPDATE orgs SET name = $name, slug = $slug, enforce_mfa = $enforce, updated_ms = $now"
-            " WHERE id = $id");
-
-    pn_bind_str(q, "$name", c->org->name);
-    pn_bind_str(q, "$slug", c->org->slug);
-    pn_bind_int(q, "$enforce", c->org->enforceMfa);
-    pn_bind_int(q, "$now", c->org->updatedAt);
-    pn_bind_uuid(q, "$id", c->org->id);
-    return pn_query_run(q, NULL, err) && record(tx, c, err);
-}
+struct org_edit {
+    struct change change;
+    struct pn_str name, slug; /* absent: as it is */
+    int enforce_mfa;          /* -1: as it is */
+};
 
 /* Who asks everybody for a second factor has shown one, or would be the first to be shut out. */
-static bool may_enforce(struct pn_call *call, struct pn_err *err)
+static bool may_enforce(struct pn_db_conn *tx, const struct pn_call *call, struct pn_err *err)
 {
     struct pn_query *q;
     bool is_shown;
 
     if (call->actor.kind != PN_ACTOR_USER)
         return true;
-    q = pn_query(call->conn, "SELECT 1 FROM login_sessions WHERE id = $id AND is_mfa_verified = 1");
+    q = pn_query(tx, "SELECT 1 FROM login_sessions WHERE id = $id AND is_mfa_verified = 1");
     pn_bind_uuid(q, "$id", call->actor.token_id);
     is_shown = pn_query_next(q);
     if (!pn_query_end(q, err))
@@ -189,19 +185,41 @@ static bool may_enforce(struct pn_call *call, struct pn_err *err)
                                " for one");
 }
 
+/* What is not given stays as it is now, not as the caller saw it. */
+static bool update_org(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct org_edit *e = context;
+    struct pn_org *org = e->change.org;
+    struct pn_query *q;
+
+    if (!find_org(tx, e->change.call, org->id, org, err) ||
+        (e->enforce_mfa > 0 && !org->enforceMfa && !may_enforce(tx, e->change.call, err)))
+        return false;
+    org->name = e->name.ptr != NULL ? e->name : org->name;
+    org->slug = e->slug.ptr != NULL ? e->slug : org->slug;
+    org->enforceMfa = e->enforce_mfa >= 0 ? e->enforce_mfa > 0 : org->enforceMfa;
+    org->updatedAt = e->change.call->now_ms;
+    q = pn_query(tx, "UPDATE orgs SET name = $name, slug = $slug, enforce_mfa = $enforce,"
+                     " updated_ms = $now WHERE id = $id");
+    pn_bind_str(q, "$name", org->name);
+    pn_bind_str(q, "$slug", org->slug);
+    pn_bind_int(q, "$enforce", org->enforceMfa);
+    pn_bind_int(q, "$now", org->updatedAt);
+    pn_bind_uuid(q, "$id", org->id);
+    return pn_query_run(q, NULL, err) && record(tx, &e->change, err);
+}
+
 bool pn_org_change(struct pn_call *call, struct pn_uuid id, struct pn_str name, struct pn_str slug,
                    int enforce_mfa, struct pn_org *out, struct pn_err *err)
 {
-    struct change c = { .call = call, .event = "update-org", .org = out };
+    struct org_edit edit = { .change = { .call = call, .event = "update-org", .org = out },
+                             .name = name,
+                             .slug = slug,
+                             .enforce_mfa = enforce_mfa };
 
-    if (!pn_org_get(call, id, out, err) || !pn_permit_org(call, "settings", "edit", err) ||
-        (enforce_mfa > 0 && !out->enforceMfa && !may_enforce(call, err)))
+    if (!pn_org_get(call, id, out, err) || !pn_permit_org(call, "settings", "edit", err))
         return false;
-    out->enforceMfa = enforce_mfa >= 0 ? enforce_mfa > 0 : out->enforceMfa;
-    out->name = name.ptr != NULL ? name : out->name;
-    out->slug = slug.ptr != NULL ? slug : out->slug;
-    out->updatedAt = call->now_ms;
-    if (pn_db_write(call->db, update_org, &c, err))
+    if (pn_db_write(call->db, update_org, &edit, err))
         return true;
     if (pn_db_is_duplicate(err))
         return pn_recast(err, PN_BAD_REQUEST, "The slug %.*s is taken", PN_ARG(slug));

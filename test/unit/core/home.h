@@ -5,6 +5,8 @@
 /* A fresh database on disk, set up as a person would: bootstrap, log in, select the organization. */
 #include "check.h"
 
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -202,6 +204,48 @@ static inline int64_t home_events(struct home *h, const char *type)
     count = pn_query_next(q) ? pn_column_int(q, 0) : -1;
     CHECK_OK(pn_query_end(q, &err), err);
     return count;
+}
+
+/* ---- somebody else at the same moment ---- */
+
+struct home_other {
+    struct pn_db *db;
+    const char *sql;
+    atomic_bool has_writer;
+};
+
+/* Holds the writer until the other change and one more wait: that one has read by then. */
+static inline bool home_hold(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    struct home_other *other = context;
+
+    (void)tx;
+    (void)err;
+    atomic_store(&other->has_writer, true);
+    while (pn_db_stats(other->db).queue_now < 2)
+        sched_yield();
+    return true;
+}
+
+static inline bool home_change(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct home_other *other = context;
+
+    return pn_query_run(pn_query(tx, other->sql), NULL, err);
+}
+
+/* The next write that this thread waits for comes after this change, and what it read before it does not. */
+static inline void home_meanwhile(struct home *h, const char *sql)
+{
+    struct home_other *other = pn_new(h->arena, struct home_other, 1);
+    struct pn_err err = { 0 };
+
+    other->db = h->db;
+    other->sql = sql;
+    CHECK_OK(pn_db_write_later(h->db, home_hold, other, NULL, &err), err);
+    while (!atomic_load(&other->has_writer))
+        sched_yield();
+    CHECK_OK(pn_db_write_later(h->db, home_change, other, NULL, &err), err);
 }
 
 #define HOME_TEST(name)                           \

@@ -200,6 +200,110 @@ HOME_TEST(organizations_of_others_are_closed)
                 FORBIDDEN);
 }
 
+HOME_TEST(two_changes_of_an_organization_at_once_both_hold)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_org org;
+    struct pn_err err = { 0 };
+
+    home_meanwhile(h, "UPDATE orgs SET slug = 'theirs', enforce_mfa = 1");
+    CHECK_OK(pn_org_change(&admin, h->first.org.id, PN_LIT("Ours"), PN_NONE, -1, &org, &err), err);
+    CHECK_STR(org.name, "Ours");
+    CHECK_STR(org.slug, "theirs");
+    CHECK(org.enforceMfa);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM orgs WHERE name = 'Ours' AND slug = 'theirs'"
+                           " AND enforce_mfa = 1"),
+             1);
+    home_meanwhile(h, "UPDATE orgs SET name = 'Theirs', enforce_mfa = 0");
+    CHECK_OK(pn_org_change(&admin, h->first.org.id, PN_NONE, PN_LIT("ours"), -1, &org, &err), err);
+    CHECK_STR(org.name, "Theirs");
+    CHECK(!org.enforceMfa);
+}
+
+HOME_TEST(an_organization_that_is_gone_is_not_changed)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_org org;
+    struct pn_err err = { 0 };
+
+    home_meanwhile(h, "DELETE FROM orgs");
+    CHECK_FAILS(pn_org_change(&admin, h->first.org.id, PN_LIT("Ours"), PN_NONE, -1, &org, &err),
+                err, NOT_FOUND);
+    CHECK_EQ(home_events(h, "update-org"), 0);
+}
+
+/* The own factor was taken away while the request was on its way. */
+HOME_TEST(nobody_asks_all_for_what_they_have_no_more)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_org org;
+    struct pn_err err = { 0 };
+
+    home_meanwhile(h, "UPDATE login_sessions SET is_mfa_verified = 1 WHERE is_revoked = 0");
+    CHECK_OK(pn_org_change(&admin, h->first.org.id, PN_LIT("x"), PN_NONE, -1, &org, &err), err);
+    home_meanwhile(h, "UPDATE login_sessions SET is_mfa_verified = 0 WHERE is_revoked = 0");
+    CHECK_FAILS(pn_org_change(&admin, h->first.org.id, PN_NONE, PN_NONE, 1, &org, &err), err,
+                BAD_REQUEST);
+    CHECK_EQ(home_count(h, "SELECT enforce_mfa FROM orgs"), 0);
+}
+
+HOME_TEST(two_changes_of_the_instance_at_once_both_hold)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    const struct pn_instance_change ours = { .page_frame = PN_LIT("ours") },
+                                    named = { .default_org = h->first.org.id,
+                                              .has_default_org = true },
+                                    none = { .consent = PN_LIT("") };
+    struct pn_instance now;
+    struct pn_err err = { 0 };
+
+    home_meanwhile(h, "UPDATE instance SET consent = 'theirs'");
+    CHECK_OK(pn_instance_configure(&admin, &ours, &err), err);
+    CHECK_OK(pn_instance_get(&admin, &now, &err), err);
+    CHECK_STR(now.consent, "theirs");
+    CHECK_STR(now.page_frame, "ours");
+    home_meanwhile(h, "UPDATE instance SET page_frame = NULL");
+    CHECK_OK(pn_instance_configure(&admin, &named, &err), err);
+    CHECK_OK(pn_instance_configure(&admin, &none, &err), err);
+    CHECK_OK(pn_instance_get(&admin, &now, &err), err);
+    CHECK(now.page_frame.ptr == NULL);
+    CHECK(now.consent.ptr == NULL);
+    CHECK(pn_uuid_eq(now.default_org, h->first.org.id));
+}
+
+HOME_TEST(no_organization_that_is_gone_becomes_the_default)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    const struct pn_instance_change named = { .default_org = h->first.org.id,
+                                              .has_default_org = true };
+    struct pn_err err = { 0 };
+
+    home_meanwhile(h, "DELETE FROM orgs");
+    CHECK_FAILS(pn_instance_configure(&admin, &named, &err), err, BAD_REQUEST);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM instance WHERE default_org_id IS NULL"), 1);
+}
+
+/* Hashing the password takes its time: the invitation may have been renewed, or run out, since. */
+HOME_TEST(a_code_that_was_replaced_meanwhile_opens_nothing)
+{
+    static const char *const changes[] = {
+        "UPDATE org_members SET invite_hash = x'00' WHERE status = 'invited'",
+        "UPDATE org_members SET invite_expires_ms = 1 WHERE status = 'invited'",
+        "DELETE FROM org_members WHERE status = 'invited'",
+    };
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_err err = { 0 };
+
+    for (size_t i = 0; i < PN_COUNT(changes); i++) {
+        struct pn_org_invite bob = invite(h, &admin, "bob@acme.test");
+
+        home_meanwhile(h, changes[i]);
+        CHECK_FAILS(accept(h, "bob@acme.test", bob.code, HOME_PASSWORD, &err), err, BAD_REQUEST);
+        CHECK_EQ(home_count(h, "SELECT count(*) FROM users"), 1);
+    }
+    CHECK_EQ(home_events(h, "accept-org-invitation"), 0);
+}
+
 PN_TEST(addresses_and_slugs_have_a_form)
 {
     static const char *const emails[] = { "a@b.cd", "first.last+tag@sub.example.com" };
@@ -226,4 +330,10 @@ PN_TEST_MAIN(T(a_project_has_its_maker_as_admin_and_three_environments),
              T(who_leaves_the_organization_leaves_its_projects_at_once),
              T(an_invitation_makes_a_member_once), T(an_invitation_runs_out),
              T(who_has_an_account_accepts_with_its_password), T(organizations_of_others_are_closed),
+             T(two_changes_of_an_organization_at_once_both_hold),
+             T(an_organization_that_is_gone_is_not_changed),
+             T(nobody_asks_all_for_what_they_have_no_more),
+             T(two_changes_of_the_instance_at_once_both_hold),
+             T(no_organization_that_is_gone_becomes_the_default),
+             T(a_code_that_was_replaced_meanwhile_opens_nothing),
              T(addresses_and_slugs_have_a_form))
