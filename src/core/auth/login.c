@@ -3,6 +3,7 @@
 
 #include "core/audit/audit.h"
 #include "core/auth/token.h"
+#include "core/trail.h"
 #include "crypto/keyring.h"
 #include "crypto/password.h"
 #include "crypto/random.h"
@@ -95,6 +96,25 @@ static bool make_session(struct pn_db_conn *tx, void *context, struct pn_err *er
     return pn_audit_write(tx, a->call, &(struct pn_audit_event){ .type = "user-login" }, err);
 }
 
+/* As many rows as logins are let through: the limit of requests bounds them. */
+static bool record_locked(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct attempt *a = context;
+
+    return pn_trail_write(tx, a->call,
+                          &(struct pn_trail){ .type = "user-login-failed",
+                                              .fields = { { "reason", PN_LIT("locked") } } },
+                          err);
+}
+
+static bool refuse_locked(struct attempt *a, struct pn_err *err)
+{
+    return pn_db_write(a->call->db, record_locked, a, err) &&
+           pn_fail(err, PN_FORBIDDEN,
+                   "Too many failed logins: this account is locked. Try again in %lld seconds",
+                   (long long)((a->locked_until_ms - a->call->now_ms + 999) / 1000));
+}
+
 static bool check_password(struct pn_call *call, struct pn_str email,
                            const struct pn_secret *password, struct attempt *a, struct pn_err *err)
 {
@@ -103,9 +123,7 @@ static bool check_password(struct pn_call *call, struct pn_str email,
     if (!find_failures(call, a, err) || !find_user(call, email, a, err))
         return false;
     if (a->locked_until_ms > call->now_ms)
-        return pn_fail(err, PN_FORBIDDEN,
-                       "Too many failed logins: this account is locked. Try again in %lld seconds",
-                       (long long)((a->locked_until_ms - call->now_ms + 999) / 1000));
+        return refuse_locked(a, err);
     if (pn_password_verify(call->arena, password, a->password_hash))
         return true;
     return pn_db_write(call->db, count_failure, a, err) &&

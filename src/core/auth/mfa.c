@@ -309,6 +309,26 @@ static bool require_shown(struct pn_db_conn *tx, const struct pn_call *call, str
                                " where it is off");
 }
 
+bool pn_mfa_require(struct pn_db_conn *tx, const struct pn_call *call, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(
+        tx, "SELECT CASE WHEN s.is_mfa_verified = 0 AND (u.is_mfa_enabled = 1 OR EXISTS (SELECT 1"
+            " FROM org_members m JOIN orgs o ON o.id = m.org_id WHERE m.user_id = u.id"
+            " AND m.status = 'accepted' AND m.is_active = 1 AND o.enforce_mfa = 1))"
+            " THEN 1 ELSE 0 END FROM login_sessions s JOIN users u ON u.id = s.user_id"
+            " WHERE s.id = $session AND s.user_id = $user");
+    bool lacks_it;
+
+    pn_bind_uuid(q, "$session", call->actor.token_id);
+    pn_bind_uuid(q, "$user", call->actor.id);
+    lacks_it = !pn_query_next(q) || pn_column_int(q, 0) != 0;
+    if (!pn_query_end(q, err))
+        return false;
+    return !lacks_it || pn_fail(err, PN_FORBIDDEN,
+                                "Your second factor is needed for this: select an organization"
+                                " that asks for it, and show it");
+}
+
 static bool write_codes(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct change *c = context;
@@ -509,7 +529,7 @@ static bool try_code(struct pn_db_conn *tx, void *context, struct pn_err *err)
     a->locked_until_ms = now.locked_until_ms;
     a->outcome = LOCKED;
     if (now.locked_until_ms > a->call->now_ms)
-        return true;
+        return note(tx, a, "user-mfa-failed", err);
     if (!is_good(tx, a, &now, &good, err))
         return false;
     if (!good)

@@ -3,6 +3,7 @@
 #define PN_CORE_AUTH_MFA_H
 
 #include "base/call.h"
+#include "db/db.h"
 #include "json/shape.h"
 
 /*
@@ -48,6 +49,13 @@ bool pn_mfa_verify(struct pn_call *call, struct pn_str code, struct pn_str *toke
                    struct pn_err *err) PN_CHECKED;
 bool pn_mfa_recover(struct pn_call *call, struct pn_str code, struct pn_str *token,
                     struct pn_err *err) PN_CHECKED;
+
+/*
+ * Before a person's write that no organisation's rights stand over: who has a second factor that is on, or is in an
+ * organisation that enforces it, has shown it in this session. PN_FORBIDDEN. Threads: writer.
+ */
+bool pn_mfa_require(struct pn_db_conn *tx, const struct pn_call *call, struct pn_err *err)
+    PN_CHECKED;
 
 /* For who has lost app and codes: another administrator of the instance takes it away. The own one as pn_mfa_remove. */
 bool pn_mfa_reset(struct pn_call *call, struct pn_uuid user, struct pn_err *err) PN_CHECKED;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/org/me.h"
 
+#include "core/auth/mfa.h"
 #include "core/rows.h"
 #include "core/trail.h"
 #include "db/db.h"
@@ -47,9 +48,12 @@ struct renaming {
 static bool write_name(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct renaming *r = context;
-    struct pn_query *q = pn_query(tx, "UPDATE users SET first_name = $first, last_name = $last,"
-                                      " updated_ms = $now WHERE id = $id");
+    struct pn_query *q;
 
+    if (!pn_mfa_require(tx, r->call, err))
+        return false;
+    q = pn_query(tx, "UPDATE users SET first_name = $first, last_name = $last,"
+                     " updated_ms = $now WHERE id = $id");
     pn_bind_str(q, "$first", r->me->firstName);
     pn_bind_str(q, "$last", r->me->lastName);
     pn_bind_int(q, "$now", r->me->updatedAt);

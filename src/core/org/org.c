@@ -3,6 +3,7 @@
 
 #include "core/audit/audit.h"
 #include "core/auth/login.h"
+#include "core/auth/mfa.h"
 #include "core/lease/lease.h"
 #include "core/org/names.h"
 #include "core/org/permission.h"
@@ -142,8 +143,8 @@ static bool insert_org(struct pn_db_conn *tx, void *context, struct pn_err *err)
                                       .user_id = c->call->actor.id,
                                       .role = PN_LIT("admin") };
 
-    return pn_org_insert(tx, c->call, c->org, err) && pn_org_join(tx, c->call, &join, err) &&
-           record(tx, c, err);
+    return pn_mfa_require(tx, c->call, err) && pn_org_insert(tx, c->call, c->org, err) &&
+           pn_org_join(tx, c->call, &join, err) && record(tx, c, err);
 }
 
 bool pn_org_create(struct pn_call *call, struct pn_str name, struct pn_org *out, struct pn_err *err)

@@ -79,6 +79,23 @@ HOME_TEST(ten_failures_lock_known_and_unknown_alike)
     CHECK_OK(home_login(h, "admin@acme.test", HOME_PASSWORD, &token, &known), known);
 }
 
+HOME_TEST(an_attempt_at_a_locked_account_is_on_record)
+{
+    struct pn_err err = { 0 };
+    struct pn_str token;
+
+    fail_logins(h, "admin@acme.test", PN_LOGIN_MAX_FAILURES);
+    CHECK_EQ(home_events(h, "user-login-failed"), PN_LOGIN_MAX_FAILURES);
+    CHECK_FAILS(home_login(h, "admin@acme.test", HOME_PASSWORD, &token, &err), err, FORBIDDEN);
+    CHECK_FAILS(home_login(h, "admin@acme.test", "wrong", &token, &err), err, FORBIDDEN);
+    CHECK_EQ(home_events(h, "user-login-failed"), PN_LOGIN_MAX_FAILURES + 2);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM audit_log WHERE event_type = 'user-login-failed'"
+                           " AND metadata LIKE '%locked%'"),
+             2);
+    pn_clock_advance(PN_LOGIN_LOCK_MS); /* they lengthen no lock */
+    CHECK_OK(home_login(h, "admin@acme.test", HOME_PASSWORD, &token, &err), err);
+}
+
 HOME_TEST(nine_failures_do_not_lock_and_a_login_forgets_them)
 {
     struct pn_err err = { 0 };
@@ -214,6 +231,7 @@ PN_TEST_MAIN(T(bootstrap_gives_an_administrator_and_a_token_that_works), T(boots
              T(a_password_gives_a_token_without_organization),
              T(unknown_people_and_wrong_passwords_look_alike),
              T(ten_failures_lock_known_and_unknown_alike),
+             T(an_attempt_at_a_locked_account_is_on_record),
              T(nine_failures_do_not_lock_and_a_login_forgets_them),
              T(failures_are_forgotten_after_a_quiet_time),
              T(logout_ends_every_token_of_the_session), T(a_login_ends_after_its_time),

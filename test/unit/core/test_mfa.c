@@ -2,6 +2,8 @@
 #include "home.h"
 
 #include "core/auth/mfa.h"
+#include "core/org/me.h"
+#include "core/org/org.h"
 #include "crypto/totp.h"
 
 /* A person with an app: what the app knows, and a session that waits for a code. */
@@ -209,6 +211,91 @@ HOME_TEST(an_administrator_who_has_not_shown_it_does_not_reset_their_own)
     CHECK_EQ(home_count(h, "SELECT count(*) FROM user_totps"), 0);
 }
 
+static bool rename_me(struct pn_call *call, struct pn_err *err)
+{
+    struct pn_me me;
+
+    pn_err_clear(err);
+    return pn_me_rename(call, PN_LIT("Eve"), PN_LIT(""), &me, err);
+}
+
+static bool found_org(struct pn_call *call, struct pn_err *err)
+{
+    struct pn_org org;
+
+    pn_err_clear(err);
+    return pn_org_create(call, PN_LIT("Eves"), &org, err);
+}
+
+/* Logged in, no organization selected: all that a thief of the password has. */
+static struct pn_call log_in(struct home *h, const char *email)
+{
+    struct pn_str token;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(home_login(h, email, HOME_PASSWORD, &token, &err), err);
+    return home_as(h, token);
+}
+
+static void check_password_alone(struct home *h, struct pn_call *call, bool is_enough)
+{
+    struct pn_err err = { 0 };
+    int64_t orgs = home_count(h, "SELECT count(*) FROM orgs");
+
+    CHECK_EQ(rename_me(call, &err), is_enough);
+    CHECK(is_enough || err.code == PN_FORBIDDEN);
+    CHECK_EQ(found_org(call, &err), is_enough);
+    CHECK(is_enough || err.code == PN_FORBIDDEN);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM orgs"), orgs + (is_enough ? 1 : 0));
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM users WHERE first_name = 'Eve'"), is_enough);
+}
+
+HOME_TEST(a_password_alone_names_nobody_who_has_a_second_factor)
+{
+    struct person p = make_person(h);
+    struct pn_call thief = log_in(h, "ann@acme.test");
+    struct pn_err err = { 0 };
+
+    check_password_alone(h, &thief, false);
+    CHECK_OK(rename_me(&p.inside, &err), err);
+    CHECK_OK(found_org(&p.inside, &err), err);
+}
+
+HOME_TEST(a_password_alone_is_enough_where_no_second_factor_is_asked_for)
+{
+    struct person p = make_person(h);
+    struct pn_err err = { 0 };
+    struct pn_call call;
+
+    CHECK_OK(pn_mfa_switch(&p.inside, false, &err), err);
+    call = log_in(h, "ann@acme.test");
+    check_password_alone(h, &call, true);
+}
+
+HOME_TEST(a_password_alone_names_nobody_whose_organization_asks_for_more)
+{
+    struct pn_call ann = home_new_person(h, "ann@acme.test", "member"), call;
+
+    (void)ann;
+    call = log_in(h, "ann@acme.test");
+    home_meanwhile(h, "UPDATE orgs SET enforce_mfa = 1");
+    check_password_alone(h, &call, false);
+    home_meanwhile(h, "UPDATE org_members SET is_active = 0");
+    check_password_alone(h, &call, true);
+}
+
+HOME_TEST(a_code_shown_to_a_locked_factor_is_on_record)
+{
+    struct person p = make_person(h);
+    struct pn_err err = { 0 };
+
+    for (int i = 0; i < PN_MFA_MAX_FAILURES; i++)
+        check_wrong(h, &p, PN_LIT("nothing"));
+    CHECK(!show(h, &p, code_at(h, &p, 0), &err));
+    CHECK_STR(pn_str_from(err.reason), "mfa_expired");
+    CHECK_EQ(home_events(h, "user-mfa-failed"), PN_MFA_MAX_FAILURES + 1);
+}
+
 HOME_TEST(what_is_stored_is_sealed_and_opens_for_its_owner_only)
 {
     struct person p = make_person(h);
@@ -244,5 +331,9 @@ PN_TEST_MAIN(T(who_waits_is_a_person_of_another_kind), T(a_code_is_good_in_its_s
              T(a_session_of_before_is_out_of_the_organization_at_once),
              T(a_session_that_is_over_shows_nothing),
              T(an_administrator_who_has_not_shown_it_does_not_reset_their_own),
+             T(a_password_alone_names_nobody_who_has_a_second_factor),
+             T(a_password_alone_is_enough_where_no_second_factor_is_asked_for),
+             T(a_password_alone_names_nobody_whose_organization_asks_for_more),
+             T(a_code_shown_to_a_locked_factor_is_on_record),
              T(what_is_stored_is_sealed_and_opens_for_its_owner_only),
              T(the_key_of_the_instance_is_made_once))
