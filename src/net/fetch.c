@@ -26,7 +26,8 @@ struct connection {
     int fd; /* -1 = none */
     SSL *ssl;
     struct pn_buf in;
-    bool was_used; /* a request was answered on it: it may be dead without our knowing */
+    bool was_used;      /* a request was answered on it: it may be dead without our knowing */
+    int64_t used_at_ms; /* when the last answer ended, on the monotonic clock */
 };
 
 struct pn_fetcher {
@@ -241,12 +242,21 @@ static bool open_connection(struct pn_fetcher *fetcher, int64_t deadline_ms, str
     return true;
 }
 
-/* A kept-alive connection on which something waits has been ended by the server (or talks nonsense). */
+static bool is_idle_too_long(const struct connection *c)
+{
+    return c->was_used && pn_clock_mono_ms() - c->used_at_ms >= PN_FETCH_MAX_IDLE_MS;
+}
+
+/*
+ * A kept-alive connection on which something waits has been ended by the server (or talks nonsense). One that was idle
+ * for long may be ended just as the next request is on its way, and a POST would be lost with it.
+ */
 static bool is_stale(const struct connection *c)
 {
     char byte;
 
-    return c->fd >= 0 && (recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN);
+    return c->fd >= 0 && (is_idle_too_long(c) ||
+                          recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN);
 }
 
 static bool send_all(const struct connection *c, struct pn_str bytes, int64_t deadline_ms,
@@ -446,6 +456,7 @@ static bool receive_answer(struct attempt *a, struct pn_fetched *out, struct pn_
     out->status = out->head.status;
     out->body = pn_arena_copy(a->arena, pn_buf_str(&body));
     c->was_used = true;
+    c->used_at_ms = pn_clock_mono_ms();
     if (out->head.wants_close || framing.framing == PN_H1_UNTIL_CLOSE || c->in.len > 0)
         disconnect(c);
     return true;

@@ -48,6 +48,9 @@ struct pn_fetched {
     struct pn_http_head head; /* arena */
     struct pn_str body;       /* arena */
 };
+/* No connection is used after so long a rest: servers, and what stands between, drop theirs after a minute or more. */
+#define PN_FETCH_MAX_IDLE_MS 50000
+
 /*
  * One request. A dead kept-alive connection is replaced once, when the request can be repeated (GET,
  * HEAD, PUT, DELETE, is_repeatable, or nothing was sent yet).
@@ -58,7 +61,7 @@ struct pn_fetched {
 bool pn_fetch(struct pn_fetcher *fetcher, const struct pn_fetch *request, struct pn_arena *arena,
               struct pn_fetched *out, struct pn_err *err) PN_CHECKED;
 
-/* Between requests: the server has ended the connection. A look that waits for nothing, from any thread. */
+/* Between requests: the server has ended the connection, or it rested for too long. A look that waits for nothing, from any thread. */
 bool pn_fetcher_is_stale(const struct pn_fetcher *fetcher);
 
 /* How far the last request came that failed without an answer, for messages that tell causes apart. */

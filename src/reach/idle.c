@@ -8,7 +8,6 @@
 #include "base/clock.h"
 
 #define MAX_IDLE 64
-#define MAX_IDLE_MS 60000
 #define TICK_S 1
 
 struct pn_idle_pool {
@@ -46,7 +45,7 @@ static struct pn_idle *cut_old(struct pn_idle_pool *pool, int64_t now_ms)
     size_t kept = 0;
     struct pn_idle **at = &pool->idle, *old;
 
-    while (*at != NULL && kept < MAX_IDLE && now_ms - (*at)->since_ms < MAX_IDLE_MS) {
+    while (*at != NULL && kept < MAX_IDLE && now_ms - (*at)->since_ms < PN_FETCH_MAX_IDLE_MS) {
         at = &(*at)->next;
         kept++;
     }
@@ -164,7 +163,8 @@ struct pn_idle *pn_idle_take(struct pn_idle_pool *pool, const uint8_t key[PN_SHA
         break;
     }
     pthread_mutex_unlock(&pool->mutex);
-    if (found == NULL || (now_ms < found->until_ms && now_ms - found->since_ms < MAX_IDLE_MS))
+    if (found == NULL ||
+        (now_ms < found->until_ms && now_ms - found->since_ms < PN_FETCH_MAX_IDLE_MS))
         return found;
     pn_idle_free(found);
     return NULL;

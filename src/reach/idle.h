@@ -27,7 +27,7 @@ void pn_idle_free(struct pn_idle *idle);
 /* One that waits, or NULL. */
 struct pn_idle *pn_idle_take(struct pn_idle_pool *pool, const uint8_t key[PN_SHA256_BYTES]);
 /*
- * Gives it back: for a minute, as one of the newest 64. Then it is closed, whether somebody asks for it or not,
+ * Gives it back: for PN_FETCH_MAX_IDLE_MS, as one of the newest 64. Then it is closed, whether somebody asks for it or not,
  * as it is within a second when the other side ends it.
  */
 void pn_idle_keep(struct pn_idle_pool *pool, struct pn_idle *idle);

@@ -225,6 +225,28 @@ PN_TEST(a_dead_kept_alive_connection_is_replaced)
     server_end(&s);
 }
 
+/* Its server is about to end it, or what stands between has forgotten it: neither can be seen from here. */
+PN_TEST(a_connection_that_was_idle_for_long_is_not_used_again)
+{
+    struct server s = { .connections = { { .answers = { OK5, OK5, OK5 } },
+                                         { .answers = { OK5 } } } };
+    struct client c;
+
+    server_start(&s);
+    pn_clock_freeze(1700000000000, 1000);
+    c = client_new(s.port, "http", PN_NONE);
+    CHECK_OK(get(&c, "POST", "/1"), c.err);
+    pn_clock_advance(PN_FETCH_MAX_IDLE_MS - 1);
+    CHECK_OK(get(&c, "POST", "/2"), c.err);
+    pn_clock_advance(PN_FETCH_MAX_IDLE_MS);
+    CHECK_OK(get(&c, "POST", "/3"), c.err);
+    pn_clock_release();
+    CHECK(strstr(s.received[0], "POST /base/3 ") == NULL);
+    client_free(&c);
+    server_end(&s);
+    CHECK(strstr(s.received[1], "POST /base/3 ") == s.received[1]);
+}
+
 PN_TEST(a_get_is_repeated_once_when_its_old_connection_dies_under_it)
 {
     struct server s = { .connections = { { .answers = { OK5 }, .resets = true },
@@ -459,6 +481,7 @@ PN_TEST(https_works_and_is_verified)
 
 PN_TEST_MAIN(T(one_connection_serves_many_requests), T(body_bearer_and_fields_are_sent),
              T(every_framing_is_understood), T(a_dead_kept_alive_connection_is_replaced),
+             T(a_connection_that_was_idle_for_long_is_not_used_again),
              T(a_get_is_repeated_once_when_its_old_connection_dies_under_it),
              T(a_post_is_never_repeated), T(broken_answers_are_errors),
              T(a_path_that_is_no_path_is_not_sent), T(a_silent_server_runs_into_the_deadline),

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/fetch.h"
 #include "reach/reach.h"
 #include "reach/guard.h"
 
@@ -214,7 +215,7 @@ PN_TEST(the_connection_is_kept_for_the_next_request)
     stub_stop(&s);
 }
 
-PN_TEST(a_connection_that_nobody_uses_for_a_minute_is_closed)
+PN_TEST(a_connection_that_nobody_uses_for_long_is_closed)
 {
     struct stub s = { .answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" };
     struct timespec soon;
@@ -223,10 +224,10 @@ PN_TEST(a_connection_that_nobody_uses_for_a_minute_is_closed)
     call.deadline_ms = 10000000;
     stub_start(&s);
     CHECK_OK(get(s.url, 0), err);
-    pn_clock_advance(59000);
+    pn_clock_advance(PN_FETCH_MAX_IDLE_MS - 1);
     CHECK_OK(get(s.url, 0), err);
     CHECK_EQ(s.connections, 1);
-    pn_clock_advance(60001);
+    pn_clock_advance(PN_FETCH_MAX_IDLE_MS);
     CHECK_EQ(clock_gettime(CLOCK_REALTIME, &soon), 0);
     soon.tv_sec += 20;
     CHECK_EQ(sem_timedwait(&s.ends, &soon), 0); /* without anybody asking */
@@ -335,7 +336,7 @@ PN_TEST(a_gateway_is_never_left_out)
 PN_TEST_MAIN(T(addresses_that_are_no_clusters_are_refused),
              T(this_machine_is_called_where_the_operator_says_so),
              REACH_TEST(the_connection_is_kept_for_the_next_request),
-             REACH_TEST(a_connection_that_nobody_uses_for_a_minute_is_closed),
+             REACH_TEST(a_connection_that_nobody_uses_for_long_is_closed),
              REACH_TEST(a_connection_that_the_other_side_ends_is_closed),
              REACH_TEST(kh18_a_redirect_is_an_answer), REACH_TEST(kh19_too_large_an_answer_is_none),
              REACH_TEST(kh20_silence_runs_into_the_deadline), REACH_TEST(causes_are_told_apart),
