@@ -18,6 +18,12 @@ struct signal_watch {
     struct signal_watch *next;
 };
 
+/* Blocks of one size that were given back. */
+struct pool {
+    char *blocks[LEASES_KEPT];
+    size_t count;
+};
+
 struct pn_loop {
     uv_loop_t uv;
     uv_async_t wake;      /* somebody posted, or wants us to stop */
@@ -38,8 +44,7 @@ struct pn_loop {
     size_t heap_count, heap_room;
     struct signal_watch *signals;
     char *scratch;
-    char *leases[LEASES_KEPT];
-    size_t lease_count;
+    struct pool large, small;
 };
 
 struct pn_poll {
@@ -408,6 +413,12 @@ void pn_loop_drain(struct pn_loop *loop)
     running = outer;
 }
 
+static void empty(struct pool *pool)
+{
+    while (pool->count > 0)
+        pn_heap_free(pool->blocks[--pool->count]);
+}
+
 void pn_loop_free(struct pn_loop *loop)
 {
     if (loop == NULL)
@@ -435,8 +446,8 @@ void pn_loop_free(struct pn_loop *loop)
         pn_heap_free(watch);
         watch = next;
     }
-    while (loop->lease_count > 0)
-        pn_heap_free(loop->leases[--loop->lease_count]);
+    empty(&loop->large);
+    empty(&loop->small);
     pn_heap_free(loop->heap);
     pn_heap_free(loop->scratch);
     pn_heap_free(loop);
@@ -462,19 +473,39 @@ char *pn_loop_scratch(struct pn_loop *loop)
     return loop->scratch;
 }
 
+static char *take(struct pool *pool, size_t size)
+{
+    return pool->count > 0 ? pool->blocks[--pool->count] : pn_heap_new(size);
+}
+
+static void give_back(struct pool *pool, char *block)
+{
+    if (block != NULL && pool->count < LEASES_KEPT)
+        pool->blocks[pool->count++] = block;
+    else
+        pn_heap_free(block);
+}
+
 char *pn_loop_lease(struct pn_loop *loop)
 {
     pn_on_loop(loop);
-    return loop->lease_count > 0 ? loop->leases[--loop->lease_count]
-                                 : pn_heap_new(PN_LOOP_LEASE_BYTES);
+    return take(&loop->large, PN_LOOP_LEASE_BYTES);
 }
 
 void pn_loop_unlease(struct pn_loop *loop, char *block)
 {
-    if (block != NULL && loop->lease_count < LEASES_KEPT)
-        loop->leases[loop->lease_count++] = block;
-    else
-        pn_heap_free(block);
+    give_back(&loop->large, block);
+}
+
+char *pn_loop_lease_small(struct pn_loop *loop)
+{
+    pn_on_loop(loop);
+    return take(&loop->small, PN_LOOP_SMALL_BYTES);
+}
+
+void pn_loop_unlease_small(struct pn_loop *loop, char *block)
+{
+    give_back(&loop->small, block);
 }
 
 /* ---- descriptors ---- */

@@ -47,6 +47,10 @@ char *pn_loop_scratch(struct pn_loop *loop);
 #define PN_LOOP_LEASE_BYTES ((size_t)(68 * 1024))
 char *pn_loop_lease(struct pn_loop *loop);
 void pn_loop_unlease(struct pn_loop *loop, char *block); /* NULL is fine */
+/* The same for a head and a short body. */
+#define PN_LOOP_SMALL_BYTES ((size_t)4096)
+char *pn_loop_lease_small(struct pn_loop *loop);
+void pn_loop_unlease_small(struct pn_loop *loop, char *block);
 
 /*
  * A piece of work on a loop; embedded in its owner, owned by the owner. Posting (any thread) or

@@ -3,11 +3,18 @@
 
 #include <string.h>
 
-#define SMALL_BYTES ((size_t)4096) /* a head and a short body */
+static char *take(struct pn_loop *loop, size_t room)
+{
+    if (room == PN_LOOP_SMALL_BYTES)
+        return pn_loop_lease_small(loop);
+    return room == PN_LOOP_LEASE_BYTES ? pn_loop_lease(loop) : pn_heap_new(room);
+}
 
 static void give_back(struct pn_loop *loop, char *ptr, size_t room)
 {
-    if (room == PN_LOOP_LEASE_BYTES)
+    if (room == PN_LOOP_SMALL_BYTES)
+        pn_loop_unlease_small(loop, ptr);
+    else if (room == PN_LOOP_LEASE_BYTES)
         pn_loop_unlease(loop, ptr);
     else
         pn_heap_free(ptr);
@@ -15,8 +22,8 @@ static void give_back(struct pn_loop *loop, char *ptr, size_t room)
 
 static size_t room_for(size_t need)
 {
-    if (need <= SMALL_BYTES)
-        return SMALL_BYTES;
+    if (need <= PN_LOOP_SMALL_BYTES)
+        return PN_LOOP_SMALL_BYTES;
     return need <= PN_LOOP_LEASE_BYTES ? PN_LOOP_LEASE_BYTES : need + need / 2;
 }
 
@@ -29,7 +36,7 @@ char *pn_bytes_room(struct pn_bytes *bytes, struct pn_loop *loop, size_t want)
         return to + bytes->at + bytes->len;
     if (bytes->room < bytes->len + want || to == NULL) {
         room = room_for(bytes->len + want);
-        to = room == PN_LOOP_LEASE_BYTES ? pn_loop_lease(loop) : pn_heap_new(room);
+        to = take(loop, room);
     }
     if (bytes->ptr != NULL)
         memmove(to, bytes->ptr + bytes->at, bytes->len);

@@ -6,8 +6,8 @@
 #include "loop/loop.h"
 
 /*
- * Bytes that wait on a loop, first in first out. Holds memory only while it holds bytes: a small
- * block, or one of the loop's leases, or what a large answer needs. A zeroed one is empty.
+ * Bytes that wait on a loop, first in first out. Holds memory only while it holds bytes: one of the
+ * loop's leases, small or large, or what a large answer needs. A zeroed one is empty.
  */
 struct pn_bytes {
     char *ptr;

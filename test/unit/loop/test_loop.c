@@ -351,6 +351,11 @@ PN_TEST(leases_are_reused)
     pn_loop_unlease(w.loop, first);
     pn_loop_unlease(w.loop, second);
     pn_loop_unlease(w.loop, NULL);
+    first = pn_loop_lease_small(w.loop);
+    pn_loop_unlease_small(w.loop, first);
+    CHECK(pn_loop_lease_small(w.loop) == first);
+    pn_loop_unlease_small(w.loop, first);
+    pn_loop_unlease_small(w.loop, NULL);
     pn_loop_free(w.loop);
 }
 
