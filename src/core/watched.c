@@ -19,6 +19,7 @@ const struct pn_watch pn_core_watched[] = {
     { .table = "project_members" },
     { .table = "project_member_roles", .has_news = true },
     { .table = "roles", .has_news = true },
+    { .table = "project_privileges", .has_news = true },
     /* secrets by their place (core/secret/remembered.h): each table knows a name once, whatever comes beside it */
     { .table = "environments" },
     { .table = "folders" },

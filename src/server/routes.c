@@ -19,6 +19,7 @@ const struct pn_route *const pn_route_tables[] = {
     pn_project_routes,
     pn_project_member_routes,
     pn_identity_routes,
+    pn_privileges_routes,
     pn_token_auth_routes,
     pn_kubernetes_auth_routes,
     pn_roles_routes,

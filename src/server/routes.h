@@ -18,6 +18,7 @@ extern const struct pn_route pn_invitation_routes[];
 extern const struct pn_route pn_project_routes[];
 extern const struct pn_route pn_project_member_routes[];
 extern const struct pn_route pn_identity_routes[];
+extern const struct pn_route pn_privileges_routes[];
 extern const struct pn_route pn_roles_routes[];
 extern const struct pn_route pn_token_auth_routes[];
 extern const struct pn_route pn_universal_auth_routes[];

@@ -261,7 +261,7 @@ static bool permit_rules(struct pn_call *call, struct pn_uuid project, const str
 {
     struct pn_str missing;
 
-    if (pn_permit_rules(call, project, rules, "create", PN_LIT("service-token"), err))
+    if (pn_permit_rules(call, project, rules, "create the token", PN_LIT("service-token"), err))
         return true;
     if (err->code != PN_BOUNDARY)
         return false;

@@ -2,6 +2,7 @@
 #include "core/identity/boundary.h"
 
 #include "core/org/permission.h"
+#include "core/org/privilege.h"
 #include "core/rows.h"
 
 #define MAX_ROLES 1000 /* of an identity in projects, that somebody else is compared with */
@@ -67,5 +68,6 @@ bool pn_identity_boundary(struct pn_call *call, const struct pn_identity *identi
     if (pn_permit_org(call, "identity", action, &refused))
         return true;
     return pn_permit_grant_org(call, identity->role, err) &&
-           check_projects(call, identity->id, err);
+           check_projects(call, identity->id, err) &&
+           pn_privilege_permit_held(call, (struct pn_uuid){ 0 }, identity->id, err);
 }

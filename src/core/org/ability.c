@@ -5,21 +5,25 @@
 #include "core/org/builtin.h"
 #include "db/cache.h"
 
+#include <string.h>
+
 /*
  * Which roles an actor has in a project. Built-in ones are in memory (builtin.c), those of custom roles packed
  * in the row of the role. All of it is remembered as the rows said it, so that a warm check costs neither a
  * statement nor parsing; README.md says why a right that was taken away is gone with the next request.
  */
 
-/* A role that holds now, with its rules when it is a custom one. */
+/* A role that holds now, with its rules when it is a custom one; or a privilege, which has rules and an id alone. */
 struct held {
     struct pn_str slug, packed;
+    struct pn_uuid privilege; /* zero: a role */
 };
 
 /* What is gathered from rows, and for how long it holds: roles come and go at times of their own. */
 struct gathered {
     struct pn_ability *ability;
-    struct pn_buf *entry; /* for the cache: of each role u16 slug, u32 packed rules */
+    struct pn_buf
+        *entry; /* for the cache: of each u16 slug, its privilege's id, u32 packed rules */
     int64_t until_ms;
 };
 
@@ -54,11 +58,28 @@ bool pn_ability_rules(const struct pn_call *call, const char *scope, struct pn_u
            parse_rules(call, scope, scope_id, slug, out, err);
 }
 
+static bool privilege_rules(const struct pn_call *call, const struct held *held,
+                            struct pn_rules *out, struct pn_err *err)
+{
+    struct pn_err ignored = { 0 };
+    struct pn_str json = PN_LIT("[]");
+    struct pn_query *q;
+
+    if (pn_rules_unpack(call->arena, held->packed, out, &ignored))
+        return true;
+    q = pn_query(call->conn, "SELECT rules FROM project_privileges WHERE id = $id");
+    pn_bind_uuid(q, "$id", held->privilege);
+    if (pn_query_next(q))
+        json = pn_column_str(q, 0, call->arena);
+    return pn_query_end(q, err) && pn_rules_parse(call->arena, "project", json, out, err);
+}
+
 /* A role that is gone allows nothing. */
 static bool add_role(struct pn_call *call, struct pn_uuid project_id, struct pn_ability *a,
                      const struct held *held, struct pn_err *err)
 {
-    const struct pn_builtin *builtin = pn_builtin_find("project", held->slug);
+    bool is_role = pn_uuid_is_zero(held->privilege);
+    const struct pn_builtin *builtin = is_role ? pn_builtin_find("project", held->slug) : NULL;
     struct pn_rules *rules;
 
     if (a->count == PN_PERMIT_MAX_ROLES)
@@ -71,7 +92,9 @@ static bool add_role(struct pn_call *call, struct pn_uuid project_id, struct pn_
         return true;
     rules = pn_new(call->arena, struct pn_rules, 1);
     a->roles[a->count++] = rules;
-    return pn_ability_rules(call, "project", project_id, held->slug, held->packed, rules, err);
+    return is_role
+               ? pn_ability_rules(call, "project", project_id, held->slug, held->packed, rules, err)
+               : privilege_rules(call, held, rules, err);
 }
 
 static struct pn_ability *ability_new(struct pn_call *call)
@@ -104,6 +127,7 @@ static void keep_role(struct gathered *g, const struct held *held)
 {
     pn_buf_add_be(g->entry, held->slug.len, 2);
     pn_buf_add(g->entry, held->slug);
+    pn_buf_add(g->entry, pn_str_of(held->privilege.bytes, sizeof(held->privilege.bytes)));
     pn_buf_add_be(g->entry, held->packed.len, 4);
     pn_buf_add(g->entry, held->packed);
 }
@@ -132,11 +156,13 @@ static struct pn_ability *find_remembered(struct pn_call *call, struct pn_uuid p
     while (r.rest.len > 0) {
         struct pn_err err = { 0 };
         struct held held = { .slug = pn_read_str(&r, pn_read_u16(&r)) };
+        struct pn_str privilege = pn_read_str(&r, sizeof(held.privilege.bytes));
         size_t packed_len = pn_read_u32(&r);
 
         if (packed_len > 0)
             held.packed = pn_read_str(&r, packed_len);
         pn_assert(!r.is_short);
+        memcpy(held.privilege.bytes, privilege.ptr, privilege.len);
         if (!add_role(call, project_id, a, &held, &err))
             return NULL;
     }
@@ -154,6 +180,13 @@ static const char ability_sql[] =
     " AND (r.is_temporary = 0 OR $now < r.ends_ms)"
     " LEFT JOIN roles c ON c.scope_id = p.id AND c.slug = r.role"
     " WHERE p.id = $project AND p.org_id = $org ORDER BY r.position, r.id";
+
+/* After its roles, what an identity may do beside them: of all rules the last that speaks decides. */
+static const char privileges_sql[] =
+    "SELECT m.id, '', v.packed, v.is_temporary, v.starts_ms, v.ends_ms, v.id FROM project_members m"
+    " JOIN projects p ON p.id = m.project_id AND p.org_id = $org"
+    " JOIN project_privileges v ON v.member_id = m.id AND (v.is_temporary = 0 OR $now < v.ends_ms)"
+    " WHERE m.project_id = $project AND m.identity_id = $actor ORDER BY v.created_ms, v.id";
 
 /* A service token is a member of its project with one role, which has no name. */
 static const char token_sql[] =
@@ -176,16 +209,35 @@ static bool holds_now(struct pn_query *q, const struct pn_call *call, struct gat
 }
 
 static bool gather_role(struct pn_call *call, struct pn_uuid project_id, struct pn_query *q,
-                        struct gathered *g, struct pn_err *err)
+                        struct pn_uuid privilege, struct gathered *g, struct pn_err *err)
 {
     struct held held;
 
     if (pn_column_is_null(q, 1) || !holds_now(q, call, g))
         return true;
     held = (struct held){ .slug = pn_column_str(q, 1, call->arena),
-                          .packed = pn_column_bytes(q, 2, call->arena) };
+                          .packed = pn_column_bytes(q, 2, call->arena),
+                          .privilege = privilege };
     keep_role(g, &held);
     return add_role(call, project_id, g->ability, &held, err);
+}
+
+static bool gather_privileges(struct pn_call *call, struct pn_uuid project_id, struct gathered *g,
+                              struct pn_err *err)
+{
+    struct pn_query *q;
+    bool is_read = true;
+
+    if (call->actor.kind != PN_ACTOR_IDENTITY)
+        return true;
+    q = pn_query(call->conn, privileges_sql);
+    pn_bind_uuid(q, "$actor", call->actor.id);
+    pn_bind_uuid(q, "$project", project_id);
+    pn_bind_uuid(q, "$org", call->actor.org_id);
+    pn_bind_int(q, "$now", call->now_ms);
+    while (is_read && pn_query_next(q))
+        is_read = gather_role(call, project_id, q, pn_column_uuid(q, 6), g, err);
+    return pn_query_end(q, is_read ? err : &(struct pn_err){ 0 }) && is_read;
 }
 
 static bool gather(struct pn_call *call, struct pn_uuid project_id, struct gathered *g,
@@ -203,7 +255,7 @@ static bool gather(struct pn_call *call, struct pn_uuid project_id, struct gathe
     while (is_read && pn_query_next(q)) {
         has_project = true;
         is_member = is_member || !pn_column_is_null(q, 0);
-        is_read = gather_role(call, project_id, q, g, err);
+        is_read = gather_role(call, project_id, q, (struct pn_uuid){ 0 }, g, err);
     }
     if (!pn_query_end(q, is_read ? err : &(struct pn_err){ 0 }) || !is_read)
         return false;
@@ -214,7 +266,7 @@ static bool gather(struct pn_call *call, struct pn_uuid project_id, struct gathe
         return pn_fail(err, PN_PERMISSION,
                        is_token ? "This service token is not of this project"
                                 : "You are not a member of this project");
-    return true;
+    return gather_privileges(call, project_id, g, err);
 }
 
 static void remember(struct pn_call *call, struct pn_uuid project_id, uint64_t version,

@@ -42,7 +42,7 @@ static bool refuse(const struct pn_call *call, const struct pn_permit_object *ob
     return false;
 }
 
-static bool refuse_grant(const struct pn_call *call, const char *verb, struct pn_str role,
+static bool refuse_grant(const struct pn_call *call, const char *what, struct pn_str name,
                          const struct pn_rule *missing, struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(8192);
@@ -56,8 +56,8 @@ static bool refuse_grant(const struct pn_call *call, const char *verb, struct pn
     pn_write_end(&w);
     pn_write_end(&w);
     pn_write_end(&w);
-    (void)pn_fail(err, PN_BOUNDARY, "You may not %s the role %.*s: it allows more than you may do",
-                  verb, PN_ARG(pn_str_slice(role, 0, 64)));
+    (void)pn_fail(err, PN_BOUNDARY, "You may not %s %.*s: it allows more than you may do", what,
+                  PN_ARG(pn_str_slice(name, 0, 64)));
     err->details = pn_arena_copy(call->arena, pn_buf_str(&json));
     return false;
 }
@@ -165,7 +165,7 @@ bool pn_permit_project(struct pn_call *call, struct pn_uuid project_id, const ch
 /* ---- the privilege boundary ---- */
 
 bool pn_permit_rules(struct pn_call *call, struct pn_uuid project_id, const struct pn_rules *rules,
-                     const char *verb, struct pn_str role, struct pn_err *err)
+                     const char *what, struct pn_str name, struct pn_err *err)
 {
     const struct pn_permit_object members = { .subject = "member" };
     const struct pn_rule *missing;
@@ -176,12 +176,28 @@ bool pn_permit_rules(struct pn_call *call, struct pn_uuid project_id, const stru
 
         return call->actor.kind == PN_ACTOR_PLATFORM ||
                (load_org(call, &own, err) && (pn_rules_cover(&own, 1, rules, &missing) ||
-                                              refuse_grant(call, verb, role, missing, err)));
+                                              refuse_grant(call, what, name, missing, err)));
     }
     return pn_ability_load(call, project_id, &ability, err) &&
            (ask(ability, &members, "grant-privileges", PN_RULES_OF_ALL) ||
             pn_rules_cover(ability->roles, ability->count, rules, &missing) ||
-            refuse_grant(call, verb, role, missing, err));
+            refuse_grant(call, what, name, missing, err));
+}
+
+bool pn_permit_release(struct pn_call *call, struct pn_uuid project_id,
+                       const struct pn_rules *rules, const char *what, struct pn_str name,
+                       struct pn_err *err)
+{
+    struct pn_rule *items = pn_new(call->arena, struct pn_rule, rules->count);
+    struct pn_rules forbidden = { .items = items };
+
+    for (size_t i = 0; i < rules->count; i++) {
+        if (!rules->items[i].is_inverted)
+            continue;
+        items[forbidden.count] = rules->items[i];
+        items[forbidden.count++].is_inverted = false;
+    }
+    return pn_permit_rules(call, project_id, &forbidden, what, name, err);
 }
 
 static bool permit_role(struct pn_call *call, const char *scope, struct pn_uuid project_id,
@@ -195,7 +211,7 @@ static bool permit_role(struct pn_call *call, const char *scope, struct pn_uuid 
     if (rules == NULL)
         return pn_fail(err, PN_BAD_REQUEST, "Role %.*s does not exist",
                        PN_ARG(pn_str_slice(role, 0, 64)));
-    return pn_permit_rules(call, project_id, rules, "grant", role, err);
+    return pn_permit_rules(call, project_id, rules, "grant the role", role, err);
 }
 
 bool pn_permit_grant(struct pn_call *call, struct pn_uuid project_id, struct pn_str role,

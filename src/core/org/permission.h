@@ -29,7 +29,8 @@ bool pn_permit_project(struct pn_call *call, struct pn_uuid project_id, const ch
  */
 #define pn_permit_hide(err, ...) \
     ((err)->code == PN_PERMISSION ? pn_recast((err), PN_NOT_FOUND, __VA_ARGS__) : false)
-#define PN_PERMIT_MAX_ROLES 32 /* of a member; more are not looked at */
+/* Of a member: roles (PN_PROJECT_MAX_ROLES) and privileges (PN_PRIVILEGE_MAX); more there cannot be. */
+#define PN_PERMIT_MAX_ROLES 52
 
 /*
  * Rules with conditions (§8.1). What is asked about is an object: a subject with the values that
@@ -75,9 +76,13 @@ bool pn_ability_permit(struct pn_call *call, const struct pn_ability *ability,
 bool pn_permit_grant(struct pn_call *call, struct pn_uuid project_id, struct pn_str role,
                      struct pn_err *err) PN_CHECKED;
 bool pn_permit_grant_org(struct pn_call *call, struct pn_str role, struct pn_err *err) PN_CHECKED;
-/* The same for rules that are no role yet; `verb` as in "create". */
+/* The same for rules that are no role yet; `what` as in "create the role". */
 struct pn_rules;
 bool pn_permit_rules(struct pn_call *call, struct pn_uuid project_id, const struct pn_rules *rules,
-                     const char *verb, struct pn_str role, struct pn_err *err) PN_CHECKED;
+                     const char *what, struct pn_str name, struct pn_err *err) PN_CHECKED;
+/* What rules forbid may be let go only by who may do it: what only forbids is held like all else. */
+bool pn_permit_release(struct pn_call *call, struct pn_uuid project_id,
+                       const struct pn_rules *rules, const char *what, struct pn_str name,
+                       struct pn_err *err) PN_CHECKED;
 
 #endif

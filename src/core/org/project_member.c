@@ -7,6 +7,7 @@
 #include "core/org/names.h"
 #include "core/org/org.h"
 #include "core/org/permission.h"
+#include "core/org/privilege.h"
 #include "core/org/role.h"
 #include "core/pam/session.h"
 #include "core/rows.h"
@@ -379,6 +380,19 @@ static bool insert_members(struct pn_db_conn *tx, void *context, struct pn_err *
     return true;
 }
 
+bool pn_project_member_term(const struct pn_call *call, struct pn_str range, int64_t *start_ms,
+                            int64_t *end_ms, struct pn_err *err)
+{
+    int64_t range_ms;
+
+    if (!pn_clock_parse_duration(range, &range_ms) || range_ms <= 0)
+        return pn_fail(err, PN_BAD_REQUEST, "temporaryRange must be a duration such as 2h");
+    if (*start_ms == 0)
+        *start_ms = call->now_ms;
+    return !__builtin_add_overflow(*start_ms, range_ms, end_ms) ||
+           pn_fail(err, PN_BAD_REQUEST, "temporaryRange is too long");
+}
+
 /* Are these roles real, and may the actor hand them out? Fills the times of temporary ones. */
 static bool check_roles(struct pn_call *call, struct pn_uuid project, struct pn_project_role *roles,
                         size_t count, struct pn_err *err)
@@ -386,8 +400,6 @@ static bool check_roles(struct pn_call *call, struct pn_uuid project, struct pn_
     size_t permanent = 0;
 
     for (size_t i = 0; i < count; i++) {
-        int64_t range_ms;
-
         if (!pn_permit_grant(call, project, roles[i].role, err))
             return false;
         if (!roles[i].isTemporary) {
@@ -395,13 +407,10 @@ static bool check_roles(struct pn_call *call, struct pn_uuid project, struct pn_
             continue;
         }
         roles[i].temporaryMode = PN_LIT("relative");
-        if (!pn_clock_parse_duration(roles[i].temporaryRange, &range_ms) || range_ms <= 0)
-            return pn_fail(err, PN_BAD_REQUEST, "temporaryRange must be a duration such as 2h");
-        if (roles[i].temporaryAccessStartTime == 0)
-            roles[i].temporaryAccessStartTime = call->now_ms;
-        if (__builtin_add_overflow(roles[i].temporaryAccessStartTime, range_ms,
-                                   &roles[i].temporaryAccessEndTime))
-            return pn_fail(err, PN_BAD_REQUEST, "temporaryRange is too long");
+        if (!pn_project_member_term(call, roles[i].temporaryRange,
+                                    &roles[i].temporaryAccessStartTime,
+                                    &roles[i].temporaryAccessEndTime, err))
+            return false;
     }
     return permanent > 0 || pn_fail(err, PN_BAD_REQUEST, "At least one role must not be temporary");
 }
@@ -692,7 +701,16 @@ static bool check_held_roles(struct pn_call *call, const struct pn_project_membe
         if (!pn_permit_grant(call, m->projectId, roles[i].role, err))
             return false;
     }
-    return true;
+    return pn_uuid_is_zero(m->identityId) ||
+           pn_privilege_permit_held(call, m->projectId, m->identityId, err);
+}
+
+bool pn_project_member_touch(struct pn_call *call, struct pn_uuid project, enum pn_member_kind kind,
+                             struct pn_uuid id, const char *action, struct pn_project_member *out,
+                             struct pn_err *err)
+{
+    return pn_permit_project(call, project, kinds[kind].subject, action, err) &&
+           find_member(call, project, kind, id, out, err) && check_held_roles(call, out, err);
 }
 
 bool pn_project_member_set_roles(struct pn_call *call, struct pn_uuid project,
@@ -704,8 +722,7 @@ bool pn_project_member_set_roles(struct pn_call *call, struct pn_uuid project,
         .call = call, .kind = kind, .event = kinds[kind].changed, .members = out, .count = 1
     };
 
-    if (!pn_permit_project(call, project, kinds[kind].subject, "edit", err) ||
-        !find_member(call, project, kind, id, out, err) || !check_held_roles(call, out, err))
+    if (!pn_project_member_touch(call, project, kind, id, "edit", out, err))
         return false;
     out->roles = copy_roles(call->arena, roles, role_count);
     return check_roles(call, project, out->roles.items, role_count, err) &&
@@ -739,8 +756,7 @@ bool pn_project_member_remove(struct pn_call *call, struct pn_uuid project,
         .call = call, .kind = kind, .event = kinds[kind].removed, .members = out, .count = 1
     };
 
-    return pn_permit_project(call, project, kinds[kind].subject, "delete", err) &&
-           find_member(call, project, kind, id, out, err) && check_held_roles(call, out, err) &&
+    return pn_project_member_touch(call, project, kind, id, "delete", out, err) &&
            pn_db_write(call->db, delete_members, &c, err);
 }
 

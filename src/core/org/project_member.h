@@ -95,6 +95,16 @@ bool pn_project_member_add_identity(struct pn_call *call, struct pn_uuid project
                                     struct pn_uuid identity, const struct pn_project_role *roles,
                                     size_t role_count, struct pn_project_member *out,
                                     struct pn_err *err) PN_CHECKED;
+/*
+ * The membership of somebody whose rights are about to change, for who may do all that its roles and privileges allow.
+ * Permission `action` on people or identities of the project. Errors: PN_NOT_FOUND, PN_PERMISSION, PN_BOUNDARY.
+ */
+bool pn_project_member_touch(struct pn_call *call, struct pn_uuid project, enum pn_member_kind kind,
+                             struct pn_uuid id, const char *action, struct pn_project_member *out,
+                             struct pn_err *err) PN_CHECKED;
+/* What is given for a time: from `start_ms` (0: now, filled in) for "2h". PN_BAD_REQUEST. */
+bool pn_project_member_term(const struct pn_call *call, struct pn_str range, int64_t *start_ms,
+                            int64_t *end_ms, struct pn_err *err) PN_CHECKED;
 /* Replaces the roles. Temporary ones carry their range ("2h") and start. */
 bool pn_project_member_set_roles(struct pn_call *call, struct pn_uuid project,
                                  enum pn_member_kind kind, struct pn_uuid id,

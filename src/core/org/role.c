@@ -285,13 +285,13 @@ static bool insert_role(struct pn_db_conn *tx, void *context, struct pn_err *err
 }
 
 /* Parses what the client sent, once: its packed form is what is asked from now on. */
-static bool pack(struct change *c, struct pn_str permissions, const char *verb, struct pn_err *err)
+static bool pack(struct change *c, struct pn_str permissions, const char *what, struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf packed = pn_buf_init(PN_RULES_MAX_PACKED);
     struct pn_rules rules;
 
     if (!pn_rules_parse(c->call->arena, scope_of(c->project)->name, permissions, &rules, err) ||
-        !pn_permit_rules(c->call, c->project, &rules, verb, c->role->slug, err))
+        !pn_permit_rules(c->call, c->project, &rules, what, c->role->slug, err))
         return false;
     pn_rules_pack(&rules, &packed);
     if (packed.is_full)
@@ -325,7 +325,8 @@ bool pn_role_create(struct pn_call *call, struct pn_uuid project, const struct p
                              .version = 1,
                              .createdAt = call->now_ms,
                              .updatedAt = call->now_ms };
-    return pack(&c, in->permissions.ptr != NULL ? in->permissions : PN_LIT("[]"), "create", err) &&
+    return pack(&c, in->permissions.ptr != NULL ? in->permissions : PN_LIT("[]"), "create the role",
+                err) &&
            pn_db_write(call->db, insert_role, &c, err);
 }
 
@@ -388,37 +389,22 @@ static bool update_role(struct pn_db_conn *tx, void *context, struct pn_err *err
            record(tx, c, err);
 }
 
-/* What the rules forbid may be let go only by who may do it: a role that only forbids is held like any other. */
-static bool permit_release(const struct change *c, const char *verb, struct pn_err *err)
-{
-    struct pn_rules rules, forbidden = { 0 };
-    struct pn_rule *items;
-
-    if (!pn_rules_parse(c->call->arena, scope_of(c->project)->name, c->role->permissions, &rules,
-                        err))
-        return false;
-    items = pn_new(c->call->arena, struct pn_rule, rules.count);
-    forbidden.items = items;
-    for (size_t i = 0; i < rules.count; i++) {
-        if (!rules.items[i].is_inverted)
-            continue;
-        items[forbidden.count] = rules.items[i];
-        items[forbidden.count++].is_inverted = false;
-    }
-    return pn_permit_rules(c->call, c->project, &forbidden, verb, c->role->slug, err);
-}
-
 /* A role that may be changed: a custom one that neither allows nor forbids anything beyond the actor. */
-static bool find_own(struct change *c, struct pn_uuid id, const char *action, const char *verb,
+static bool find_own(struct change *c, struct pn_uuid id, const char *action, const char *what,
                      struct pn_err *err)
 {
+    struct pn_rules rules;
+
     if (!enter(c->call, c->project, action, err) ||
         !find_role(c->call, c->project, id, PN_NONE, c->role, err))
         return false;
     if (c->role->is_builtin)
         return pn_fail(err, PN_BAD_REQUEST, "The role '%.*s' is built in", PN_ARG(c->role->slug));
     c->old_slug = c->role->slug;
-    return permit_release(c, verb, err) && pack(c, c->role->permissions, verb, err);
+    return pn_rules_parse(c->call->arena, scope_of(c->project)->name, c->role->permissions, &rules,
+                          err) &&
+           pn_permit_release(c->call, c->project, &rules, what, c->role->slug, err) &&
+           pack(c, c->role->permissions, what, err);
 }
 
 bool pn_role_change(struct pn_call *call, struct pn_uuid project, struct pn_uuid id,
@@ -426,14 +412,14 @@ bool pn_role_change(struct pn_call *call, struct pn_uuid project, struct pn_uuid
 {
     struct change c = { call, scope_of(project)->changed, project, out, PN_NONE, PN_NONE };
 
-    if (!find_own(&c, id, "edit", "change", err) ||
+    if (!find_own(&c, id, "edit", "change the role", err) ||
         (in->slug.ptr != NULL && !check_slug(&c, in->slug, err)))
         return false;
     out->slug = in->slug.ptr != NULL ? in->slug : out->slug;
     out->name = in->name.ptr != NULL ? in->name : out->name;
     out->description = in->description.ptr != NULL ? in->description : out->description;
     out->updatedAt = call->now_ms;
-    if (in->permissions.ptr != NULL && !pack(&c, in->permissions, "change", err))
+    if (in->permissions.ptr != NULL && !pack(&c, in->permissions, "change the role", err))
         return false;
     if (!pn_db_write(call->db, update_role, &c, err))
         return false;
@@ -467,7 +453,8 @@ bool pn_role_delete(struct pn_call *call, struct pn_uuid project, struct pn_uuid
 {
     struct change c = { call, scope_of(project)->deleted, project, out, PN_NONE, PN_NONE };
 
-    return find_own(&c, id, "delete", "delete", err) && pn_db_write(call->db, delete_role, &c, err);
+    return find_own(&c, id, "delete", "delete the role", err) &&
+           pn_db_write(call->db, delete_role, &c, err);
 }
 
 bool pn_role_require(struct pn_db_conn *tx, const char *scope, struct pn_uuid scope_id_,
