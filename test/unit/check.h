@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -54,12 +55,39 @@ static inline void check_fails(bool done, struct pn_err *err, enum pn_code want,
     pn_err_clear(err);
 }
 
-#define PN_TEST_MAIN(...)                                  \
-    int main(void)                                         \
-    {                                                      \
-        const struct CMUnitTest tests[] = { __VA_ARGS__ }; \
-        cmocka_set_message_output(CM_OUTPUT_TAP);          \
-        return cmocka_run_group_tests(tests, NULL, NULL);  \
+/* A test that failed was left where it stood: the clock that it froze is not the next one's. */
+static inline int check_begin(void **state)
+{
+    const struct CMUnitTest *test = *state;
+
+    pn_clock_release();
+    *state = test->initial_state;
+    return test->setup_func != NULL ? test->setup_func(state) : 0;
+}
+
+/* How many fail. `before` and `after`: of all of them, as cmocka has it, and without a state; or NULL. */
+static inline int check_run(const struct CMUnitTest *tests, size_t count, CMFixtureFunction before,
+                            CMFixtureFunction after)
+{
+    struct CMUnitTest *begun = calloc(count, sizeof(*begun));
+    int failed;
+
+    for (size_t i = 0; i < count; i++) {
+        begun[i] = tests[i];
+        begun[i].setup_func = check_begin;
+        begun[i].initial_state = (void *)(uintptr_t)&tests[i];
+    }
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    failed = _cmocka_run_group_tests("tests", begun, count, before, after);
+    free(begun);
+    return failed;
+}
+
+#define PN_TEST_MAIN(...)                                     \
+    int main(void)                                            \
+    {                                                         \
+        const struct CMUnitTest tests[] = { __VA_ARGS__ };    \
+        return check_run(tests, PN_COUNT(tests), NULL, NULL); \
     }
 #define T(name) cmocka_unit_test(name)
 

@@ -235,6 +235,5 @@ int main(void)
                                         T(threads_do_not_disturb_each_other),
                                         T(misuse_is_caught) };
 
-    cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, make_pool, NULL);
+    return check_run(tests, PN_COUNT(tests), make_pool, NULL);
 }

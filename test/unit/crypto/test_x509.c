@@ -688,6 +688,5 @@ int main(void)
         T(anything_but_certificates_in_a_bundle_is_refused),
     };
 
-    cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, make_arena, free_arena);
+    return check_run(tests, PN_COUNT(tests), make_arena, free_arena);
 }

@@ -354,7 +354,6 @@ int main(void)
         T(closing_leaves_one_file),
     };
 
-    cmocka_set_message_output(CM_OUTPUT_TAP);
     fault_register();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return check_run(tests, PN_COUNT(tests), NULL, NULL);
 }

@@ -144,6 +144,5 @@ int main(void)
                                         tear_down),
     };
 
-    cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return check_run(tests, PN_COUNT(tests), NULL, NULL);
 }

@@ -339,6 +339,5 @@ int main(void)
         T(nowhere_nothing_is_found_and_who_asked_is_known),
     };
 
-    cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return check_run(tests, PN_COUNT(tests), set_up, tear_down);
 }

@@ -503,6 +503,5 @@ int main(void)
         T(the_wal_stays_bounded_under_load),
     };
 
-    cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return check_run(tests, PN_COUNT(tests), NULL, NULL);
 }

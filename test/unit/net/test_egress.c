@@ -515,6 +515,5 @@ int main(void)
         T(what_no_proxy_lists_is_not_asked_for),
     };
 
-    cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, start_proxy, NULL);
+    return check_run(tests, PN_COUNT(tests), start_proxy, NULL);
 }

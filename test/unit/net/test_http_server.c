@@ -383,26 +383,48 @@ PN_TEST(a_head_too_large_gets_431)
     close(fd);
 }
 
+static void nothing(void *argument PN_UNUSED)
+{
+}
+
+/* Time passes only here, and only until the server does something about it: so long. */
+static int64_t time_until_heard(int fd)
+{
+    struct pollfd heard = { .fd = fd, .events = POLLIN };
+    int64_t passed_ms = 0;
+
+    for (; poll(&heard, 1, 0) == 0; passed_ms += 10) {
+        pn_clock_advance(10);
+        on_stage(&w.stage, nothing, NULL);
+    }
+    return passed_ms;
+}
+
 PN_TEST(a_slow_head_gets_408_and_an_idle_connection_its_end)
 {
     int fd;
 
     on_stage(&w.stage, free_server, NULL);
     w.head_timeout_ms = 50;
-    w.idle_timeout_ms = 50;
+    w.idle_timeout_ms = 90;
     on_stage(&w.stage, make_server, NULL);
+    pn_clock_freeze(pn_clock_wall_ms(), pn_clock_mono_ms());
     fd = connect_to(false);
     say(fd, "GET / HT");
+    CHECK(time_until_heard(fd) >= 50);
     EXPECT(fd, "HTTP/1.1 408 Request Timeout\r\n");
     close(fd);
     fd = connect_to(false);
+    CHECK(time_until_heard(fd) >= 50);
     EXPECT_END(fd);
     close(fd);
     fd = connect_to(false);
     say(fd, GET("/1"));
     EXPECT(fd, HELLO("/1"));
+    CHECK(time_until_heard(fd) >= 90);
     EXPECT_END(fd);
     close(fd);
+    pn_clock_release();
 }
 
 PN_TEST(bodies_come_whole_in_either_framing)
