@@ -584,6 +584,12 @@ static bool look(struct follower *f, struct pn_err *err)
     return true;
 }
 
+static void take_up(struct follower *f, const struct pn_secret *token)
+{
+    pn_renewal_freep(&f->renewal);
+    f->renewal = pn_renewal_new(token);
+}
+
 /* A login that ran out may have been renewed meanwhile, in another terminal. */
 static bool has_new_login(struct follower *f)
 {
@@ -594,6 +600,8 @@ static bool has_new_login(struct follower *f)
                   config.token != NULL && !pn_rest_has_token(f->rest, config.token) &&
                   pn_rest_set_token(f->rest, config.token, &ignored);
 
+    if (is_new)
+        take_up(f, config.token);
     pn_client_config_drop(&config);
     return is_new;
 }
@@ -612,9 +620,8 @@ static bool survive(struct follower *f, struct pn_err *err)
 }
 
 /* Until the session is over and its last events are here, or Ctrl-C. */
-static bool follow(struct follower *f, struct pn_err *err)
+static bool follow_on(struct follower *f, struct pn_err *err)
 {
-    f->wait_ms = POLL_MS;
     while (f->over_since_ms == 0 || pn_clock_mono_ms() - f->over_since_ms < SETTLE_MS) {
         pn_renewal_tend(f->renewal, f->rest);
         if (look(f, err)) {
@@ -629,11 +636,21 @@ static bool follow(struct follower *f, struct pn_err *err)
     return true;
 }
 
+static bool follow(struct follower *f, const struct pn_secret *token, struct pn_err *err)
+{
+    bool is_done;
+
+    f->wait_ms = POLL_MS;
+    take_up(f, token);
+    is_done = follow_on(f, err);
+    pn_renewal_freep(&f->renewal);
+    return is_done;
+}
+
 bool pn_session_log_print(struct pn_cli *cli, struct pn_str session_id, bool is_raw,
                           bool is_followed, struct pn_err *err)
 {
     pn_auto(pn_session_log_freep) struct pn_session_log *log = pn_session_log_new();
-    pn_auto(pn_renewal_freep) struct pn_renewal *renewal = NULL;
     struct pn_client_config *config;
     struct pn_rest *rest;
     struct pn_uuid id;
@@ -643,15 +660,11 @@ bool pn_session_log_print(struct pn_cli *cli, struct pn_str session_id, bool is_
         return pn_fail(err, PN_USAGE, "\"%.*s\" is not the id of a session", PN_ARG(session_id));
     if (!pn_cli_rest_client(cli, &rest, err) || !pn_cli_config(cli, &config, err))
         return false;
-    renewal = pn_renewal_new(config->token);
     if (is_followed)
-        return follow(&(struct follower){ .cli = cli,
-                                          .rest = rest,
-                                          .renewal = renewal,
-                                          .session_id = session_id,
-                                          .is_raw = is_raw,
-                                          .log = log },
-                      err);
+        return follow(
+            &(struct follower){
+                .cli = cli, .rest = rest, .session_id = session_id, .is_raw = is_raw, .log = log },
+            config->token, err);
     return let_settle(rest, session_id, err) && take_all(rest, log, session_id, &offset, err) &&
            print(cli, log, is_raw, err);
 }
