@@ -357,8 +357,8 @@ PN_TEST(a_silent_address_is_passed_over_in_time)
     struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
     socklen_t len = sizeof at;
     int silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int64_t begun_ms = pn_clock_mono_ms();
     char address[32];
+    int64_t begun_ms;
     struct pn_err err = { 0 };
     struct stage s;
 
@@ -367,8 +367,9 @@ PN_TEST(a_silent_address_is_passed_over_in_time)
     snprintf(address, sizeof address, "127.0.0.1:%u", ntohs(at.sin_port));
     up(&s);
     s.answer.direct = address;
+    begun_ms = pn_clock_mono_ms();
     CHECK_OK(start(&s, 0, &err), err);
-    CHECK(pn_clock_mono_ms() - begun_ms < 5000);
+    CHECK(pn_clock_mono_ms() - begun_ms < 10000); /* as long as one handshake may take elsewhere */
     down(&s);
     close(silent);
 }

@@ -137,7 +137,6 @@ PN_TEST(a_403_passes_unchanged_with_a_hint)
     struct world w;
     struct call *call;
     struct pn_value *events;
-    struct pn_err err = { 0 };
 
     begin(&w, true);
     call = GET(&w, "/api/v1/forbidden");
@@ -146,12 +145,13 @@ PN_TEST(a_403_passes_unchanged_with_a_hint)
     CHECK(has(call->warning, "299 - \""));
     CHECK(has(call->warning, "postern gateway manifest test --rules --impersonate dev/viewer"));
     call_end(call);
-    world_await_batches(&w, 1);
+    world_await_events(&w, 1);
     world_stop_gateway(&w);
-    CHECK_OK(pn_value_parse(pn_buf_str(&w.batches[0].body), &events, &err), err);
+    events = world_events(&w);
     CHECK(pn_str_search(pn_value_str(pn_value_at(events, "1.error")),
                         PN_LIT("may not impersonate")) > 0);
-    CHECK(pn_str_search(pn_buf_str(&w.batches[0].body), PN_LIT("first-pod-token")) < 0);
+    for (size_t i = 0; i < w.batch_count; i++)
+        CHECK(pn_str_search(pn_buf_str(&w.batches[i].body), PN_LIT("first-pod-token")) < 0);
     pn_value_free(events);
     world_free(&w);
 }

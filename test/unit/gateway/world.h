@@ -748,12 +748,38 @@ static inline void world_free(struct world *w)
     pn_arena_free(w->arena);
 }
 
-/* Waits until the server has at least so many batches. */
-static inline void world_await_batches(struct world *w, size_t count)
+/* All events that have come, as one list, in their order and without a gap. With the lock. */
+static inline struct pn_value *world_events(struct world *w)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(1 << 22);
+    struct pn_value *events;
+    struct pn_err err = { 0 };
+
+    pn_buf_add_text(&json, "[");
+    for (size_t i = 0; i < w->batch_count; i++) {
+        struct pn_str list = pn_buf_str(&w->batches[i].body);
+
+        pn_buf_add_text(&json, i == 0 ? "" : ",");
+        pn_buf_add(&json, pn_str_slice(list, 1, list.len - 1));
+    }
+    pn_buf_add_text(&json, "]");
+    CHECK_OK(pn_value_parse(pn_buf_str(&json), &events, &err), err);
+    for (size_t i = 0; i < pn_value_count(events); i++)
+        CHECK_EQ(pn_value_int(pn_value_get(pn_value_item(events, i), "seq"), -1), i);
+    return events;
+}
+
+/* Waits until the server has at least so many; in how many batches they come is the gateway's business. */
+static inline void world_await_events(struct world *w, size_t least)
 {
     world_lock(w);
-    while (w->batch_count < count)
+    for (;;) {
+        pn_auto(pn_value_freep) struct pn_value *events = world_events(w);
+
+        if (pn_value_count(events) >= least)
+            break;
         pthread_cond_wait(&w->changed, &w->lock);
+    }
     pthread_mutex_unlock(&w->lock);
 }
 
