@@ -1,6 +1,7 @@
 """Postern in each of its forms (Dev: one process; Split: three), its API and its command line."""
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -142,11 +143,24 @@ def start_server(folder, *options, env=None):
     return server, json.loads(ready.read_text())
 
 
+FIXED_PORTS = range(20000, 30000)  # the kernel gives these to nobody who asks for any port: its own begin at 32768, a cluster's at 30000
+WORKERS = 16
+GIVEN = set()
+
+
 def free_address():
-    """A port that was free a moment ago, for what has to come back at the same one."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+    """For what has to come (back) at an address that is known before: nobody else takes its port in between, no other worker of pytest either."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+    ports = [port for port in FIXED_PORTS if port % WORKERS == worker and port not in GIVEN]
+    for port in random.sample(ports, len(ports)):
+        GIVEN.add(port)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return f"127.0.0.1:{port}"
+            except OSError:
+                pass  # another's
+    raise OSError("no port is free")
 
 
 class Dev(Instance):
