@@ -155,7 +155,8 @@ bool pn_db_is_duplicate(const struct pn_err *err);
  * Ids share slots, so a version may rise for another's sake. Watched tables have a rowid, and no
  * statement empties one whole (DELETE without WHERE): SQLite would not tell.
  */
-void pn_db_touch(struct pn_db_conn *tx, struct pn_uuid id);        /* from a write function */
+void pn_db_touch(struct pn_db_conn *tx, struct pn_uuid id); /* from a write function */
+void pn_db_touch_all(struct pn_db_conn *tx); /* the same of everybody, whatever the write changes */
 uint64_t pn_db_version(const struct pn_db *db, struct pn_uuid id); /* any thread */
 
 /* Counters for /metrics. */

@@ -64,6 +64,12 @@ void pn_db_touch(struct pn_db_conn *tx, struct pn_uuid id)
     tx->touched->slots[slot / 64] |= UINT64_C(1) << (slot % 64);
 }
 
+void pn_db_touch_all(struct pn_db_conn *tx)
+{
+    pn_assert(tx->touched != NULL);
+    tx->touched->is_everybody = true;
+}
+
 /* Both only rise, so their sum stays only when both do. */
 uint64_t pn_db_version(const struct pn_db *db, struct pn_uuid id)
 {

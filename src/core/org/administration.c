@@ -241,26 +241,204 @@ static bool erase(struct pn_db_conn *tx, void *context, struct pn_err *err)
     return pn_org_erase(tx, d->call, d->org, err);
 }
 
-bool pn_admin_org_delete(struct pn_call *call, struct pn_uuid id, struct pn_org *out,
-                         struct pn_err *err)
+static bool find_org(struct pn_call *call, struct pn_uuid id, struct pn_org *out,
+                     struct pn_err *err)
 {
-    struct deletion d = { .call = call, .org = out };
-    struct pn_query *q;
+    struct pn_query *q = pn_query(call->conn, ORG_COLUMNS "WHERE id = $id");
     bool is_found;
 
-    if (!pn_user_require_super(call, err))
-        return false;
-    q = pn_query(call->conn, ORG_COLUMNS "WHERE id = $id");
     pn_bind_uuid(q, "$id", id);
     is_found = pn_query_next(q);
     if (is_found)
         *out = read_org(q, call->arena);
     if (!pn_query_end(q, err))
         return false;
-    if (!is_found)
-        return pn_fail(err, PN_NOT_FOUND, "Organization with ID '%s' not found",
-                       pn_uuid_format(id).text);
-    return pn_db_write(call->db, erase, &d, err);
+    return is_found || pn_fail(err, PN_NOT_FOUND, "Organization with ID '%s' not found",
+                               pn_uuid_format(id).text);
+}
+
+bool pn_admin_org_delete(struct pn_call *call, struct pn_uuid id, struct pn_org *out,
+                         struct pn_err *err)
+{
+    struct deletion d = { .call = call, .org = out };
+
+    return pn_user_require_super(call, err) && find_org(call, id, out, err) &&
+           pn_db_write(call->db, erase, &d, err);
+}
+
+/* ---- people of any organisation ---- */
+
+struct expulsion {
+    struct pn_call *call;
+    const struct pn_user *users;
+    size_t count;
+};
+
+static bool list_memberships(struct pn_db_conn *tx, struct pn_arena *arena, struct pn_uuid user,
+                             struct pn_list *out, struct pn_err *err)
+{
+    struct pn_rows rows = pn_rows_of(arena, sizeof(struct pn_org_member));
+    struct pn_query *q = pn_query(tx, "SELECT m.id, m.org_id, m.user_id, m.role, m.status,"
+                                      " m.is_active, u.email FROM org_members m"
+                                      " JOIN users u ON u.id = m.user_id WHERE m.user_id = $user");
+
+    pn_bind_uuid(q, "$user", user);
+    while (pn_query_next(q))
+        *(struct pn_org_member *)pn_rows_add(&rows) =
+            (struct pn_org_member){ .id = pn_column_uuid(q, 0),
+                                    .orgId = pn_column_uuid(q, 1),
+                                    .userId = pn_column_uuid(q, 2),
+                                    .role = pn_column_str(q, 3, arena),
+                                    .status = pn_column_str(q, 4, arena),
+                                    .isActive = pn_column_int(q, 5) != 0,
+                                    .email = pn_column_str(q, 6, arena) };
+    *out = rows.list;
+    return pn_query_end(q, err);
+}
+
+static bool check_super_is_left(struct pn_db_conn *tx, const char *message, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(tx, "SELECT 1 FROM users WHERE is_super_admin = 1 LIMIT 1");
+    bool is_left = pn_query_next(q);
+
+    return pn_query_end(q, err) && (is_left || pn_fail(err, PN_BAD_REQUEST, "%s", message));
+}
+
+/* Their memberships first, one by one: each ends sessions and is on record where it was. */
+static bool expel(struct pn_db_conn *tx, const struct expulsion *e, const struct pn_user *user,
+                  struct pn_err *err)
+{
+    struct pn_list memberships;
+    struct pn_query *q;
+
+    if (!list_memberships(tx, e->call->arena, user->id, &memberships, err))
+        return false;
+    for (size_t i = 0; i < memberships.count; i++)
+        if (!pn_org_member_erase(tx, e->call, (const struct pn_org_member *)memberships.items + i,
+                                 err))
+            return false;
+    q = pn_query(tx, "DELETE FROM users WHERE id = $id");
+    pn_bind_uuid(q, "$id", user->id);
+    return pn_query_run(q, NULL, err) &&
+           pn_trail_write(
+               tx, e->call,
+               &(struct pn_trail){ .type = "delete-user",
+                                   .fields = { { "userId", pn_uuid_str(e->call->arena, user->id) },
+                                               { "email", user->email } } },
+               err);
+}
+
+static bool expel_all(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct expulsion *e = context;
+
+    for (size_t i = 0; i < e->count; i++)
+        if (!expel(tx, e, &e->users[i], err))
+            return false;
+    return check_super_is_left(tx, "The last administrator of the instance stays", err);
+}
+
+bool pn_admin_users_delete(struct pn_call *call, const struct pn_uuid *ids, size_t count,
+                           struct pn_list *out, struct pn_err *err)
+{
+    struct pn_user *users = pn_new(call->arena, struct pn_user, count);
+    struct expulsion e = { .call = call, .users = users, .count = count };
+
+    if (!pn_user_require_super(call, err))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (pn_uuid_eq(ids[i], call->actor.id))
+            return pn_fail(err, PN_BAD_REQUEST, "Nobody deletes their own account");
+        if (!pn_user_find(call, ids[i], &users[i], err))
+            return false;
+    }
+    *out = (struct pn_list){ .items = users, .count = count };
+    return pn_db_write(call->db, expel_all, &e, err);
+}
+
+struct membership {
+    struct pn_call *call;
+    struct pn_org_member *member;
+};
+
+static bool erase_member(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct membership *m = context;
+
+    return pn_org_member_erase(tx, m->call, m->member, err);
+}
+
+bool pn_admin_member_delete(struct pn_call *call, struct pn_uuid org, struct pn_uuid membership,
+                            struct pn_org_member *out, struct pn_err *err)
+{
+    struct membership m = { .call = call, .member = out };
+
+    return pn_user_require_super(call, err) &&
+           pn_org_member_find(call, org, membership, out, err) &&
+           pn_db_write(call->db, erase_member, &m, err);
+}
+
+/* A membership that is there, of whatever kind, becomes an administrator's. */
+static bool write_access(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct membership *m = context;
+    const struct pn_trail trail = { .type = "instance-admin-accessed-org",
+                                    .org_id = m->member->orgId,
+                                    .fields = { { "email", m->call->actor.name } } };
+    struct pn_query *q =
+        pn_query(tx, "UPDATE org_members SET role = 'admin', status = 'accepted', is_active = 1,"
+                     " invite_hash = NULL, updated_ms = $now WHERE org_id = $org"
+                     " AND user_id = $user");
+    const struct pn_org_join join = { .id = m->member->id,
+                                      .org_id = m->member->orgId,
+                                      .user_id = m->call->actor.id,
+                                      .role = PN_LIT("admin") };
+    int64_t changed;
+
+    pn_bind_int(q, "$now", m->call->now_ms);
+    pn_bind_uuid(q, "$org", m->member->orgId);
+    pn_bind_uuid(q, "$user", m->call->actor.id);
+    return pn_query_run(q, &changed, err) &&
+           (changed > 0 || pn_org_join(tx, m->call, &join, err)) &&
+           pn_trail_write(tx, m->call, &trail, err);
+}
+
+bool pn_admin_org_access(struct pn_call *call, struct pn_uuid org, struct pn_org_member *out,
+                         struct pn_err *err)
+{
+    struct membership m = { .call = call, .member = out };
+    struct pn_call inside = *call;
+    struct pn_org found;
+
+    if (!pn_user_require_super(call, err) || !find_org(call, org, &found, err))
+        return false;
+    *out = (struct pn_org_member){ .id = pn_random_uuid(), .orgId = org };
+    inside.actor.org_id = org;
+    return pn_db_write(call->db, write_access, &m, err) && pn_org_member_own(&inside, out, err);
+}
+
+/* ---- what is remembered ---- */
+
+struct forgetting {
+    struct pn_call *call;
+    struct pn_str what;
+};
+
+static bool forget(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    const struct forgetting *f = context;
+
+    pn_db_touch_all(tx);
+    return pn_trail_write(
+        tx, f->call,
+        &(struct pn_trail){ .type = "invalidate-cache", .fields = { { "type", f->what } } }, err);
+}
+
+bool pn_admin_forget(struct pn_call *call, struct pn_str what, struct pn_err *err)
+{
+    struct forgetting f = { .call = call, .what = what };
+
+    return pn_user_require_super(call, err) && pn_db_write(call->db, forget, &f, err);
 }
 
 /* ---- the right itself ---- */
@@ -278,7 +456,6 @@ static bool write_user_right(struct pn_db_conn *tx, void *context, struct pn_err
     struct pn_query *q = pn_query(tx, "UPDATE users SET is_super_admin = $admin, updated_ms = $now"
                                       " WHERE id = $id AND password_hash IS NOT NULL");
     int64_t changed;
-    bool is_left;
 
     pn_bind_int(q, "$admin", r->is_admin);
     pn_bind_int(q, "$now", r->call->now_ms);
@@ -288,13 +465,8 @@ static bool write_user_right(struct pn_db_conn *tx, void *context, struct pn_err
     if (changed == 0)
         return pn_fail(err, PN_BAD_REQUEST,
                        "This account was made by an invitation, and nobody has come to it yet");
-    q = pn_query(tx, "SELECT 1 FROM users WHERE is_super_admin = 1 LIMIT 1");
-    is_left = pn_query_next(q);
-    if (!pn_query_end(q, err))
+    if (!check_super_is_left(tx, "The last administrator of the instance keeps this right", err))
         return false;
-    if (!is_left)
-        return pn_fail(err, PN_BAD_REQUEST,
-                       "The last administrator of the instance keeps this right");
     return pn_trail_write(
         tx, r->call,
         &(struct pn_trail){ .type = r->is_admin ? "grant-instance-admin" : "revoke-instance-admin",

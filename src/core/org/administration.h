@@ -42,6 +42,20 @@ bool pn_admin_org_create(struct pn_call *call, struct pn_str name, struct pn_str
 bool pn_admin_org_delete(struct pn_call *call, struct pn_uuid id, struct pn_org *out,
                          struct pn_err *err) PN_CHECKED;
 
+/*
+ * People go with their memberships, sessions and personal secrets; what they did stays on record. All or none.
+ * PN_BAD_REQUEST: the actor, or the last administrator of an organisation or of the instance. Of pn_user.
+ */
+bool pn_admin_users_delete(struct pn_call *call, const struct pn_uuid *ids, size_t count,
+                           struct pn_list *out, struct pn_err *err) PN_CHECKED;
+bool pn_admin_member_delete(struct pn_call *call, struct pn_uuid org, struct pn_uuid membership,
+                            struct pn_org_member *out, struct pn_err *err) PN_CHECKED;
+/* The actor, a person, administers the organisation, member of it or not; on record there. PN_NOT_FOUND. */
+bool pn_admin_org_access(struct pn_call *call, struct pn_uuid org, struct pn_org_member *out,
+                         struct pn_err *err) PN_CHECKED;
+/* All that is remembered of rows is read anew. */
+bool pn_admin_forget(struct pn_call *call, struct pn_str what, struct pn_err *err) PN_CHECKED;
+
 struct pn_admin_identity {
     struct pn_uuid id;
     struct pn_str name;

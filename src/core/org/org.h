@@ -69,6 +69,15 @@ bool pn_org_member_delete(struct pn_call *call, struct pn_uuid org_id, struct pn
 /* All of them or none. */
 bool pn_org_members_delete(struct pn_call *call, struct pn_uuid org_id, const struct pn_uuid *ids,
                            size_t count, struct pn_list *out, struct pn_err *err) PN_CHECKED;
+/* The actor's own, in the organisation of the token; a person's. */
+bool pn_org_member_own(struct pn_call *call, struct pn_org_member *out, struct pn_err *err)
+    PN_CHECKED;
+/* Of any organisation, for callers that have checked their right. PN_NOT_FOUND. */
+bool pn_org_member_find(struct pn_call *call, struct pn_uuid org_id, struct pn_uuid id,
+                        struct pn_org_member *out, struct pn_err *err) PN_CHECKED;
+/* For write functions: takes the membership away, with those of projects. PN_BAD_REQUEST: the last administrator's. */
+bool pn_org_member_erase(struct pn_db_conn *tx, const struct pn_call *call,
+                         const struct pn_org_member *member, struct pn_err *err) PN_CHECKED;
 /* For write functions: an accepted member, or one invited (`user` zero: by address alone). */
 struct pn_org_join {
     struct pn_uuid id, org_id, user_id;

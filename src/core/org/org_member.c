@@ -66,7 +66,7 @@ bool pn_org_members(struct pn_call *call, struct pn_uuid org_id, struct pn_list 
     return pn_query_end(q, err);
 }
 
-static bool find_member(struct pn_call *call, struct pn_uuid org_id, struct pn_uuid id,
+bool pn_org_member_find(struct pn_call *call, struct pn_uuid org_id, struct pn_uuid id,
                         struct pn_org_member *out, struct pn_err *err)
 {
     struct pn_query *q = pn_query(call->conn, SELECT_MEMBERS " AND m.id = $id");
@@ -86,7 +86,22 @@ static bool find_member(struct pn_call *call, struct pn_uuid org_id, struct pn_u
 bool pn_org_member_get(struct pn_call *call, struct pn_uuid org_id, struct pn_uuid id,
                        struct pn_org_member *out, struct pn_err *err)
 {
-    return enter(call, org_id, "read", err) && find_member(call, org_id, id, out, err);
+    return enter(call, org_id, "read", err) && pn_org_member_find(call, org_id, id, out, err);
+}
+
+bool pn_org_member_own(struct pn_call *call, struct pn_org_member *out, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(call->conn, SELECT_MEMBERS " AND m.user_id = $user");
+    bool is_found;
+
+    pn_bind_uuid(q, "$org", call->actor.org_id);
+    pn_bind_uuid(q, "$user", call->actor.id);
+    is_found = pn_query_next(q);
+    if (is_found)
+        *out = read_member(q, call->arena);
+    if (!pn_query_end(q, err))
+        return false;
+    return is_found || pn_fail(err, PN_FORBIDDEN, "You are not a member of this organization");
 }
 
 bool pn_org_join(struct pn_db_conn *tx, const struct pn_call *call, const struct pn_org_join *join,
@@ -121,7 +136,7 @@ bool pn_org_join(struct pn_db_conn *tx, const struct pn_call *call, const struct
 struct change {
     const struct pn_call *call;
     const char *event;
-    struct pn_org_member *member;
+    const struct pn_org_member *member;
     size_t count; /* of members that are deleted at once */
 };
 
@@ -194,14 +209,15 @@ bool pn_org_member_change(struct pn_call *call, struct pn_uuid org_id, struct pn
 {
     struct change c = { .call = call, .event = "update-org-membership", .member = out };
 
-    if (!enter(call, org_id, "edit", err) || !find_member(call, org_id, id, out, err))
+    if (!enter(call, org_id, "edit", err) || !pn_org_member_find(call, org_id, id, out, err))
         return false;
     if (!pn_permit_grant_org(call, out->role, err) ||
         (role.ptr != NULL && !pn_permit_grant_org(call, role, err)))
         return false;
     out->role = role.ptr != NULL ? role : out->role;
     out->isActive = is_active < 0 ? out->isActive : is_active != 0;
-    return pn_db_write(call->db, update_member, &c, err) && find_member(call, org_id, id, out, err);
+    return pn_db_write(call->db, update_member, &c, err) &&
+           pn_org_member_find(call, org_id, id, out, err);
 }
 
 /* Memberships of the organisation's projects go with the one of the organisation. */
@@ -242,6 +258,18 @@ static bool delete_one(struct pn_db_conn *tx, const struct change *c, struct pn_
            close_sessions(tx, c, err) && record(tx, c, err);
 }
 
+bool pn_org_member_erase(struct pn_db_conn *tx, const struct pn_call *call,
+                         const struct pn_org_member *member, struct pn_err *err)
+{
+    struct pn_call inside = *call; /* whoever takes it away, the records are the organisation's */
+    const struct change c = { .call = &inside, .event = "delete-org-membership", .member = member };
+    bool was_admin = pn_str_is(member->role, "admin") && pn_str_is(member->status, "accepted") &&
+                     member->isActive;
+
+    inside.actor.org_id = member->orgId;
+    return delete_one(tx, &c, err) && (!was_admin || check_admin_is_left(tx, member->orgId, err));
+}
+
 static bool delete_members(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct change *all = context;
@@ -270,17 +298,17 @@ bool pn_org_member_delete(struct pn_call *call, struct pn_uuid org_id, struct pn
 bool pn_org_members_delete(struct pn_call *call, struct pn_uuid org_id, const struct pn_uuid *ids,
                            size_t count, struct pn_list *out, struct pn_err *err)
 {
-    struct change c = { .call = call,
-                        .event = "delete-org-membership",
-                        .member = pn_new(call->arena, struct pn_org_member, count),
-                        .count = count };
+    struct pn_org_member *members = pn_new(call->arena, struct pn_org_member, count);
+    struct change c = {
+        .call = call, .event = "delete-org-membership", .member = members, .count = count
+    };
 
     if (!enter(call, org_id, "delete", err))
         return false;
     for (size_t i = 0; i < count; i++)
-        if (!find_member(call, org_id, ids[i], &c.member[i], err) ||
-            !pn_permit_grant_org(call, c.member[i].role, err))
+        if (!pn_org_member_find(call, org_id, ids[i], &members[i], err) ||
+            !pn_permit_grant_org(call, members[i].role, err))
             return false;
-    *out = (struct pn_list){ .items = c.member, .count = count };
+    *out = (struct pn_list){ .items = members, .count = count };
     return pn_db_write(call->db, delete_members, &c, err);
 }

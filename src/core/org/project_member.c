@@ -626,6 +626,32 @@ static bool find_org_identity(struct pn_call *call, struct pn_uuid id, struct pn
            pn_fail(err, PN_NOT_FOUND, "Identity with ID '%s' not found", pn_uuid_format(id).text);
 }
 
+bool pn_project_member_available(struct pn_call *call, struct pn_uuid project,
+                                 const struct pn_available_page *page, struct pn_list *out,
+                                 struct pn_err *err)
+{
+    struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_available));
+    struct pn_query *q;
+
+    if (!pn_permit_project(call, project, "identity", "create", err))
+        return false;
+    q = pn_query(call->conn, "SELECT i.id, i.name FROM identities i WHERE i.org_id = $org"
+                             " AND lower(i.name) LIKE $like ESCAPE '\\'"
+                             " AND NOT EXISTS (SELECT 1 FROM project_members m"
+                             " WHERE m.project_id = $project AND m.identity_id = i.id)"
+                             " ORDER BY i.name, i.id LIMIT $limit OFFSET $offset");
+    pn_bind_uuid(q, "$org", call->actor.org_id);
+    pn_bind_uuid(q, "$project", project);
+    pn_bind_str(q, "$like", pn_rows_like(call->arena, page->contains));
+    pn_bind_int(q, "$limit", page->limit);
+    pn_bind_int(q, "$offset", page->offset);
+    while (pn_query_next(q))
+        *(struct pn_available *)pn_rows_add(&rows) =
+            (struct pn_available){ pn_column_uuid(q, 0), pn_column_str(q, 1, call->arena) };
+    *out = rows.list;
+    return pn_query_end(q, err);
+}
+
 bool pn_project_member_add_identity(struct pn_call *call, struct pn_uuid project,
                                     struct pn_uuid identity, const struct pn_project_role *roles,
                                     size_t role_count, struct pn_project_member *out,

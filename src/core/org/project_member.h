@@ -91,6 +91,18 @@ bool pn_project_member_permit_claim(struct pn_call *call, struct pn_str email, s
 bool pn_project_member_add_missing(struct pn_call *call, struct pn_uuid project,
                                    struct pn_strs emails, struct pn_strs roles, struct pn_err *err)
     PN_CHECKED;
+/* Machine identities of the organisation that could be added: its own are not among them. Permission identity:create. */
+struct pn_available {
+    struct pn_uuid id;
+    struct pn_str name;
+};
+struct pn_available_page {
+    struct pn_str contains; /* in the name, any case; absent: any */
+    int64_t offset, limit;
+};
+bool pn_project_member_available(struct pn_call *call, struct pn_uuid project,
+                                 const struct pn_available_page *page, struct pn_list *out,
+                                 struct pn_err *err) PN_CHECKED;
 bool pn_project_member_add_identity(struct pn_call *call, struct pn_uuid project,
                                     struct pn_uuid identity, const struct pn_project_role *roles,
                                     size_t role_count, struct pn_project_member *out,

@@ -177,6 +177,13 @@ bool pn_role_get_by_slug(struct pn_call *call, struct pn_uuid project, struct pn
            find_role(call, project, (struct pn_uuid){ 0 }, slug, out, err);
 }
 
+bool pn_role_own(struct pn_call *call, struct pn_role *out, struct pn_err *err)
+{
+    const struct pn_uuid none = { 0 };
+
+    return find_role(call, none, none, call->actor.org_role, out, err);
+}
+
 #define MISSING_ID "Role '%s' not found"
 
 static bool find_project(struct pn_call *call, struct pn_uuid id, struct pn_uuid *project,

@@ -31,6 +31,8 @@ bool pn_role_get(struct pn_call *call, struct pn_uuid project, struct pn_uuid id
                  struct pn_role *out, struct pn_err *err) PN_CHECKED;
 bool pn_role_get_by_slug(struct pn_call *call, struct pn_uuid project, struct pn_str slug,
                          struct pn_role *out, struct pn_err *err) PN_CHECKED;
+/* The one that the actor has in the organisation, whoever may see roles. PN_NOT_FOUND when it is gone. */
+bool pn_role_own(struct pn_call *call, struct pn_role *out, struct pn_err *err) PN_CHECKED;
 /* The custom role of some project, for paths that name the role alone. PN_NOT_FOUND, also where it may not be seen. */
 bool pn_role_get_alone(struct pn_call *call, struct pn_uuid id, struct pn_role *out,
                        struct pn_err *err) PN_CHECKED;

@@ -240,6 +240,82 @@ static bool take_right(struct pn_call *call, const void *in_, void *out_, struct
     return pn_admin_user_right(call, in->userId, false, &out->user, err);
 }
 
+struct users_in {
+    struct pn_strs userIds;
+};
+static const struct pn_field users_in_fields[] = {
+    PN_FIELD(users_in, userIds, STRINGS, .required = true, .min = 1, .max = 100, .item_max = 36),
+};
+struct users_out {
+    struct pn_list users;
+};
+static const struct pn_field users_out_fields[] = {
+    PN_FIELD(users_out, users, OBJECTS, .shape = &pn_user_view),
+};
+
+static bool delete_users(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct users_in *in = in_;
+    struct users_out *out = out_;
+    struct pn_uuid *ids = pn_new(call->arena, struct pn_uuid, in->userIds.count);
+
+    for (size_t i = 0; i < in->userIds.count; i++)
+        if (!pn_uuid_parse(in->userIds.items[i], &ids[i]))
+            return pn_fail(err, PN_BAD_REQUEST, "userIds are UUIDs");
+    return pn_admin_users_delete(call, ids, in->userIds.count, &out->users, err);
+}
+
+static bool delete_user(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct user_in *in = in_;
+    struct user_out *out = out_;
+    struct pn_list one;
+
+    if (!pn_admin_users_delete(call, &in->userId, 1, &one, err))
+        return false;
+    out->user = *(const struct pn_user *)one.items;
+    return true;
+}
+
+struct membership_in {
+    struct pn_uuid id, membershipId;
+};
+static const struct pn_field membership_in_fields[] = {
+    PN_FIELD(membership_in, id, UUID, .required = true),
+    PN_FIELD(membership_in, membershipId, UUID, .required = true),
+};
+struct membership_out {
+    struct pn_org_member_shown organizationMembership;
+};
+static const struct pn_field membership_out_fields[] = {
+    PN_FIELD(membership_out, organizationMembership, OBJECT, .shape = &pn_org_member_view),
+};
+
+static bool delete_membership(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct membership_in *in = in_;
+    struct membership_out *out = out_;
+    struct pn_org_member member;
+
+    if (!pn_admin_member_delete(call, in->id, in->membershipId, &member, err))
+        return false;
+    out->organizationMembership = pn_org_member_show(&member);
+    return true;
+}
+
+static bool access_organization(struct pn_call *call, const void *in_, void *out_,
+                                struct pn_err *err)
+{
+    const struct one_in *in = in_;
+    struct membership_out *out = out_;
+    struct pn_org_member member;
+
+    if (!pn_admin_org_access(call, in->id, &member, err))
+        return false;
+    out->organizationMembership = pn_org_member_show(&member);
+    return true;
+}
+
 /* ---- what the instance is made of ---- */
 
 struct strategy {
@@ -269,6 +345,48 @@ static bool list_strategies(struct pn_call *call, const void *in, void *out_, st
     return pn_user_require_super(call, err);
 }
 
+static const char *const strategy_names[] = { "SOFTWARE", "HSM", NULL };
+struct strategy_in {
+    int strategy;
+};
+static const struct pn_field strategy_in_fields[] = {
+    PN_FIELD(strategy_in, strategy, ENUM, .names = strategy_names, .required = true),
+};
+
+/* What cannot be had here is refused, not taken note of; what is so stays. */
+static bool choose_strategy(struct pn_call *call, const void *in_, void *out, struct pn_err *err)
+{
+    const struct strategy_in *in = in_;
+
+    if (!list_strategies(call, NULL, out, err))
+        return false;
+    return in->strategy == 0 ||
+           pn_fail(err, PN_BAD_REQUEST, "No hardware keeps the root key of this instance");
+}
+
+static const char *const cache_names[] = { "all", "secrets", NULL };
+struct forget_in {
+    int type;
+};
+static const struct pn_field forget_in_fields[] = {
+    PN_FIELD(forget_in, type, ENUM, .names = cache_names, .required = true),
+};
+struct message_out {
+    struct pn_str message;
+};
+static const struct pn_field message_out_fields[] = {
+    PN_FIELD(message_out, message, STRING),
+};
+
+static bool forget(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct forget_in *in = in_;
+    struct message_out *out = out_;
+
+    out->message = PN_LIT("The cache is invalidated");
+    return pn_admin_forget(call, pn_str_from(cache_names[in->type]), err);
+}
+
 struct invalidating_out {
     bool invalidating;
 };
@@ -276,7 +394,7 @@ static const struct pn_field invalidating_out_fields[] = {
     PN_FIELD(invalidating_out, invalidating, BOOL),
 };
 
-/* Nothing is kept that a change would leave stale, so nothing is ever being invalidated. */
+/* What is invalidated is so before the answer, so nothing is ever being invalidated. */
 static bool is_invalidating(struct pn_call *call, const void *in, void *out, struct pn_err *err)
 {
     (void)in;
@@ -311,6 +429,28 @@ const struct pn_route pn_administration_routes[] = {
       .rate = PN_RATE_WRITE, .audit = "revoke-instance-admin", .in = PN_SHAPE(user_in),
       .out = PN_SHAPE(user_out), .handle = take_right,
       .doc = "A person no longer administers the instance" },
+    { PN_DELETE, "/api/v1/admin/user-management/users/:userId", SUPER, .rate = PN_RATE_WRITE,
+      .audit = "delete-user", .in = PN_SHAPE(user_in), .out = PN_SHAPE(user_out),
+      .handle = delete_user, .doc = "Deletes a person's account with all memberships" },
+    { PN_DELETE, "/api/v1/admin/user-management/users", SUPER, .rate = PN_RATE_WRITE,
+      .audit = "delete-user", .in = PN_SHAPE(users_in), .out = PN_SHAPE(users_out),
+      .handle = delete_users, .doc = "Deletes several accounts: all or none" },
+    { PN_DELETE,
+      "/api/v1/admin/organization-management/organizations/:id/memberships/:membershipId", SUPER,
+      .rate = PN_RATE_WRITE, .audit = "delete-org-membership", .in = PN_SHAPE(membership_in),
+      .out = PN_SHAPE(membership_out), .handle = delete_membership,
+      .doc = "Takes a person out of an organization" },
+    { PN_POST, "/api/v1/admin/organization-management/organizations/:id/access",
+      .access = PN_BY_USER, .permission = "instance administrator", .rate = PN_RATE_WRITE,
+      .audit = "instance-admin-accessed-org", .in = PN_SHAPE(one_in),
+      .out = PN_SHAPE(membership_out), .handle = access_organization,
+      .doc = "Who administers the instance administers this organization too" },
+    { PN_PATCH, "/api/v1/admin/encryption-strategies", SUPER, .rate = PN_RATE_WRITE,
+      .in = PN_SHAPE(strategy_in), .out = PN_SHAPE(strategies_out), .handle = choose_strategy,
+      .doc = "Software keeps the root key; anything else is refused" },
+    { PN_POST, "/api/v1/admin/invalidate-cache", SUPER, .rate = PN_RATE_WRITE,
+      .audit = "invalidate-cache", .in = PN_SHAPE(forget_in), .out = PN_SHAPE(message_out),
+      .handle = forget, .doc = "All that is remembered of rows is read anew, whatever the type" },
     { PN_GET, "/api/v1/admin/encryption-strategies", SUPER, .rate = PN_RATE_READ,
       .out = PN_SHAPE(strategies_out), .handle = list_strategies,
       .doc = "What keeps the root key" },

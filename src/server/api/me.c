@@ -70,6 +70,27 @@ static bool rename_me(struct pn_call *call, const void *in_, void *out_, struct 
     return pn_me_rename(call, in->firstName, in->lastName, &out->user, err);
 }
 
+struct methods_in {
+    struct pn_strs authMethods;
+};
+static const struct pn_field methods_in_fields[] = {
+    PN_FIELD(methods_in, authMethods, STRINGS, .required = true, .min = 1, .max = 16,
+             .item_max = 64),
+};
+
+/* There is one way in: it is kept, and others are refused, not taken note of. */
+static bool choose_methods(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct methods_in *in = in_;
+    struct me_out *out = out_;
+
+    for (size_t i = 0; i < in->authMethods.count; i++) {
+        if (!pn_str_is(in->authMethods.items[i], "email"))
+            return pn_fail(err, PN_BAD_REQUEST, "People log in by e-mail and password only");
+    }
+    return pn_me_get(call, &out->user, err);
+}
+
 static const struct pn_field pn_me_session_fields[] = {
     PN_FIELD(pn_me_session, id, UUID),
     PN_FIELD(pn_me_session, userId, UUID),
@@ -137,6 +158,9 @@ const struct pn_route pn_me_routes[] = {
     { PN_PATCH, "/api/v2/users/me/name", .access = BY_USER_ANYWHERE, .rate = PN_RATE_WRITE,
       .audit = "update-user", .in = PN_SHAPE(name_in), .out = PN_SHAPE(me_out), .handle = rename_me,
       .doc = "Changes the person's name" },
+    { PN_PATCH, "/api/v2/users/me/auth-methods", .access = BY_USER_ANYWHERE, .rate = PN_RATE_WRITE,
+      .in = PN_SHAPE(methods_in), .out = PN_SHAPE(me_out), .handle = choose_methods,
+      .doc = "E-mail and password are the way in; anything else is refused" },
     { PN_GET, "/api/v2/users/me/sessions", .access = BY_USER_ANYWHERE, .rate = PN_RATE_READ,
       .out = PN_SHAPE(sessions_out), .is_top_array = true, .handle = list_sessions,
       .doc = "The person's logins that are not over" },

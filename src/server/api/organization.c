@@ -3,6 +3,7 @@
 #include "core/org/names.h"
 #include "core/org/org.h"
 #include "core/org/project.h"
+#include "core/org/role.h"
 #include "server/api/views.h"
 #include "server/route.h"
 
@@ -78,6 +79,31 @@ static bool get(struct pn_call *call, const void *in_, void *out_, struct pn_err
     struct one_out *out = out_;
 
     return pn_org_get(call, in->organizationId, &out->organization, err);
+}
+
+struct own_out {
+    struct pn_org_member_shown membership;
+    struct pn_str permissions;
+};
+static const struct pn_field own_out_fields[] = {
+    PN_FIELD(own_out, membership, OBJECT, .shape = &pn_org_member_view),
+    PN_FIELD(own_out, permissions, RAW, .doc = "The rules of the caller's role"),
+};
+
+static bool get_own(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct one_in *in = in_;
+    struct own_out *out = out_;
+    struct pn_org_member member;
+    struct pn_role role;
+
+    if (!pn_uuid_eq(in->organizationId, call->actor.org_id))
+        return pn_fail(err, PN_FORBIDDEN, "You are not logged in to this organization");
+    if (!pn_org_member_own(call, &member, err) || !pn_role_own(call, &role, err))
+        return false;
+    out->membership = pn_org_member_show(&member);
+    out->permissions = role.permissions;
+    return true;
 }
 
 struct slug_in {
@@ -178,6 +204,9 @@ static bool list_workspaces(struct pn_call *call, const void *in_, void *out_, s
 #define BY_USER_ANYWHERE (PN_BY_USER | PN_BY_USER_NO_ORG)
 
 const struct pn_route pn_organization_routes[] = {
+    { PN_GET, "/api/v1/organization/:organizationId/permissions", .access = PN_BY_USER,
+      .permission = "member", .rate = PN_RATE_READ, .in = PN_SHAPE(one_in),
+      .out = PN_SHAPE(own_out), .handle = get_own, .doc = "What the caller may do there" },
     { PN_GET, "/api/v1/organization", .access = BY_USER_ANYWHERE, .rate = PN_RATE_READ,
       .out = PN_SHAPE(list_out), .handle = list, .doc = "The person's organizations" },
     { PN_GET, "/api/v1/organization/accessible-with-sub-orgs", .access = BY_USER_ANYWHERE,

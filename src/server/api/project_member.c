@@ -430,6 +430,39 @@ static bool get_identity_by_id(struct pn_call *call, const void *in_, void *out_
     return true;
 }
 
+struct available_in {
+    struct pn_uuid projectId;
+    struct pn_str identityName;
+    int64_t offset, limit;
+};
+static const struct pn_field available_in_fields[] = {
+    PN_FIELD(available_in, projectId, UUID, .required = true),
+    PN_FIELD(available_in, identityName, STRING, .max = 255, .lower = true, .trim = true),
+    PN_FIELD(available_in, offset, INT, .min = 0, .max = 1000000),
+    PN_FIELD(available_in, limit, INT, .min = 1, .max = 1000, .has_fallback = true, .fallback = 20),
+};
+static const struct pn_field pn_available_fields[] = {
+    PN_FIELD(pn_available, id, UUID),
+    PN_FIELD(pn_available, name, STRING),
+};
+struct available_out {
+    struct pn_list identities;
+};
+static const struct pn_field available_out_fields[] = {
+    PN_FIELD(available_out, identities, OBJECTS, .shape = PN_SHAPE(pn_available)),
+};
+
+static bool list_available(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct available_in *in = in_;
+    const struct pn_available_page page = { .contains = in->identityName,
+                                            .offset = in->offset,
+                                            .limit = in->limit };
+    struct available_out *out = out_;
+
+    return pn_project_member_available(call, in->projectId, &page, &out->identities, err);
+}
+
 /* ---- the rows: the same under each generation's path ---- */
 
 #define PEOPLE(base)                                                                              \
@@ -561,6 +594,10 @@ const struct pn_route pn_project_member_routes[] = {
       .audit = "org-admin-accessed-project", .in = PN_SHAPE(project_in),
       .out = PN_SHAPE(member_out), .handle = take,
       .doc = "Who administers the organization administers this project too" },
+    { PN_GET, "/api/v1/projects/:projectId/memberships/available-identities",
+      .access = PN_BY_PEOPLE, .permission = "project identity:create", .rate = PN_RATE_READ,
+      .in = PN_SHAPE(available_in), .out = PN_SHAPE(available_out), .handle = list_available,
+      .doc = "Identities of the organization that are not in the project yet" },
     IDENTITIES("/api/v1/projects/:projectId/memberships/identities"),
     IDENTITIES("/api/v2/workspace/:projectId/identity-memberships"),
     IDENTITIES("/api/v1/projects/:projectId/identity-memberships"),
