@@ -58,9 +58,11 @@ void pn_metrics_print(struct pn_metrics *metrics, struct pn_db *db, struct pn_bu
     print(out, "job_runs_total", "counter", "Runs of jobs.", atomic_load(&metrics->job_runs));
     print(out, "job_failures_total", "counter", "Runs that could not be finished.",
           atomic_load(&metrics->job_failures));
-    print(out, "jobs_waiting", "gauge", "Jobs that are or will be due: live leases.",
+    print(out, "jobs_waiting", "gauge",
+          "Jobs that are or will be due: live leases and sessions, and what recurs.",
           atomic_load(&metrics->jobs_waiting));
-    print(out, "jobs_failing", "gauge", "Jobs whose last run failed: credentials not revoked.",
+    print(out, "jobs_failing", "gauge",
+          "Jobs whose last run failed: credentials not revoked, mostly.",
           atomic_load(&metrics->jobs_failing));
     print(out, "job_lag_milliseconds", "gauge", "How long the oldest due job has waited.",
           atomic_load(&metrics->job_lag_ms));

@@ -10,12 +10,44 @@
     "last_error, "                                                                           \
     "created_ms"
 
+/* Of the server's own rows: their organisation and their id, the UUID that is nobody's. NULL would equal nothing. */
+static const struct pn_uuid own = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                      0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
+
+#define NAME(id, name) [PN_JOB_##id] = name,
+static const char *const names[PN_JOB_KIND_COUNT] = { PN_JOB_KINDS(NAME) };
+
+const char *pn_job_kind_name(enum pn_job_kind kind)
+{
+    return names[kind];
+}
+
+bool pn_job_kind_parse(struct pn_str name, enum pn_job_kind *out)
+{
+    for (*out = 0; *out < PN_JOB_KIND_COUNT; (*out)++)
+        if (pn_str_is(name, names[*out]))
+            return true;
+    return false;
+}
+
+static struct pn_uuid read_org(struct pn_query *q, int column)
+{
+    const struct pn_uuid org = pn_column_uuid(q, column);
+
+    return pn_uuid_eq(org, own) ? (struct pn_uuid){ { 0 } } : org;
+}
+
+static void bind_org(struct pn_query *q, struct pn_uuid org)
+{
+    pn_bind_uuid(q, "$org", pn_uuid_is_zero(org) ? own : org);
+}
+
 static struct pn_job_row read_row(struct pn_query *q, struct pn_arena *arena)
 {
-    return (struct pn_job_row){
-        .kind = pn_column_str(q, 0, arena),
+    struct pn_job_row row = {
+        .kind_name = pn_column_str(q, 0, arena),
         .id = pn_column_uuid(q, 1),
-        .where = { pn_column_uuid(q, 2), pn_column_str(q, 3, arena) },
+        .where = { read_org(q, 2), pn_column_str(q, 3, arena) },
         .due_ms = pn_column_int(q, 4),
         .claim = pn_column_int(q, 5),
         .claimed_until_ms = pn_column_int(q, 6),
@@ -24,17 +56,20 @@ static struct pn_job_row read_row(struct pn_query *q, struct pn_arena *arena)
         .last_error = pn_column_str(q, 9, arena),
         .created_ms = pn_column_int(q, 10),
     };
+
+    (void)!pn_job_kind_parse(row.kind_name, &row.kind);
+    return row;
 }
 
-static void bind_key(struct pn_query *q, struct pn_str kind, struct pn_uuid id)
+static void bind_key(struct pn_query *q, enum pn_job_kind kind, struct pn_uuid id)
 {
-    pn_bind_str(q, "$kind", kind);
+    pn_bind_str(q, "$kind", pn_str_from(names[kind]));
     pn_bind_uuid(q, "$id", id);
 }
 
 /* ---- writing ---- */
 
-bool pn_job_put(struct pn_db_conn *tx, const char *kind, struct pn_uuid id,
+bool pn_job_put(struct pn_db_conn *tx, enum pn_job_kind kind, struct pn_uuid id,
                 const struct pn_job_where *where, int64_t due_ms, int64_t now_ms,
                 struct pn_err *err)
 {
@@ -43,7 +78,7 @@ bool pn_job_put(struct pn_db_conn *tx, const char *kind, struct pn_uuid id,
             " created_ms) VALUES ($kind, $id, $org, $place, $due, 0, 0, 0, $now)");
 
     pn_assert(!pn_uuid_is_zero(where->org_id)); /* it would never be looked for */
-    bind_key(q, pn_str_from(kind), id);
+    bind_key(q, kind, id);
     pn_bind_uuid(q, "$org", where->org_id);
     pn_bind_str(q, "$place", where->place);
     pn_bind_int(q, "$due", due_ms);
@@ -51,23 +86,24 @@ bool pn_job_put(struct pn_db_conn *tx, const char *kind, struct pn_uuid id,
     return pn_query_run(q, NULL, err);
 }
 
-bool pn_job_move(struct pn_db_conn *tx, const char *kind, struct pn_uuid id, int64_t due_ms,
+bool pn_job_move(struct pn_db_conn *tx, enum pn_job_kind kind, struct pn_uuid id, int64_t due_ms,
                  struct pn_err *err)
 {
     struct pn_query *q = pn_query(
         tx, "UPDATE jobs SET due_ms = $due, claim = claim + 1, claimed_until_ms = 0, attempts = 0,"
             " failing_since_ms = NULL, last_error = NULL WHERE kind = $kind AND id = $id");
 
-    bind_key(q, pn_str_from(kind), id);
+    bind_key(q, kind, id);
     pn_bind_int(q, "$due", due_ms);
     return pn_query_run(q, NULL, err);
 }
 
-bool pn_job_drop(struct pn_db_conn *tx, const char *kind, struct pn_uuid id, struct pn_err *err)
+bool pn_job_drop(struct pn_db_conn *tx, enum pn_job_kind kind, struct pn_uuid id,
+                 struct pn_err *err)
 {
     struct pn_query *q = pn_query(tx, "DELETE FROM jobs WHERE kind = $kind AND id = $id");
 
-    bind_key(q, pn_str_from(kind), id);
+    bind_key(q, kind, id);
     return pn_query_run(q, NULL, err);
 }
 
@@ -77,20 +113,20 @@ static bool read_claim(struct pn_query *q, int64_t *claim, struct pn_err *err)
     return pn_query_end(q, err);
 }
 
-bool pn_job_take(struct pn_db_conn *tx, const char *kind, struct pn_uuid id, int64_t now_ms,
+bool pn_job_take(struct pn_db_conn *tx, enum pn_job_kind kind, struct pn_uuid id, int64_t now_ms,
                  int64_t *claim, struct pn_err *err)
 {
     struct pn_query *q =
         pn_query(tx, "UPDATE jobs SET claim = claim + 1, claimed_until_ms = $until, due_ms = $now"
                      " WHERE kind = $kind AND id = $id RETURNING claim");
 
-    bind_key(q, pn_str_from(kind), id);
+    bind_key(q, kind, id);
     pn_bind_int(q, "$now", now_ms);
     pn_bind_int(q, "$until", now_ms + PN_JOB_CLAIM_MS);
     return read_claim(q, claim, err);
 }
 
-bool pn_job_claim(struct pn_db_conn *tx, struct pn_str kind, struct pn_uuid id, int64_t now_ms,
+bool pn_job_claim(struct pn_db_conn *tx, enum pn_job_kind kind, struct pn_uuid id, int64_t now_ms,
                   int64_t *claim, struct pn_err *err)
 {
     struct pn_query *q = pn_query(
@@ -103,13 +139,13 @@ bool pn_job_claim(struct pn_db_conn *tx, struct pn_str kind, struct pn_uuid id, 
     return read_claim(q, claim, err);
 }
 
-bool pn_job_holds(struct pn_db_conn *conn, const char *kind, struct pn_uuid id, int64_t claim,
+bool pn_job_holds(struct pn_db_conn *conn, enum pn_job_kind kind, struct pn_uuid id, int64_t claim,
                   bool *holds, struct pn_err *err)
 {
     struct pn_query *q =
         pn_query(conn, "SELECT 1 FROM jobs WHERE kind = $kind AND id = $id AND claim = $claim");
 
-    bind_key(q, pn_str_from(kind), id);
+    bind_key(q, kind, id);
     pn_bind_int(q, "$claim", claim);
     *holds = pn_query_next(q);
     return pn_query_end(q, err);
@@ -128,7 +164,7 @@ static struct pn_str cut(struct pn_str text)
     return pn_str_slice(text, 0, len);
 }
 
-bool pn_job_fail(struct pn_db_conn *tx, const char *kind, struct pn_uuid id, int64_t claim,
+bool pn_job_fail(struct pn_db_conn *tx, enum pn_job_kind kind, struct pn_uuid id, int64_t claim,
                  int64_t due_ms, struct pn_str error, int64_t now_ms, struct pn_err *err)
 {
     struct pn_query *q =
@@ -136,7 +172,7 @@ bool pn_job_fail(struct pn_db_conn *tx, const char *kind, struct pn_uuid id, int
                      " failing_since_ms = COALESCE(failing_since_ms, $now), last_error = $error"
                      " WHERE kind = $kind AND id = $id AND claim = $claim");
 
-    bind_key(q, pn_str_from(kind), id);
+    bind_key(q, kind, id);
     pn_bind_int(q, "$claim", claim);
     pn_bind_int(q, "$due", due_ms);
     pn_bind_int(q, "$now", now_ms);
@@ -150,36 +186,40 @@ bool pn_job_release_all(struct pn_db_conn *tx, struct pn_err *err)
         pn_query(tx, "UPDATE jobs SET claimed_until_ms = 0 WHERE claimed_until_ms > 0"), NULL, err);
 }
 
-static const struct pn_uuid chore_id = { { 1 } };
-
-bool pn_job_note_chore(struct pn_db_conn *tx, const char *name, int64_t due_ms, struct pn_str error,
-                       int64_t now_ms, struct pn_err *err)
+bool pn_job_recur(struct pn_db_conn *tx, enum pn_job_kind kind, int64_t now_ms, struct pn_err *err)
 {
     struct pn_query *q = pn_query(
-        tx, "INSERT INTO jobs (kind, id, place, due_ms, claim, claimed_until_ms, attempts,"
-            " failing_since_ms, last_error, created_ms)"
-            " VALUES ($kind, $id, '', $due, 0, 0, 1, $now, $error, $now)"
-            " ON CONFLICT (kind, id) DO UPDATE SET due_ms = $due, attempts = jobs.attempts + 1,"
-            " last_error = $error");
+        tx, "INSERT INTO jobs (kind, id, org_id, place, due_ms, claim, claimed_until_ms, attempts,"
+            " created_ms) VALUES ($kind, $id, $org, '', $now, 0, 0, 0, $now)"
+            " ON CONFLICT (kind, id) DO UPDATE SET due_ms = $now");
 
-    bind_key(q, pn_str_from(name), chore_id);
-    pn_bind_int(q, "$due", due_ms);
+    bind_key(q, kind, own);
+    bind_org(q, own);
     pn_bind_int(q, "$now", now_ms);
-    pn_bind_str(q, "$error", cut(error));
     return pn_query_run(q, NULL, err);
 }
 
-bool pn_job_forget_chore(struct pn_db_conn *tx, const char *name, struct pn_err *err)
+bool pn_job_again(struct pn_db_conn *tx, enum pn_job_kind kind, struct pn_uuid id, int64_t claim,
+                  int64_t due_ms, struct pn_err *err)
 {
-    return pn_job_drop(tx, name, chore_id, err);
+    struct pn_query *q =
+        pn_query(tx, "UPDATE jobs SET due_ms = $due, claimed_until_ms = 0, attempts = 0,"
+                     " failing_since_ms = NULL, last_error = NULL WHERE kind = $kind AND id = $id"
+                     " AND claim = $claim");
+
+    bind_key(q, kind, id);
+    pn_bind_int(q, "$claim", claim);
+    pn_bind_int(q, "$due", due_ms);
+    return pn_query_run(q, NULL, err);
 }
 
 /* ---- the lease clock over a restart ---- */
 
 static bool is_waited_for(struct pn_db_conn *conn, bool *is, struct pn_err *err)
 {
-    struct pn_query *q = pn_query(conn, "SELECT 1 FROM jobs LIMIT 1");
+    struct pn_query *q = pn_query(conn, "SELECT 1 FROM jobs WHERE org_id <> $org LIMIT 1");
 
+    bind_org(q, own); /* what recurs waits always */
     *is = pn_query_next(q);
     return pn_query_end(q, err);
 }
@@ -219,13 +259,13 @@ bool pn_job_load_clock(struct pn_db_conn *conn, struct pn_err *err)
 
 /* ---- reading ---- */
 
-bool pn_job_find(struct pn_db_conn *conn, struct pn_arena *arena, const char *kind,
+bool pn_job_find(struct pn_db_conn *conn, struct pn_arena *arena, enum pn_job_kind kind,
                  struct pn_uuid id, struct pn_job_row *out, bool *is_there, struct pn_err *err)
 {
     struct pn_query *q =
         pn_query(conn, "SELECT " COLUMNS " FROM jobs WHERE kind = $kind AND id = $id");
 
-    bind_key(q, pn_str_from(kind), id);
+    bind_key(q, kind, id);
     *is_there = pn_query_next(q);
     if (*is_there)
         *out = read_row(q, arena);
@@ -243,7 +283,7 @@ bool pn_job_due_where(struct pn_db_conn *conn, struct pn_arena *arena, int64_t n
     while (!pn_arena_is_over(arena) && pn_query_next(q)) {
         struct pn_job_where *where = pn_rows_add(&rows);
 
-        where->org_id = pn_column_uuid(q, 0);
+        where->org_id = read_org(q, 0);
         where->place = pn_column_str(q, 1, arena);
     }
     *out = rows.list;
@@ -266,10 +306,10 @@ bool pn_job_due(struct pn_db_conn *conn, struct pn_arena *arena, const struct pn
 {
     struct pn_query *q =
         pn_query(conn, "SELECT " COLUMNS " FROM jobs WHERE org_id = $org AND place = $place"
-                       " AND due_ms <= $now AND claimed_until_ms <= $now ORDER BY due_ms"
-                       " LIMIT $limit");
+                       " AND due_ms <= $now AND claimed_until_ms <= $now AND " PN_JOB_KNOWN
+                       " ORDER BY due_ms LIMIT $limit");
 
-    pn_bind_uuid(q, "$org", where->org_id);
+    bind_org(q, where->org_id);
     pn_bind_str(q, "$place", where->place);
     pn_bind_int(q, "$now", now_ms);
     pn_bind_int(q, "$limit", limit);

@@ -9,8 +9,6 @@
  * itself: somebody who may delete the dynamic secret looks first, and then starts it. It is a job, a page at a time and
  * a second between two, and goes on where it was after a restart. Permission dynamic-secrets:delete-root-credential.
  */
-#define PN_JOB_SWEEP "lease-sweep"
-
 struct pn_sweep {
     struct pn_uuid dynamicSecretId;
     struct pn_str state; /* "running", "done", "failed" */

@@ -5,6 +5,7 @@
 #include "core/gateway/pki.h"
 #include "core/gateway/pools.h"
 #include "core/gateway/tunnels.h"
+#include "core/job/job.h"
 #include "core/org/permission.h"
 #include "core/pam/account.h"
 #include "core/pam/cluster.h"
@@ -344,6 +345,16 @@ static bool is_still_there(struct pn_db_conn *tx, const struct opening *o, bool 
     return true;
 }
 
+/* By its length: no step of the clock makes it last longer. */
+static bool write_end(struct pn_db_conn *tx, const struct opening *o, struct pn_err *err)
+{
+    const struct pn_job_where where = { o->call->actor.org_id, PN_LIT("") };
+    const int64_t now_ms = pn_clock_lease_ms();
+
+    return pn_job_put(tx, PN_JOB_SESSION, o->access->session_id, &where,
+                      now_ms + o->access->expires_ms - o->call->now_ms, now_ms, err);
+}
+
 /*
  * The actor may have left the project since, whose sessions were ended then, and the gateway its pool: nothing
  * is stored.
@@ -391,7 +402,7 @@ static bool write_session(struct pn_db_conn *tx, void *context, struct pn_err *e
         return false;
     if (added != 1)
         return pn_fail(err, PN_CONFLICT, "The account has just changed: try again");
-    return note(tx, o, err);
+    return write_end(tx, o, err) && note(tx, o, err);
 }
 
 /* ---- the decision, step by step as in §13.3 ---- */

@@ -2,11 +2,11 @@
 #include "core/pam/session.h"
 
 #include "base/log.h"
+#include "core/job/job.h"
 #include "core/org/permission.h"
 #include "core/pam/rules.h"
 #include "core/trail.h"
 
-#define EXPIRE_AT_ONCE 200
 #define CLOSE_AT_ONCE 500
 #define PAGE_MAX 100
 #define ARENA_BYTES ((size_t)4 << 20)
@@ -135,7 +135,7 @@ static struct pn_str name_of(const struct pn_call *call)
         [PN_ACTOR_PLATFORM] = "platform",
     };
 
-    if (call->actor.name.len == 0)
+    if (call->actor.name.len == 0 || call->actor.kind == PN_ACTOR_PLATFORM)
         return pn_str_from(kinds[call->actor.kind]);
     return pn_arena_printf(call->arena, "%s:%.*s", kinds[call->actor.kind],
                            PN_ARG(call->actor.name));
@@ -177,7 +177,8 @@ bool pn_pam_session_set_state(struct pn_db_conn *tx, const struct pn_call *call,
     if (!may[session->state][to])
         return pn_fail(err, PN_BAD_REQUEST, "The session is %s: it cannot become %s",
                        state_names[session->state], state_names[to]);
-    if (!update_state(tx, call, session, to, reason, err))
+    if (!update_state(tx, call, session, to, reason, err) ||
+        (is_over(to) && !pn_job_drop(tx, PN_JOB_SESSION, session->id, err)))
         return false;
     session->state = to;
     session->status = pn_str_from(state_names[to]);
@@ -417,11 +418,6 @@ bool pn_pam_session_sync(struct pn_call *call, const struct pn_uuid *ids, size_t
 
 /* ---- time, and the end of what sessions stand on ---- */
 
-struct expiry {
-    struct pn_call *call;
-    size_t count;
-};
-
 static size_t read_all(struct pn_query *q, struct pn_arena *arena, struct pn_pam_session *rows,
                        size_t max)
 {
@@ -442,73 +438,51 @@ static bool change_all(struct pn_db_conn *tx, const struct pn_call *call,
     return true;
 }
 
-/* Sessions of every organisation: the record of each goes to its own. */
-static bool write_expiry(struct pn_db_conn *tx, void *context, struct pn_err *err)
-{
-    struct expiry *e = context;
-    struct pn_pam_session *rows = pn_new(e->call->arena, struct pn_pam_session, EXPIRE_AT_ONCE);
-    struct pn_uuid *orgs = pn_new(e->call->arena, struct pn_uuid, EXPIRE_AT_ONCE);
-    struct pn_query *q =
-        pn_query(tx, "SELECT " COLUMNS ", s.org_id FROM pam_sessions s"
-                     " WHERE s.status IN ('starting', 'active') AND s.expires_ms <= $now"
-                     " ORDER BY s.expires_ms LIMIT $limit");
+struct expiry {
+    struct pn_call *call;
+    struct pn_uuid id;
+};
 
-    e->count = 0;
-    pn_bind_int(q, "$now", e->call->now_ms);
-    pn_bind_int(q, "$limit", EXPIRE_AT_ONCE);
-    while (e->count < EXPIRE_AT_ONCE && pn_query_next(q)) {
-        orgs[e->count] = pn_column_uuid(q, COLUMN_COUNT);
-        read_row(q, e->call->arena, &rows[e->count++]);
-    }
-    if (!pn_query_end(q, err))
-        return false;
-    for (size_t i = 0; i < e->count; i++) {
-        e->call->actor.org_id = orgs[i];
-        if (!pn_pam_session_set_state(tx, e->call, &rows[i], PN_PAM_ENDED, PN_LIT(PN_PAM_EXPIRED),
-                                      err))
-            return false;
-    }
-    return true;
-}
-
-static bool is_any_due(struct pn_db_conn *conn, int64_t now_ms, bool *is_due, struct pn_err *err)
+/* Of whichever organisation: the record goes to its own. */
+static bool find_any(struct pn_db_conn *tx, struct pn_call *call, struct pn_uuid id,
+                     struct pn_pam_session *out, bool *is_there, struct pn_err *err)
 {
     struct pn_query *q =
-        pn_query(conn, "SELECT 1 FROM pam_sessions WHERE status IN ('starting', 'active')"
-                       " AND expires_ms <= $now LIMIT 1");
+        pn_query(tx, "SELECT " COLUMNS ", s.org_id FROM pam_sessions s WHERE s.id = $id");
 
-    pn_bind_int(q, "$now", now_ms);
-    *is_due = pn_query_next(q);
+    pn_bind_uuid(q, "$id", id);
+    *is_there = pn_query_next(q);
+    if (*is_there) {
+        call->actor.org_id = pn_column_uuid(q, COLUMN_COUNT);
+        read_row(q, call->arena, out);
+    }
     return pn_query_end(q, err);
 }
 
-bool pn_pam_session_expire_due(struct pn_db *db, struct pn_db_conn *conn, int64_t now_ms,
-                               size_t *expired, struct pn_err *err)
+static bool write_expiry(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
-    pn_auto(pn_arena_freep) struct pn_arena *arena = NULL;
-    size_t total = 0;
-    bool is_due;
+    const struct expiry *e = context;
+    struct pn_pam_session session;
+    bool is_there;
 
-    for (;;) {
-        struct pn_call job = { .now_ms = now_ms, .actor = { .kind = PN_ACTOR_PLATFORM } };
-        struct expiry e = { .call = &job };
+    if (!find_any(tx, e->call, e->id, &session, &is_there, err))
+        return false;
+    if (!is_there || is_over(session.state)) /* gone with its project */
+        return pn_job_drop(tx, PN_JOB_SESSION, e->id, err);
+    return pn_pam_session_set_state(tx, e->call, &session, PN_PAM_ENDED, PN_LIT(PN_PAM_EXPIRED),
+                                    err);
+}
 
-        if (!is_any_due(conn, now_ms, &is_due, err))
-            return pn_within(err, "looking for sessions that are due");
-        if (!is_due)
-            break;
-        if (arena == NULL)
-            arena = pn_arena_new(ARENA_BYTES);
-        pn_arena_reset(arena);
-        job.arena = arena;
-        if (!pn_db_write(db, write_expiry, &e, err))
-            return pn_within(err, "ending sessions that are due");
-        total += e.count;
-    }
-    if (total > 0)
-        pn_log(PN_INFO, "sessions-expired", PN_F_INT("count", total));
-    if (expired != NULL)
-        *expired = total;
+bool pn_pam_session_run_job(struct pn_call *call, struct pn_uuid id, int64_t claim,
+                            bool *has_answered, struct pn_err *err)
+{
+    struct expiry e = { .call = call, .id = id };
+
+    (void)claim; /* whoever ends it: its time has come, and it ends once */
+    *has_answered = true;
+    if (!pn_db_write(call->db, write_expiry, &e, err))
+        return pn_within(err, "ending a session that is due");
+    pn_log(PN_INFO, "session-expired", PN_F_TEXT("session", pn_uuid_format(id).text));
     return true;
 }
 

@@ -75,12 +75,9 @@ struct pn_pam_session_verdict {
 bool pn_pam_session_sync(struct pn_call *call, const struct pn_uuid *ids, size_t count,
                          struct pn_list *out, struct pn_err *err) PN_CHECKED;
 
-/*
- * Ends what is due at `now_ms`, in batches, on the job thread and its own connection. Writes nothing
- * when nothing is due. *expired may be NULL.
- */
-bool pn_pam_session_expire_due(struct pn_db *db, struct pn_db_conn *conn, int64_t now_ms,
-                               size_t *expired, struct pn_err *err) PN_CHECKED;
+/* Ends the session of a job that is due: for jobs. */
+bool pn_pam_session_run_job(struct pn_call *call, struct pn_uuid id, int64_t claim,
+                            bool *has_answered, struct pn_err *err) PN_CHECKED;
 
 /* ---- for write functions (threads: writer) ---- */
 

@@ -14,7 +14,7 @@ static const struct pn_field shown_fields[] = {
     PN_FIELD(shown, id, UUID),
     PN_FIELD(shown, organizationId, UUID, .doc = "null: the server's own"),
     PN_FIELD(shown, place, STRING,
-             .doc = "What it needs: a cluster, gateway or pool; \"\": nothing"),
+             .doc = "What it needs: a cluster, gateway or pool; \"\": nothing else"),
     PN_FIELD(shown, dueAt, TIME),
     PN_FIELD(shown, isRunning, BOOL),
     PN_FIELD(shown, attempts, INT, .doc = "That failed"),
@@ -27,7 +27,7 @@ static const struct pn_shape shown = PN_SHAPE_OF(shown);
 static struct shown show(const struct pn_job_row *row)
 {
     return (struct shown){ .id = row->id,
-                           .kind = row->kind,
+                           .kind = row->kind_name,
                            .organizationId = row->where.org_id,
                            .place = row->where.place,
                            .lastError = row->last_error,

@@ -7,9 +7,8 @@
 struct pn_metrics;
 
 /*
- * What happens because time passes, by two tables (jobs.c): rows of `jobs` that are due (core/job/job.h) are
- * claimed and run by threads of their own; chores run again and again and find their work themselves, so that a
- * missed or repeated run does no harm.
+ * What happens because time passes, by one table (jobs.c): rows of `jobs` that are due (core/job/job.h) are
+ * claimed and run by threads of their own, two crews: for what needs rows alone, and for what calls clusters.
  *
  * Fair by organisation and place: each place in turn, so that one with ten thousand due rows holds up no other; a place
  * that did not answer last time has one run at a time until it does, and all such places of an organisation have a

@@ -5,7 +5,8 @@
 
 /* What a write function is to do, and what came of it. */
 struct step {
-    enum { ADD, MOVE, DROP, TAKE, CLAIM, FAIL, RELEASE, NOTE, FORGET } what;
+    enum { ADD, ADD_NEWER, MOVE, DROP, TAKE, CLAIM, FAIL, RELEASE, RECUR, AGAIN } what;
+    enum pn_job_kind kind;
     struct pn_uuid id;
     struct pn_job_where where;
     int64_t due_ms, claim;
@@ -17,16 +18,19 @@ static bool write_step(struct pn_db_conn *tx, void *context, struct pn_err *err)
     struct step *s = context;
 
     switch (s->what) {
-    case ADD: return pn_job_put(tx, "lease", s->id, &s->where, s->due_ms, now_ms, err);
-    case MOVE: return pn_job_move(tx, "lease", s->id, s->due_ms, err);
-    case DROP: return pn_job_drop(tx, "lease", s->id, err);
-    case TAKE: return pn_job_take(tx, "lease", s->id, now_ms, &s->claim, err);
-    case CLAIM: return pn_job_claim(tx, PN_LIT("lease"), s->id, now_ms, &s->claim, err);
+    case ADD: return pn_job_put(tx, s->kind, s->id, &s->where, s->due_ms, now_ms, err);
+    case ADD_NEWER:
+        return pn_job_put(tx, s->kind, s->id, &s->where, s->due_ms, now_ms, err) &&
+               pn_query_run(pn_query(tx, "UPDATE jobs SET kind = 'of-tomorrow'"), NULL, err);
+    case MOVE: return pn_job_move(tx, s->kind, s->id, s->due_ms, err);
+    case DROP: return pn_job_drop(tx, s->kind, s->id, err);
+    case TAKE: return pn_job_take(tx, s->kind, s->id, now_ms, &s->claim, err);
+    case CLAIM: return pn_job_claim(tx, s->kind, s->id, now_ms, &s->claim, err);
     case FAIL:
-        return pn_job_fail(tx, "lease", s->id, s->claim, s->due_ms, PN_LIT("no"), now_ms, err);
+        return pn_job_fail(tx, s->kind, s->id, s->claim, s->due_ms, PN_LIT("no"), now_ms, err);
     case RELEASE: return pn_job_release_all(tx, err);
-    case NOTE: return pn_job_note_chore(tx, "sweep", s->due_ms, PN_LIT("no"), now_ms, err);
-    case FORGET: return pn_job_forget_chore(tx, "sweep", err);
+    case RECUR: return pn_job_recur(tx, s->kind, now_ms, err);
+    case AGAIN: return pn_job_again(tx, s->kind, s->id, s->claim, s->due_ms, err);
     }
     return false;
 }
@@ -65,7 +69,7 @@ static struct pn_job_row row(struct pn_uuid id)
     struct pn_err err = { 0 };
     bool is_there;
 
-    CHECK_OK(pn_job_find(stage.conn, stage.arena, "lease", id, &out, &is_there, &err), err);
+    CHECK_OK(pn_job_find(stage.conn, stage.arena, PN_JOB_LEASE, id, &out, &is_there, &err), err);
     CHECK_EQ(is_there, out.claim >= 0);
     return out;
 }
@@ -86,7 +90,7 @@ static bool holds(struct pn_uuid id, int64_t claim)
     struct pn_err err = { 0 };
     bool does;
 
-    CHECK_OK(pn_job_holds(stage.conn, "lease", id, claim, &does, &err), err);
+    CHECK_OK(pn_job_holds(stage.conn, PN_JOB_LEASE, id, claim, &does, &err), err);
     return does;
 }
 
@@ -253,28 +257,90 @@ PN_TEST(a_start_releases_what_a_crash_held)
     CHECK(claim(id) > first);
 }
 
-PN_TEST(a_chore_has_a_row_while_it_fails)
+/* A program that was set back finds rows that it cannot run: they take nobody's place. */
+PN_TEST(what_a_newer_program_left_is_passed_by)
 {
-    const struct pn_uuid none = { { 0 } };
-    struct pn_job_stats stats;
+    struct pn_job_row *rows;
     struct pn_err err = { 0 };
     struct pn_list list;
 
-    (void)add("a", INT64_MAX);
-    (void)done((struct step){ .what = NOTE, .id = none, .due_ms = 5 });
-    (void)done((struct step){ .what = NOTE, .id = none, .due_ms = 6 });
-    CHECK_OK(pn_job_list(stage.conn, stage.arena, true, 10, &list, &err), err);
-    CHECK_EQ(list.count, 1);
-    CHECK_EQ(((struct pn_job_row *)list.items)->attempts, 2);
+    for (int i = 0; i < 8; i++)
+        (void)done((struct step){
+            .what = ADD_NEWER, .id = pn_random_uuid(), .where = at(1, "a"), .due_ms = 1 });
+    CHECK_STR(pn_str_from(where_due(10)), "");
+    (void)add("a", 2);
+    CHECK_STR(pn_str_from(where_due(10)), "1a");
+    CHECK_EQ(due("a", 4), 1);
     CHECK_OK(pn_job_list(stage.conn, stage.arena, false, 10, &list, &err), err);
-    CHECK_EQ(list.count, 2);
+    CHECK_EQ(list.count, 9); /* and are shown */
+    rows = list.items;
+    CHECK_EQ(rows[0].kind, PN_JOB_KIND_COUNT);
+    CHECK_STR(rows[0].kind_name, "of-tomorrow");
+}
+
+/* The one row that the server itself has. */
+static struct pn_job_row recurring(void)
+{
+    struct pn_job_row *found = NULL;
+    struct pn_err err = { 0 };
+    struct pn_list list;
+
+    CHECK_OK(pn_job_list(stage.conn, stage.arena, false, 10, &list, &err), err);
+    for (size_t i = 0; i < list.count; i++)
+        if (((struct pn_job_row *)list.items)[i].kind == PN_JOB_AUDIT) {
+            CHECK(found == NULL);
+            found = (struct pn_job_row *)list.items + i;
+        }
+    CHECK(found != NULL);
+    return *found;
+}
+
+PN_TEST(what_recurs_has_one_row_for_good)
+{
+    struct step run = { .kind = PN_JOB_AUDIT };
+
+    for (int i = 0; i < 2; i++) { /* two starts */
+        run.what = RECUR;
+        (void)done(run);
+    }
+    CHECK_STR(pn_str_from(where_due(10)), "0");
+    run.id = recurring().id;
+    run.what = CLAIM;
+    run.claim = done(run).claim;
+    CHECK(run.claim > 0);
+    CHECK_STR(pn_str_from(where_due(10)), "");
+    run.what = FAIL;
+    run.due_ms = pn_clock_lease_ms() + 5;
+    (void)done(run);
+    CHECK_EQ(recurring().attempts, 1);
+    CHECK_STR(recurring().last_error, "no");
+    pn_clock_advance(5);
+    run.what = CLAIM;
+    run.claim = done(run).claim;
+    run.what = AGAIN;
+    run.due_ms = pn_clock_lease_ms() + 7;
+    run.claim--; /* overtaken */
+    (void)done(run);
+    CHECK_EQ(recurring().attempts, 1);
+    run.claim++;
+    (void)done(run);
+    CHECK_EQ(recurring().attempts, 0);
+    CHECK(recurring().last_error.ptr == NULL);
+    CHECK_EQ(recurring().due_ms, run.due_ms);
+    CHECK_EQ(recurring().claimed_until_ms, 0);
+}
+
+PN_TEST(an_operator_sees_how_much_waits_and_for_how_long)
+{
+    struct pn_job_stats stats;
+    struct pn_err err = { 0 };
+
+    (void)add("a", INT64_MAX);
+    (void)done((struct step){ .what = FAIL, .id = add("a", 5), .due_ms = 6 });
     CHECK_OK(pn_job_stats(stage.conn, 16, &stats, &err), err);
     CHECK_EQ(stats.waiting, 2);
     CHECK_EQ(stats.failing, 1);
     CHECK_EQ(stats.lag_ms, 10);
-    (void)done((struct step){ .what = FORGET });
-    CHECK_OK(pn_job_list(stage.conn, stage.arena, true, 10, &list, &err), err);
-    CHECK_EQ(list.count, 0);
 }
 
 PN_TEST(the_clock_goes_on_after_a_restart_while_something_waits)
@@ -301,6 +367,7 @@ PN_TEST(without_anything_that_waits_the_clock_is_the_walls)
 
     CHECK_OK(pn_job_keep_clock(&call, &err), err);
     (void)done((struct step){ .what = DROP, .id = id });
+    (void)done((struct step){ .what = RECUR, .kind = PN_JOB_CLOCK }); /* always there */
     pn_clock_release();
     pn_clock_freeze(now_ms - 3600000, 5);
     CHECK_OK(pn_job_load_clock(stage.conn, &err), err);
@@ -330,6 +397,7 @@ PN_TEST_MAIN(S(only_what_is_due_is_claimed_and_once),
              S(moving_overtakes_and_forgets_failures), S(the_first_failure_is_remembered),
              S(organisations_come_in_turn), S(what_is_not_due_or_held_is_nowhere),
              S(what_is_not_due_is_not_read), S(a_start_releases_what_a_crash_held),
-             S(a_chore_has_a_row_while_it_fails),
+             S(what_a_newer_program_left_is_passed_by), S(what_recurs_has_one_row_for_good),
+             S(an_operator_sees_how_much_waits_and_for_how_long),
              S(the_clock_goes_on_after_a_restart_while_something_waits),
              S(without_anything_that_waits_the_clock_is_the_walls))

@@ -305,7 +305,7 @@ static bool retry(struct scene *s, struct pn_err *err)
     CHECK_OK(pn_job_look(&call, false, 10, &list, err), *err);
     CHECK_EQ(list.count, 1);
     row = *(const struct pn_job_row *)list.items;
-    return pn_job_retry(&call, row.kind, row.id, &row, err);
+    return pn_job_retry(&call, row.kind_name, row.id, &row, err);
 }
 
 /* ---- the cases ---- */

@@ -2,6 +2,7 @@
 /* Cases C-n are those of the contract, pam-gateway.md §20. */
 #include "stage.h"
 
+#include "core/job/job.h"
 #include "core/org/project_member.h"
 #include "core/pam/access.h"
 #include "core/pam/credentials.h"
@@ -256,25 +257,40 @@ STAGE_TEST(administrators_terminate_and_owners_do_not)
     CHECK_EQ(stage_events(s, "pam-session-terminate"), 2);
 }
 
-STAGE_TEST(time_ends_what_is_due_and_writes_nothing_else)
+/* Runs what is due, as server/jobs does. */
+static size_t end_due(struct stage *s)
+{
+    const struct pn_job_where where = { s->admin.org_id, PN_LIT("") };
+    const struct pn_job_row *rows;
+    struct pn_err err = { 0 };
+    struct pn_list due;
+
+    CHECK_OK(pn_job_due(s->conn, s->arena, &where, pn_clock_lease_ms(), 1000, &due, &err), err);
+    rows = due.items;
+    for (size_t i = 0; i < due.count; i++) {
+        struct pn_call call = stage_call(
+            s, (struct pn_actor){ .kind = PN_ACTOR_PLATFORM, .name = PN_LIT("platform") });
+        bool has_answered;
+
+        CHECK_EQ(rows[i].kind, PN_JOB_SESSION);
+        CHECK_OK(pn_pam_session_run_job(&call, rows[i].id, 1, &has_answered, &err), err);
+    }
+    return due.count;
+}
+
+STAGE_TEST(time_ends_what_is_due_and_nothing_else)
 {
     struct scene scene = set(s);
     struct pn_uuid first = open_as(s, s->member), second;
     struct pn_err err = { 0 };
-    size_t expired;
-    int64_t writes;
 
     CHECK_OK(fetch(s, scene.gateway, first, &err), err);
     pn_clock_advance(1800 * 1000);
     stage_tunnel(s, scene.relay, scene.gateway);
     second = open_as(s, s->member);
-    writes = pn_db_stats(s->db).writes;
-    CHECK_OK(pn_pam_session_expire_due(s->db, s->conn, pn_clock_wall_ms(), &expired, &err), err);
-    CHECK_EQ(expired, 0);
-    CHECK_EQ(pn_db_stats(s->db).writes, writes);
+    CHECK_EQ(end_due(s), 0);
     pn_clock_advance(1800 * 1000);
-    CHECK_OK(pn_pam_session_expire_due(s->db, s->conn, pn_clock_wall_ms(), &expired, &err), err);
-    CHECK_EQ(expired, 1);
+    CHECK_EQ(end_due(s), 1);
     CHECK_STR(show(s, first).status, "ended");
     CHECK_STR(show(s, first).endReason, "The session has expired");
     CHECK_STR(show(s, first).endedBy, "platform");
@@ -283,20 +299,50 @@ STAGE_TEST(time_ends_what_is_due_and_writes_nothing_else)
                             "AND org_id IS NOT NULL"
                             " AND actor_type = 'platform'"),
              1);
+    CHECK_EQ(end_due(s), 0);
+}
+
+/* It lasts as long as it was to, whatever is done to the wall clock. */
+STAGE_TEST(a_clock_that_is_set_back_lengthens_no_session)
+{
+    struct pn_uuid session;
+
+    (void)set(s);
+    session = open_as(s, s->member);
+    pn_clock_advance(3599 * 1000);
+    pn_clock_freeze(pn_clock_wall_ms() - 3600 * 1000, pn_clock_mono_ms());
+    CHECK_EQ(end_due(s), 0);
+    pn_clock_advance(1000);
+    CHECK_EQ(end_due(s), 1);
+    CHECK_STR(show(s, session).status, "ended");
 }
 
 STAGE_TEST(many_end_at_once)
 {
-    struct pn_err err = { 0 };
-    size_t expired;
-
     (void)set(s);
     for (int i = 0; i < 205; i++)
         (void)open_as(s, s->member);
     pn_clock_advance(3600 * 1000);
-    CHECK_OK(pn_pam_session_expire_due(s->db, s->conn, pn_clock_wall_ms(), &expired, &err), err);
-    CHECK_EQ(expired, 205);
+    CHECK_EQ(end_due(s), 205);
     CHECK_EQ(stage_count(s, "SELECT count(*) FROM pam_sessions WHERE status = 'ended'"), 205);
+}
+
+/* Who ends a session takes its job along, and a run that comes too late finds nothing. */
+STAGE_TEST(a_session_that_is_over_is_not_due)
+{
+    struct pn_call call = stage_call(s, s->admin);
+    struct pn_pam_session session;
+    struct pn_err err = { 0 };
+    bool has_answered;
+    struct pn_uuid id;
+
+    (void)set(s);
+    id = open_as(s, s->member);
+    CHECK_EQ(stage_count(s, "SELECT count(*) FROM jobs"), 1);
+    CHECK_OK(pn_pam_session_terminate(&call, id, PN_LIT("enough"), &session, &err), err);
+    CHECK_EQ(stage_count(s, "SELECT count(*) FROM jobs"), 0);
+    CHECK_OK(pn_pam_session_run_job(&call, id, 1, &has_answered, &err), err);
+    CHECK_STR(show(s, id).status, "terminated");
 }
 
 STAGE_TEST(sessions_end_with_what_they_stand_on)
@@ -486,8 +532,9 @@ PN_TEST_MAIN(T(the_table_of_states), T(names_of_states_round_trip),
              T(past_its_expiry_there_are_no_credentials_even_before_the_job_ran),
              T(owners_end_their_sessions_twice_without_harm), T(who_may_not_end_a_session),
              T(its_gateway_ends_it), T(administrators_terminate_and_owners_do_not),
-             T(time_ends_what_is_due_and_writes_nothing_else), T(many_end_at_once),
-             T(sessions_end_with_what_they_stand_on),
+             T(time_ends_what_is_due_and_nothing_else),
+             T(a_clock_that_is_set_back_lengthens_no_session), T(many_end_at_once),
+             T(a_session_that_is_over_is_not_due), T(sessions_end_with_what_they_stand_on),
              T(sessions_end_with_the_role_that_allowed_them),
              T(sync_names_what_is_over_and_what_is_foreign),
              T(auditors_list_all_and_members_their_own), T(lists_filter_search_and_page),

@@ -274,8 +274,8 @@ static bool write_claim(struct pn_db_conn *tx, void *context, struct pn_err *err
 {
     struct claiming *c = context;
 
-    return pn_job_claim(tx, PN_LIT(PN_JOB_SWEEP), (struct pn_uuid){ { 7 } }, pn_clock_lease_ms(),
-                        &c->claim, err);
+    return pn_job_claim(tx, PN_JOB_SWEEP, (struct pn_uuid){ { 7 } }, pn_clock_lease_ms(), &c->claim,
+                        err);
 }
 
 /* What server/jobs does, when it is due: true when there was a run. */
