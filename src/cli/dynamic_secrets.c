@@ -38,6 +38,7 @@ static const struct pn_cli_field inputs[] = {
     { "gateway-pool", "gatewayPoolId", PN_CLI_POOL },
     { "token-binding", "tokenBinding", PN_CLI_TEXT },
     { "token-lifetime", "tokenLifetime", PN_CLI_TEXT },
+    { "outputs", "outputs", PN_CLI_LIST },
     { 0 },
 };
 
@@ -336,8 +337,9 @@ static bool secret_sweep(struct pn_cli *cli, int *exit_code, struct pn_err *err)
         { "gateway", "NAME", "the way to the cluster", NULL },                                   \
         { "gateway-pool", "NAME", "or any gateway of a pool", NULL },                            \
         { "token-binding", "B", "secret: tokens can be revoked; none", NULL },                   \
+        { "token-lifetime", "L", "lease (default), or max: renewals to max-ttl", NULL },         \
     {                                                                                            \
-        "token-lifetime", "L", "lease (default), or max: renewals to max-ttl", NULL              \
+        "outputs", "LIST", "what leases give beside TOKEN: KUBECONFIG,NAMESPACE,…", NULL         \
     }
 
 static const struct pn_option create_options[] = {

@@ -143,8 +143,29 @@ static bool make_kubeconfig(struct pn_cli *cli, const struct cluster *cluster,
 
 /* ---- create ---- */
 
+static bool write_config(struct pn_cli *cli, bool asks_kubeconfig, struct pn_writer *w,
+                         struct pn_err *err)
+{
+    static const struct pn_cli_field fields[] = {
+        { "kubernetes-namespace", "namespace", PN_CLI_TEXT },
+        { "outputs", "outputs", PN_CLI_LIST },
+        { 0 },
+    };
+
+    pn_write_object(w, "config");
+    if (!pn_cli_write_fields(cli, fields, w, err))
+        return false;
+    if (asks_kubeconfig) {
+        pn_write_array(w, "outputs");
+        pn_write_text(w, NULL, "KUBECONFIG");
+        pn_write_end(w);
+    }
+    pn_write_end(w);
+    return true;
+}
+
 static bool create(struct pn_cli *cli, const struct pn_cli_slot *slot, struct pn_str name,
-                   struct pn_value **reply, struct pn_err *err)
+                   bool asks_kubeconfig, struct pn_value **reply, struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf body = pn_buf_init(PN_CLI_BODY_BYTES);
     struct pn_writer w = pn_writer_of(&body);
@@ -154,10 +175,8 @@ static bool create(struct pn_cli *cli, const struct pn_cli_slot *slot, struct pn
     pn_write_str(&w, "dynamicSecretName", name);
     if (pn_cli_has(cli, "ttl"))
         pn_write_str(&w, "ttl", pn_cli_option(cli, "ttl"));
-    pn_write_object(&w, "config");
-    if (pn_cli_has(cli, "kubernetes-namespace"))
-        pn_write_str(&w, "namespace", pn_cli_option(cli, "kubernetes-namespace"));
-    pn_write_end(&w);
+    if (!write_config(cli, asks_kubeconfig, &w, err))
+        return false;
     pn_write_end(&w);
     return pn_cli_fetch(cli, "POST", PN_LIT(LEASES), &body, reply, err);
 }
@@ -220,6 +239,12 @@ static bool is_official(const struct pn_cli *cli)
     return pn_str_is(pn_str_from(pn_cli_program(cli)), "infisical");
 }
 
+/* What the server wrote itself, where it was asked to; PN_NONE: nothing. */
+static struct pn_str given_kubeconfig(const struct pn_value *reply)
+{
+    return pn_value_str(pn_value_at(reply, "data.KUBECONFIG"));
+}
+
 static bool print_kubeconfig(struct pn_cli *cli, const struct cluster *cluster,
                              const struct pn_value *reply, struct pn_err *err)
 {
@@ -227,11 +252,33 @@ static bool print_kubeconfig(struct pn_cli *cli, const struct cluster *cluster,
     pn_auto(pn_secret_freep) struct pn_secret *token = NULL;
     struct pn_kubeconfig config;
 
+    if (given_kubeconfig(reply).len > 0) {
+        printf("%.*s\n", PN_ARG(given_kubeconfig(reply)));
+        return true;
+    }
     if (!make_kubeconfig(cli, cluster, reply, &config, &token, err))
         return false;
     pn_kubeconfig_print(&config, &yaml);
     fwrite(yaml.ptr, 1, yaml.len, stdout);
     return true;
+}
+
+/* Who is not shown where the cluster is asks for a kubeconfig, and is refused before there is a lease nobody can use. */
+static bool create_for_kubeconfig(struct pn_cli *cli, const struct pn_cli_slot *slot,
+                                  struct cluster *cluster, struct pn_value **reply,
+                                  struct pn_err *err)
+{
+    if (pn_cli_has(cli, "outputs"))
+        return pn_fail(err, PN_USAGE, "--outputs is for other formats: -o kubeconfig is all of it");
+    if (!find_cluster(cli, slot, cluster, err))
+        return false;
+    if (create(cli, slot, pn_cli_arg(cli, 0), cluster->url.len == 0, reply, err))
+        return true;
+    return cluster->url.len == 0 && strcmp(err->name, "PermissionDenied") == 0
+               ? pn_recast(err, PN_USAGE,
+                           "where the cluster is, you are not shown: give --server URL "
+                           "and --ca-file F")
+               : false;
 }
 
 bool pn_lease_command_create(struct pn_cli *cli, int *exit_code, struct pn_err *err)
@@ -242,17 +289,13 @@ bool pn_lease_command_create(struct pn_cli *cli, int *exit_code, struct pn_err *
     struct pn_cli_slot slot;
 
     (void)exit_code;
-    if (!pn_cli_slot(cli, &slot, err) ||
-        (wants_kubeconfig && !find_cluster(cli, &slot, &cluster, err)))
-        return false;
-    if (wants_kubeconfig && cluster.url.len == 0) /* before there is a lease that nobody can use */
-        return pn_fail(err, PN_USAGE,
-                       "where the cluster is, you are not shown: give --server URL "
-                       "and --ca-file F");
-    if (!create(cli, &slot, pn_cli_arg(cli, 0), &reply, err))
+    if (!pn_cli_slot(cli, &slot, err))
         return false;
     if (wants_kubeconfig)
-        return print_kubeconfig(cli, &cluster, reply, err);
+        return create_for_kubeconfig(cli, &slot, &cluster, &reply, err) &&
+               print_kubeconfig(cli, &cluster, reply, err);
+    if (!create(cli, &slot, pn_cli_arg(cli, 0), false, &reply, err))
+        return false;
     if (pn_cli_output(cli) == PN_OUTPUT_TABLE)
         return print_table(cli, reply, err);
     pn_cli_print(cli, is_official(cli) ? pn_value_get(reply, "data") : reply, columns);
@@ -368,6 +411,10 @@ static bool write_kubeconfig(struct stay *stay, struct pn_err *err)
     path =
         pn_cstr(arena, pn_arena_printf(arena, "%s/lease-%.*s.kubeconfig", directory,
                                        PN_ARG(pn_value_str(pn_value_at(stay->reply, "lease.id")))));
+    if (path != NULL && given_kubeconfig(stay->reply).len > 0) {
+        stay->kubeconfig = path;
+        return pn_file_write(path, given_kubeconfig(stay->reply), 0600, err);
+    }
     return path != NULL &&
            make_kubeconfig(stay->cli, &stay->cluster, stay->reply, &config, &token, err) &&
            pn_kubeconfig_write(&config, path, arena, &stay->kubeconfig, err);
@@ -394,7 +441,8 @@ static char **environment_of(const struct stay *stay)
     size_t count = 0;
 
     for (size_t i = 0; pn_value_member(data, i, &key, &value); i++)
-        environment[count++] = setting(arena, key, pn_value_str(value));
+        if (!pn_str_is(key, "KUBECONFIG")) /* to a command that is a file's name */
+            environment[count++] = setting(arena, key, pn_value_str(value));
     if (stay->kubeconfig != NULL)
         environment[count] = setting(arena, PN_LIT("KUBECONFIG"), pn_str_from(stay->kubeconfig));
     return environment;
@@ -426,9 +474,9 @@ static bool arrive(struct stay *stay, struct pn_err *err)
 
     if (!pn_cli_slot(stay->cli, &stay->slot, err) ||
         !find_cluster(stay->cli, &stay->slot, &stay->cluster, err) ||
-        !create(stay->cli, &stay->slot, name, &stay->reply, err))
+        !create(stay->cli, &stay->slot, name, false, &stay->reply, err))
         return false;
-    if (stay->cluster.url.len > 0)
+    if (stay->cluster.url.len > 0 || given_kubeconfig(stay->reply).len > 0)
         return write_kubeconfig(stay, err);
     fprintf(stderr, "postern: where the cluster is, you are not shown: there is $TOKEN and no "
                     "kubeconfig, but with --server URL\n");

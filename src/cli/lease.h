@@ -30,6 +30,8 @@ bool pn_lease_command_revoke(struct pn_cli *cli, int *exit_code, struct pn_err *
     { "ttl", "TTL", "how long, 1h, 90m, … (default: the dynamic secret's)", NULL },           \
         { "kubernetes-namespace", "NS", "one of the dynamic secret's (default: its first)",   \
           NULL },                                                                             \
+        { "outputs", "LIST", "beside TOKEN: KUBECONFIG,NAMESPACE,SERVICE_ACCOUNT,EXPIRES_AT", \
+          NULL },                                                                             \
         { "server", "URL", "the cluster's address for the kubeconfig, where it is not shown", \
           NULL },                                                                             \
     {                                                                                         \

@@ -119,6 +119,22 @@ def test_a_lease_ends_when_its_command_is_told_to(walk):
     assert made_for_leases(walk) == []
 
 
+def test_more_than_a_token(walk):
+    """D18: what was asked for, and what all leases of a dynamic secret give."""
+    reader = walk.reader
+    given = reader.read("More than a token")
+    assert re.search(rf"^TOKEN=ey\S+\nNAMESPACE={walk.namespace}\nEXPIRES_AT=20\S+Z$", given, re.M), given
+    made = reader.type("postern dynamic-secrets lease create deployer --plain")
+    assert [line.partition("=")[0] for line in made.splitlines()] == ["TOKEN", "KUBECONFIG", "NAMESPACE"]
+    (reader.folder / "given.kubeconfig").write_text(made.splitlines()[1].partition("=")[2])
+    reader.type("kubectl --kubeconfig given.kubeconfig get configmaps")
+    reader.type("postern run --lease deployer -- sh -c 'test \"$NAMESPACE\" && test -s \"$KUBECONFIG\" && kubectl get configmaps'")
+    reader.type("postern dynamic-secrets set deployer --outputs ''")
+    assert re.fullmatch(r"TOKEN=ey\S+\n", reader.type("postern dynamic-secrets lease create deployer --plain"))
+    reader.type("postern dynamic-secrets lease list deployer | awk 'NR > 1 { print $1 }' | while read -r id; do postern dynamic-secrets lease revoke $id; done")
+    assert made_for_leases(walk) == []
+
+
 def test_under_the_official_name(walk):
     """DS-121, 122, 123: its verbs and flags, as scripts have them."""
     reader, where = walk.reader, f"--projectId {walk.dev.project_id} --env dev"

@@ -92,6 +92,26 @@ def test_a_dynamic_credential_has_an_account_of_its_own(leases, role, kinds, els
     assert leases.objects(lease.id) == [] and leases.get(lease.id).status == 404
 
 
+def test_a_kubeconfig_for_who_may_only_lease(leases, newest_kubectl, tmp_path):
+    """D9, D18: where the cluster is, they hear when the dynamic secret says so; refused, they leave no lease."""
+    leases.create("told", leases.inputs())
+    person, admin = leases.postern.user(role=None), leases.postern
+    admin.ok("POST", f"/api/v1/projects/{leases.project_id}/roles",
+             {"slug": "leaser", "name": "Leaser", "permissions": [{"subject": "dynamic-secrets", "action": ["lease"]}]})
+    admin.ok("POST", f"/api/v1/projects/{leases.project_id}/memberships", {"emails": [person.home.name], "roleSlugs": ["leaser"]})
+    words = ("dynamic-secrets", "lease", "create", "told", "--project-slug", leases.slug, "--env", "dev")
+    assert "--server URL" in person(*words, "-o", "kubeconfig", exit_code=64).stderr
+    person(*words, "--outputs", "KUBECONFIG", exit_code=5)
+    person(*words, "--outputs", "PASSWORD", exit_code=2)
+    assert leases.list("told") == []
+    admin.admin("dynamic-secrets", "set", "told", "--outputs", "KUBECONFIG", "--project", leases.project_id, "--env", "dev")
+    for name, more in (("whole", ("-o", "kubeconfig")), ("part", ("--plain",))):
+        (tmp_path / name).write_text(person(*words, *more).stdout.rpartition("KUBECONFIG=")[2])
+        assert "kube-root-ca.crt" in newest_kubectl.using(tmp_path / name)("get", "configmaps").stdout
+    for lease in leases.list("told"):
+        leases.revoke(lease["id"])
+
+
 def test_a_lease_chooses_one_of_the_namespaces(leases):
     """DS-39, 40, 50, 51"""
     leases.create("spaces", leases.dynamic())

@@ -2,6 +2,7 @@
 #include "core/lease/config.h"
 
 #include "core/lease/issues.h"
+#include "core/lease/outputs.h"
 #include "crypto/hash.h"
 #include "kube/host.h"
 #include "kube/names.h"
@@ -49,6 +50,8 @@ static const struct pn_field in_fields[] = {
        .doc = "cluster-role: bound in the whole cluster, or in the lease's namespace"),
     IN(tokenLifetime, ENUM, .names = pn_lease_token_lifetimes,
        .doc = "as long as the lease, or as long as it may be renewed"),
+    IN(outputs, STRINGS, .max = PN_LEASE_MAX_OUTPUTS, .item_max = 32, HAS(has_outputs),
+       .doc = "what leases give beside TOKEN: KUBECONFIG, NAMESPACE, SERVICE_ACCOUNT, EXPIRES_AT"),
 };
 const struct pn_shape pn_lease_config_shape = { "dynamic_secret_inputs",
                                                 sizeof(struct pn_lease_config_in), in_fields,
@@ -95,6 +98,8 @@ void pn_lease_config_take(const struct pn_lease_config_in *in, struct pn_lease_c
         onto->sslRejectUnauthorized = c->sslRejectUnauthorized;
     if (in->has_audiences)
         onto->audiences = c->audiences;
+    if (in->has_outputs)
+        onto->outputs = c->outputs;
     if (in->has_gateway)
         onto->gatewayId = c->gatewayId;
     if (in->has_pool)
@@ -210,6 +215,16 @@ static void check_audiences(const struct check *c)
     }
 }
 
+static void check_outputs(const struct check *c)
+{
+    unsigned which;
+
+    if (!pn_lease_outputs_read(c->config->outputs, &which))
+        refuse(c, "outputs", PN_LEASE_OUTPUTS_RULE);
+    else if ((which & PN_LEASE_OUTPUT_KUBECONFIG) && c->config->url.len == 0)
+        refuse(c, "outputs", PN_LEASE_OUTPUTS_URL);
+}
+
 static void check_static(const struct check *c)
 {
     struct pn_lease_config *config = c->config;
@@ -301,6 +316,7 @@ void pn_lease_config_check(struct pn_arena *arena, struct pn_lease_config *confi
     else
         check_dynamic(&c);
     check_audiences(&c);
+    check_outputs(&c);
     check_road(&c);
 }
 
@@ -365,6 +381,14 @@ static void print_text(struct pn_writer *w, const char *name, struct pn_str text
         pn_write_str(w, name, text);
 }
 
+static void print_list(struct pn_writer *w, const char *name, struct pn_strs list)
+{
+    pn_write_array(w, name);
+    for (size_t i = 0; i < list.count; i++)
+        pn_write_str(w, NULL, list.items[i]);
+    pn_write_end(w);
+}
+
 struct pn_str pn_lease_config_print(struct pn_arena *arena, const struct pn_lease_config *config)
 {
     pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(PRINT_BYTES);
@@ -380,10 +404,9 @@ struct pn_str pn_lease_config_print(struct pn_arena *arena, const struct pn_leas
     print_text(&w, "namespace", config->namespace);
     print_choice(&w, "roleType", pn_lease_role_types, config->roleType);
     print_text(&w, "role", config->role);
-    pn_write_array(&w, "audiences");
-    for (size_t i = 0; i < config->audiences.count; i++)
-        pn_write_str(&w, NULL, config->audiences.items[i]);
-    pn_write_end(&w);
+    print_list(&w, "audiences", config->audiences);
+    if (config->outputs.count > 0)
+        print_list(&w, "outputs", config->outputs);
     print_choice(&w, "authMethod", pn_lease_auth_methods, config->authMethod);
     pn_write_uuid(&w, "gatewayId", config->gatewayId);
     pn_write_uuid(&w, "gatewayPoolId", config->gatewayPoolId);

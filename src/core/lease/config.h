@@ -40,6 +40,7 @@ struct pn_lease_config {
     int roleType;                     /* dynamic; -1 otherwise */
     struct pn_str role;
     struct pn_strs audiences;
+    struct pn_strs outputs; /* of its leases, beside the token (outputs.h) */
     int authMethod;
     struct pn_uuid gatewayId, gatewayPoolId;
     int tokenBinding, bindingScope, tokenLifetime;
@@ -54,7 +55,7 @@ struct pn_lease_config {
  */
 struct pn_lease_config_in {
     struct pn_lease_config c;
-    bool has_ssl, has_reject, has_audiences, has_gateway, has_pool, has_ca;
+    bool has_ssl, has_reject, has_audiences, has_gateway, has_pool, has_ca, has_outputs;
 };
 extern const struct pn_shape pn_lease_config_shape; /* of struct pn_lease_config_in */
 

@@ -7,6 +7,7 @@
 #include "core/job/job.h"
 #include "core/lease/end.h"
 #include "core/lease/issues.h"
+#include "core/lease/outputs.h"
 #include "core/lease/record.h"
 #include "core/lease/ttl.h"
 #include "core/org/instance.h"
@@ -49,6 +50,7 @@ struct making {
     struct pn_lease_config config;
     struct pn_provider_want want;
     struct pn_lease_token token;
+    unsigned outputs;
     int64_t started_ms;
 };
 
@@ -375,8 +377,30 @@ static bool start(struct making *m, const struct pn_lease_want *want, struct pn_
     return make_in_turn(m, err);
 }
 
+/* Who is not shown where the cluster is hears it only where the dynamic secret says so. */
+static bool read_outputs(struct making *m, const struct pn_lease_want *want, struct pn_err *err)
+{
+    const struct pn_list metadata = m->secret->metadata;
+    struct pn_issues issues;
+    unsigned given;
+
+    pn_issues_begin(&issues);
+    if (!pn_lease_outputs_read(m->config.outputs, &given) ||
+        !pn_lease_outputs_read(want->has_outputs ? want->outputs : m->config.outputs, &m->outputs))
+        pn_issues_add(&issues, "config.outputs", PN_LEASE_OUTPUTS_RULE);
+    if (!pn_issues_end(&issues, m->call->arena, err))
+        return false;
+    if (!(m->outputs & ~given & PN_LEASE_OUTPUT_KUBECONFIG))
+        return true;
+    if (!pn_lease_scope_permit(m->call, &m->scope, metadata, "read-root-credential", err) ||
+        !pn_lease_scope_permit(m->call, &m->scope, metadata, "edit-root-credential", err))
+        return false;
+    return m->config.url.len > 0 || pn_fail(err, PN_BAD_REQUEST, PN_LEASE_OUTPUTS_URL);
+}
+
 bool pn_lease_create(struct pn_call *call, const struct pn_lease_want *want, struct pn_lease *lease,
-                     struct pn_dynamic_secret *secret, struct pn_str *token, struct pn_err *err)
+                     struct pn_dynamic_secret *secret, struct pn_lease_data *data,
+                     struct pn_err *err)
 {
     struct making m = {
         .call = call, .lease = lease, .secret = secret, .config = { .credentialType = -1 }
@@ -388,11 +412,12 @@ bool pn_lease_create(struct pn_call *call, const struct pn_lease_want *want, str
         !pn_lease_scope_permit(call, &m.scope, secret->metadata, "lease", err) ||
         !pn_config_open(call, secret->config_id, &m.config, err))
         return false;
-    done = start(&m, want, err);
+    done = read_outputs(&m, want, err) && start(&m, want, err);
     pn_lease_config_drop(&m.config);
     if (!done)
         return false;
-    *token = m.token.token;
+    data->TOKEN = m.token.token;
+    pn_lease_outputs_fill(call->arena, m.outputs, &m.config, lease, data);
     secret->inputs = PN_NONE;
     call->if_lost = (struct pn_undo){ .write = pn_lease_write_lost, .id = lease->id };
     return true;

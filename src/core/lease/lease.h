@@ -37,22 +37,27 @@ struct pn_lease_at {
     struct pn_str projectSlug, environmentSlug, path;
 };
 
+struct pn_lease_data; /* outputs.h */
+
 struct pn_lease_want {
     struct pn_lease_at at;
     struct pn_str dynamicSecretName, ttl; /* ttl "" or PN_NONE: the default */
     struct pn_str namespace;              /* of config, or PN_NONE */
+    struct pn_strs outputs; /* of config: names, instead of the dynamic secret's … */
+    bool has_outputs;       /* … if there were any */
 };
 
 /*
- * Makes one: intent, objects, token (README.md). Permission dynamic-secrets:lease.
+ * Makes one: intent, objects, token (README.md). Permission dynamic-secrets:lease; for where the cluster is (KUBECONFIG),
+ * where the dynamic secret does not give it to everybody, also what its inputs take.
  *
  * Errors:  PN_NOT_FOUND, PN_PERMISSION, PN_BAD_REQUEST (§1.7; nothing is left, or what is left is being
- *          taken away), PN_VALIDATION (ttl)
+ *          taken away), PN_VALIDATION (ttl, config.outputs)
  * Threads: worker, slow lane: up to 8 s, and 5 s more to take back what failed.
  */
 bool pn_lease_create(struct pn_call *call, const struct pn_lease_want *want, struct pn_lease *lease,
-                     struct pn_dynamic_secret *secret, struct pn_str *token, struct pn_err *err)
-    PN_CHECKED;
+                     struct pn_dynamic_secret *secret, struct pn_lease_data *data,
+                     struct pn_err *err) PN_CHECKED;
 
 bool pn_lease_list(struct pn_call *call, const struct pn_lease_at *at, struct pn_str name,
                    struct pn_list *out, struct pn_err *err) PN_CHECKED;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Leases of dynamic secrets. Contract: dynamic-secrets.md §1.3, §1.4. */
+#include "core/lease/outputs.h"
 #include "json/value.h"
 #include "server/api/dynamic_secrets.h"
 
@@ -65,15 +66,19 @@ static const struct pn_field get_out_fields[] = {
 };
 static const struct pn_shape get_out = PN_SHAPE_OF(get_out);
 
-struct data {
-    struct pn_str TOKEN;
+static const struct pn_field data_fields[] = {
+    PN_FIELD(pn_lease_data, TOKEN, STRING),
+    PN_FIELD(pn_lease_data, KUBECONFIG, STRING, .omit_empty = true),
+    PN_FIELD(pn_lease_data, NAMESPACE, STRING, .omit_empty = true),
+    PN_FIELD(pn_lease_data, SERVICE_ACCOUNT, STRING, .omit_empty = true),
+    PN_FIELD(pn_lease_data, EXPIRES_AT, STRING, .omit_empty = true),
 };
-static const struct pn_field data_fields[] = { PN_FIELD(data, TOKEN, STRING) };
-static const struct pn_shape data_view = PN_SHAPE_OF(data);
+static const struct pn_shape data_view = { "data", sizeof(struct pn_lease_data), data_fields,
+                                           PN_COUNT(data_fields) };
 struct create_out {
     struct pn_lease lease;
     struct pn_dynamic_secret dynamicSecret;
-    struct data data;
+    struct pn_lease_data data;
 };
 static const struct pn_field create_out_fields[] = {
     PN_FIELD(create_out, lease, OBJECT, .shape = &lease_view),
@@ -84,11 +89,19 @@ static const struct pn_shape create_out = PN_SHAPE_OF(create_out);
 
 /* ---- create ---- */
 
+#define OUTPUTS                                                                                \
+    "What data has beside TOKEN (default: what the dynamic secret says): KUBECONFIG, for who " \
+    "may see its inputs, NAMESPACE, SERVICE_ACCOUNT, EXPIRES_AT"
+
 struct config {
     struct pn_str namespace;
+    struct pn_strs outputs;
+    bool has_outputs;
 };
 static const struct pn_field config_fields[] = {
     PN_FIELD(config, namespace, STRING, .min = 1, .max = 253),
+    PN_FIELD(config, outputs, STRINGS, .max = PN_LEASE_MAX_OUTPUTS, .item_max = 32,
+             .has_offset = offsetof(struct config, has_outputs), .doc = OUTPUTS),
 };
 static const struct pn_shape config_shape = PN_SHAPE_OF(config);
 
@@ -109,7 +122,7 @@ static const struct pn_field create_any_fields[] = {
     { .name = "config",
       .kind = PN_KIND_RAW,
       .offset = offsetof(struct create_in, any),
-      .doc = "{\"namespace\": one of the dynamic secret's}" },
+      .doc = "{\"namespace\": one of the dynamic secret's, \"outputs\": [names]}. " OUTPUTS },
 };
 static const struct pn_field create_kubernetes_fields[] = {
     CREATE,
@@ -122,20 +135,42 @@ static const struct pn_shape create_any = { "create_any", sizeof(struct create_i
                                                    create_kubernetes_fields,
                                                    PN_COUNT(create_kubernetes_fields) };
 
-/* Of whatever JSON the client put there: its namespace, if it has one. */
-static struct pn_str namespace_of(struct pn_call *call, struct pn_str json)
+/* Anything but a list of names is a name that there is not. */
+static struct pn_strs names_of(struct pn_arena *arena, const struct pn_value *list)
+{
+    const size_t count = pn_value_is_array(list) ? pn_value_count(list) : PN_LEASE_MAX_OUTPUTS + 1;
+    const bool is_list = count <= PN_LEASE_MAX_OUTPUTS;
+    struct pn_strs names = { .count = is_list ? count : 1 };
+
+    names.items = pn_new(arena, struct pn_str, names.count);
+    for (size_t i = 0; i < names.count; i++)
+        names.items[i] =
+            is_list ? pn_arena_copy(arena, pn_value_str(pn_value_item(list, i))) : PN_LIT("");
+    return names;
+}
+
+/* Of whatever JSON the client put there: what we know of it, if it has that. */
+static struct config config_of(struct pn_call *call, struct pn_str json)
 {
     pn_auto(pn_value_freep) struct pn_value *value = NULL;
+    const struct pn_value *outputs;
     struct pn_err ignored = { 0 };
+    struct config config = { 0 };
     struct pn_str namespace;
 
     if (json.len == 0 || json.ptr[0] != '{' || !pn_value_parse(json, &value, &ignored))
-        return PN_NONE;
+        return config;
     namespace = pn_value_str(pn_value_get(value, "namespace"));
-    return namespace.len > 0 ? pn_arena_copy(call->arena, namespace) : PN_NONE;
+    if (namespace.len > 0)
+        config.namespace = pn_arena_copy(call->arena, namespace);
+    outputs = pn_value_get(value, "outputs");
+    config.has_outputs = outputs != NULL;
+    if (config.has_outputs)
+        config.outputs = names_of(call->arena, outputs);
+    return config;
 }
 
-static bool create(struct pn_call *call, const struct create_in *in, struct pn_str namespace,
+static bool create(struct pn_call *call, const struct create_in *in, const struct config *config,
                    struct create_out *out, struct pn_err *err)
 {
     const struct pn_lease_want want = {
@@ -143,17 +178,20 @@ static bool create(struct pn_call *call, const struct create_in *in, struct pn_s
                 pn_dynamic_secret_path(in->path, in->secretPath) },
         .dynamicSecretName = in->dynamicSecretName,
         .ttl = in->ttl,
-        .namespace = namespace,
+        .namespace = config->namespace,
+        .outputs = config->outputs,
+        .has_outputs = config->has_outputs,
     };
 
-    return pn_lease_create(call, &want, &out->lease, &out->dynamicSecret, &out->data.TOKEN, err);
+    return pn_lease_create(call, &want, &out->lease, &out->dynamicSecret, &out->data, err);
 }
 
 static bool create_of_any(struct pn_call *call, const void *in_, void *out, struct pn_err *err)
 {
     const struct create_in *in = in_;
+    const struct config config = config_of(call, in->any);
 
-    return create(call, in, namespace_of(call, in->any), out, err);
+    return create(call, in, &config, out, err);
 }
 
 static bool create_of_kubernetes(struct pn_call *call, const void *in_, void *out,
@@ -161,7 +199,7 @@ static bool create_of_kubernetes(struct pn_call *call, const void *in_, void *ou
 {
     const struct create_in *in = in_;
 
-    return create(call, in, in->config.namespace, out, err);
+    return create(call, in, &in->config, out, err);
 }
 
 /* ---- the rest ---- */

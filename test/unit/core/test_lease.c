@@ -5,6 +5,7 @@
 #include "core/auth/clusters.h"
 #include "core/job/operate.h"
 #include "core/lease/dynamic_secret.h"
+#include "core/lease/outputs.h"
 #include "core/lease/row.h"
 #include "core/org/environment.h"
 #include "core/secret/place.h"
@@ -177,9 +178,9 @@ static bool lease(struct scene *s, struct pn_err *err)
     struct pn_call call = call_of(s);
     struct pn_dynamic_secret secret;
     struct pn_lease lease;
-    struct pn_str token;
+    struct pn_lease_data data;
 
-    return pn_lease_create(&call, &want, &lease, &secret, &token, err);
+    return pn_lease_create(&call, &want, &lease, &secret, &data, err);
 }
 
 /* What server/jobs does, for all that is due. */
