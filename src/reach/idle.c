@@ -16,6 +16,7 @@ struct pn_idle_pool {
     pthread_mutex_t mutex;
     pthread_cond_t changed; /* mutex, as all below */
     bool is_closing;
+    bool is_resting;      /* the sweeper: there is nothing to look at every second */
     struct pn_idle *idle; /* newest first */
 };
 
@@ -94,7 +95,8 @@ static void *sweep(void *pool_)
         }
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += TICK_S;
-        if (pool->idle == NULL)
+        pool->is_resting = pool->idle == NULL;
+        if (pool->is_resting)
             (void)pthread_cond_wait(&pool->changed, &pool->mutex);
         else
             (void)pthread_cond_timedwait(&pool->changed, &pool->mutex, &until);
@@ -179,7 +181,9 @@ void pn_idle_keep(struct pn_idle_pool *pool, struct pn_idle *idle)
     idle->next = pool->idle;
     pool->idle = idle;
     old = cut_old(pool, idle->since_ms);
-    pthread_cond_signal(&pool->changed);
+    if (pool->is_resting)
+        pthread_cond_signal(&pool->changed);
+    pool->is_resting = false;
     pthread_mutex_unlock(&pool->mutex);
     free_all(old);
 }
