@@ -2,6 +2,7 @@
 #include "db/sqlite.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <time.h>
 
@@ -25,9 +26,8 @@ struct job {
     void *context;
     void (*done)(void *context, const struct pn_err *err);
     struct pn_err err;
-    pthread_cond_t answered; /* of a waiting caller */
-    bool is_later;           /* nobody waits; on the heap */
-    bool is_answered;        /* under the lock */
+    sem_t answered; /* of a waiting caller */
+    bool is_later;  /* nobody waits; on the heap */
 };
 
 struct pn_writer {
@@ -278,25 +278,33 @@ static size_t take_batch(struct pn_writer *writer)
     return count;
 }
 
-/* A waiting caller's job is gone once it is answered; what is left in `batch` is nobody's. */
-static void answer_waiting(struct pn_writer *writer, size_t count)
+static void count_batch(struct pn_writer *writer, size_t count)
 {
     pthread_mutex_lock(&writer->lock);
     writer->stats.batches++;
     for (size_t i = 0; i < count; i++) {
-        struct job *job = writer->batch[i];
-
-        if (job->err.code == PN_OK)
+        if (writer->batch[i]->err.code == PN_OK)
             writer->stats.writes++;
         else
             writer->stats.failures++;
+    }
+    pthread_mutex_unlock(&writer->lock);
+}
+
+/*
+ * A waiting caller's job is gone once it is answered; what is left in `batch` is nobody's. No lock is held
+ * or asked for: all that wake up would queue for it.
+ */
+static void answer_waiting(struct pn_writer *writer, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct job *job = writer->batch[i];
+
         if (job->is_later)
             continue;
         writer->batch[i] = NULL;
-        job->is_answered = true;
-        pthread_cond_signal(&job->answered);
+        sem_post(&job->answered);
     }
-    pthread_mutex_unlock(&writer->lock);
 }
 
 static void answer_later(struct pn_writer *writer, size_t count)
@@ -342,6 +350,7 @@ static void *run(void *writer_)
     while ((count = take_batch(writer)) > 0) {
         run_batch(writer, writer->batch, count);
         pn_touched_publish(&writer->touched, writer->db); /* before any answer */
+        count_batch(writer, count);
         answer_waiting(writer, count);
         answer_later(writer, count);
         tend_wal(writer);
@@ -372,13 +381,13 @@ bool pn_db_write(struct pn_db *db, pn_write_fn *write, void *context, struct pn_
     bool is_queued;
 
     pn_assert(!pthread_equal(pthread_self(), writer->thread)); /* it would wait for itself */
-    pthread_cond_init(&job.answered, NULL);
+    sem_init(&job.answered, 0, 0);
     pthread_mutex_lock(&writer->lock);
     is_queued = enqueue(writer, &job, err);
-    while (is_queued && !job.is_answered)
-        pthread_cond_wait(&job.answered, &writer->lock);
     pthread_mutex_unlock(&writer->lock);
-    pthread_cond_destroy(&job.answered);
+    while (is_queued && sem_wait(&job.answered) != 0)
+        ; /* a signal came */
+    sem_destroy(&job.answered);
     if (is_queued && job.err.code != PN_OK)
         *err = job.err;
     return is_queued && job.err.code == PN_OK;
