@@ -134,17 +134,24 @@ struct pn_str pn_arena_copy(struct pn_arena *arena, struct pn_str s)
     return pn_str_of(copy, s.len);
 }
 
+/* Printed where it shall stand; a second time only when what is left of the block was too little. */
 struct pn_str pn_arena_printf(struct pn_arena *arena, const char *format, ...)
 {
+    struct block *block = arena->newest;
+    char *here = block->bytes + block->used, *text;
+    size_t room = block->size - block->used;
     va_list args;
     int len;
-    char *text;
 
     va_start(args, format);
-    len = vsnprintf(NULL, 0, format, args);
+    len = vsnprintf(here, room, format, args);
     va_end(args);
     pn_assert(len >= 0);
+    if ((size_t)len >= room)
+        pn_wipe(here, room);
     text = pn_arena_alloc(arena, (size_t)len + 1, 1);
+    if (text == here)
+        return pn_str_of(text, (size_t)len);
     va_start(args, format);
     vsnprintf(text, (size_t)len + 1, format, args);
     va_end(args);

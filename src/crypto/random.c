@@ -46,10 +46,11 @@ struct pn_uuid pn_random_uuid(void)
     static _Thread_local int64_t last_ms;
     static _Thread_local unsigned count;
     int64_t now_ms = pn_clock_wall_ms();
-    uint8_t random[10];
+    uint8_t random[10]; /* its first two: where the count begins */
 
     pn_random_bytes(random, sizeof(random));
-    count = now_ms == last_ms && count < 0xfff ? count + 1 : pn_random_below(0x800);
+    count = now_ms == last_ms && count < 0xfff ? count + 1
+                                               : ((unsigned)random[0] << 8 | random[1]) & 0x7ff;
     last_ms = now_ms;
     random[0] = (uint8_t)(count >> 8);
     random[1] = (uint8_t)count;

@@ -532,27 +532,24 @@ static bool cut_negations(struct pn_str *item)
     return is_negated;
 }
 
-static bool item_matches(struct glob *g, struct pn_str item, struct pn_str value)
+static bool glob_matches(struct pn_str item, struct pn_str value)
 {
-    bool is_negated;
+    struct glob *g = pn_heap_new(sizeof(*g));
+    bool is_negated = cut_negations(&item);
+    bool matches =
+        compile(g, item) && value.len <= PN_ALLOW_MAX_VALUE && run_glob(g, value) != is_negated;
 
-    if (item.len == 0)
-        return false;
-    if (pn_str_eq(item, value))
-        return true;
-    is_negated = cut_negations(&item);
-    return compile(g, item) && value.len <= PN_ALLOW_MAX_VALUE && run_glob(g, value) != is_negated;
+    pn_heap_free(g);
+    return matches;
 }
 
 bool pn_allow_matches(struct pn_str list, struct pn_str value)
 {
-    struct glob *g = pn_heap_new(sizeof(*g));
     struct pn_str rest = list, item;
     bool is_allowed = list.len == 0;
 
     while (!is_allowed && cut_item(&rest, &item))
-        is_allowed = item_matches(g, item, value);
-    pn_heap_free(g);
+        is_allowed = item.len > 0 && (pn_str_eq(item, value) || glob_matches(item, value));
     return is_allowed;
 }
 

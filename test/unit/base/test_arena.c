@@ -123,6 +123,29 @@ PN_TEST(copies_text)
     CHECK(pn_arena_copy(arena, PN_NONE).ptr != NULL);
 }
 
+/* What is printed is tried in the block's rest first: none of it stays there. */
+PN_TEST(text_longer_than_the_rest_of_a_block_leaves_no_trace)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(1 << 20);
+    char *first = pn_arena_alloc(arena, 4000, 1);
+
+    struct pn_str text = pn_arena_printf(arena, "%0200d", 7);
+
+    CHECK_EQ(text.len, 200);
+    CHECK_EQ(text.ptr[199], '7');
+    CHECK_EQ(strspn(text.ptr, "0"), 199);
+    CHECK_EQ(pn_arena_used(arena), 4201);
+    for (int i = 4000; i < 4096; i++)
+        CHECK_EQ(first[i], 0);
+    pn_arena_reset(arena);
+    (void)pn_arena_alloc(arena, 4096, 1); /* no rest at all */
+    CHECK_STR(pn_arena_printf(arena, "%d", 42), "42");
+    pn_arena_reset(arena);
+    (void)pn_arena_alloc(arena, 4093, 1); /* exactly room enough, with its end */
+    CHECK_STR(pn_arena_printf(arena, "%d", 42), "42");
+    CHECK(pn_arena_printf(arena, "%d", 43).ptr != first + 4096);
+}
+
 PN_TEST(a_c_string_has_no_nul_inside)
 {
     pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(1 << 20);
@@ -136,4 +159,5 @@ PN_TEST(a_c_string_has_no_nul_inside)
 PN_TEST_MAIN(T(objects_are_zeroed_and_aligned), T(pieces_do_not_overlap),
              T(reset_gives_zeroed_memory_again), T(the_budget_is_soft_and_sticky),
              T(what_is_not_bounded_ends_the_process), T(copies_text),
+             T(text_longer_than_the_rest_of_a_block_leaves_no_trace),
              T(a_c_string_has_no_nul_inside))
