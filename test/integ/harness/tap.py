@@ -11,13 +11,13 @@ class Tap:
     `idle_s` it is a load balancer that closes what was silent for so long.
     """
 
-    def __init__(self, target, idle_s=None):
+    def __init__(self, target, idle_s=None, host="127.0.0.1"):
         self.target, self.idle_s, self.cut_idle = target, idle_s, 0
         self.seen, self.lock = bytearray(), threading.Lock()
         self.connections = 0
         self.lost = {}
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        self.listener = socket.create_server((host, 0))
+        self.address = f"{host}:{self.listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
