@@ -11,7 +11,7 @@ import pytest
 from harness.cluster import Cluster
 from harness.kubectl import NEWEST, Kubectl, websockets
 from harness.poll import until
-from harness.road import ROADS, access, road, steady
+from harness.road import ROADS, access, road, speaks, steady
 
 WORKLOADS = """
 apiVersion: apps/v1
@@ -170,6 +170,8 @@ def compare(kubectl, cluster, postern, namespace, tmp_path, roads, connect=None)
         folder.mkdir()
         with road(kind, cluster, user, account, token, folder, namespace) as kubeconfig:
             seen[kind] = Walk(kubectl.using(kubeconfig), namespace, folder).everything()
+        if kind != "direct":
+            speaks(postern, kubectl, "exec", "attach", "portforward")
         until(lambda: not cluster.get("-n", namespace, "pods")["items"], "the pods are gone", timeout=60)
     codes = {label: result[0] for label, result in seen["direct"].items()}
     assert codes["exec, exit code 127"] == 127 and codes["exec, killed"] == 137 and codes["exec with a terminal"] == 5, codes
@@ -194,27 +196,28 @@ def test_kubectl_by_processes_apart(cluster, postern_split, namespace, tmp_path)
 
 
 @pytest.mark.parametrize("switch", ["true", "false"])
-def test_exec_over_both_transports(switch, newest_kubectl, cluster, postern_dev, namespace):
+def test_exec_over_both_transports(switch, cluster, postern_dev, namespace, tmp_path):
     """SPDY and WebSocket, by the newest kubectl's own switch. The whole walk over both, with more versions: test_long.py."""
     account = postern_dev.connect(cluster, cluster.token("walker", namespace, role="edit"))
     cluster.kubectl("-n", namespace, "run", "one", "--image=any", "--", "sleep", "1000")
     cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
     with access(postern_dev.user(), account) as kubeconfig:
-        k = newest_kubectl.using(kubeconfig)
-        done = k("-n", namespace, "exec", "-i", "one", "--", "sh", "-c", "cat; exit 7", stdin="x" * 100000, check=False, env=websockets(switch))
+        k = Kubectl(NEWEST, tmp_path, kubeconfig, websockets(switch))
+        done = k("-n", namespace, "exec", "-i", "one", "--", "sh", "-c", "cat; exit 7", stdin="x" * 100000, check=False)
         assert (done.returncode, done.stdout) == (7, "x" * 100000)
+    speaks(postern_dev, k, "exec")
 
 
 @pytest.mark.parametrize("switch", ["true", "false"])
-def test_a_hundred_connections_at_once_by_one_port_forward(switch, newest_kubectl, cluster, postern_dev, namespace):
+def test_a_hundred_connections_at_once_by_one_port_forward(switch, cluster, postern_dev, namespace, tmp_path):
     account = postern_dev.connect(cluster, cluster.token("walker", namespace, role="edit"))
     cluster.apply(WORKLOADS.split("---")[-1].replace("name: echo}", f"name: echo, namespace: {namespace}}}"))
     cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/echo", "--timeout=60s")
     far = until(lambda: cluster.kubectl("-n", namespace, "exec", "echo", "--", "cat", "port", check=False).stdout, "the echo server's port")
     with access(postern_dev.user(), account) as kubeconfig:
-        k = newest_kubectl.using(kubeconfig)
+        k = Kubectl(NEWEST, tmp_path, kubeconfig, websockets(switch))
         argv = k.argv("-n", namespace, "port-forward", "pod/echo", f":{far}")
-        with subprocess.Popen(argv, env=k.env(websockets(switch)), stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(argv, env=k.env(), stdout=subprocess.PIPE, text=True) as process:
             try:
                 local = int(process.stdout.readline().split("127.0.0.1:")[1].split()[0])
                 streams = [socket.create_connection(("127.0.0.1", local), timeout=60) for _ in range(100)]
@@ -225,6 +228,7 @@ def test_a_hundred_connections_at_once_by_one_port_forward(switch, newest_kubect
                         assert lines.readline() == f"LINE {number}\n"
             finally:
                 process.terminate()
+    speaks(postern_dev, k, "portforward")
 
 
 def test_what_administrators_do(newest_kubectl, new_dev, tmp_path):

@@ -10,6 +10,8 @@ BUILT = ["1.28", "1.29", "1.30", "1.31"]  # from their Go modules; ./check long
 NEWEST = VERSIONS[-1]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "postern"
 
+WEBSOCKETS_SINCE = {"exec": 29, "attach": 29, "portforward": 30}  # minor versions; by themselves since 30, 30 and 31
+
 
 def websockets(switch):
     """kubectl's own switches for exec, attach, cp and for port-forward: "true", or "false" for SPDY."""
@@ -28,6 +30,11 @@ class Kubectl:
     @property
     def minor(self):
         return int(self.version.split(".")[1])
+
+    def transport(self, subresource):
+        """What it has such a request upgraded to: WebSocket since the version with the switch for it, unless that is off."""
+        is_off = websockets("false").items() <= self.settings.items()
+        return "SPDY/3.1" if is_off or self.minor < WEBSOCKETS_SINCE[subresource] else "websocket"
 
     def using(self, kubeconfig):
         return Kubectl(self.version, self.home, kubeconfig, self.settings)

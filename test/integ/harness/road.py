@@ -2,6 +2,8 @@
 import re
 from contextlib import contextmanager
 
+from harness.poll import until
+
 ROADS = ["direct", "access", "login"]
 
 
@@ -44,6 +46,18 @@ def road(kind, cluster, cli, account, token, tmp_path, namespace):
 def last_session(instance):
     """The newest session of the project."""
     return instance.admin.json("pam", "session", "list")[0]
+
+
+def speaks(instance, kubectl, *subresources):
+    """The newest session has all of these upgraded as this kubectl does it, none otherwise: it did not fall back, nor was it brought to."""
+    session, wanted = last_session(instance)["id"], {(each, kubectl.transport(each)) for each in subresources}
+
+    def spoken():
+        requests = instance.admin.json("pam", "session", "logs", session, "--requests")
+        seen = {(each["subresource"], each["upgrade"]) for each in requests if each["upgrade"]}
+        assert seen == wanted, seen
+        return True
+    until(spoken, f"{kubectl.version} speaks {wanted}")
 
 
 TIMES = [(re.compile(r"\b\d+(\.\d+)?(ms|s|m|h|d)(\d+s)?\b"), "AGE"),
