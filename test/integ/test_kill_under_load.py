@@ -9,6 +9,7 @@ import pytest
 
 from harness.poll import until
 from harness.postern import BINARY
+from harness.shim import Shim
 
 ROUNDS = 6
 WRITERS = 4
@@ -99,8 +100,12 @@ class Load:
 
 
 @pytest.fixture
-def own(new_dev):
-    return new_dev(is_fixed=True)
+def own(new_dev, tmp_path):
+    """On a slow disk, so that most kills come while a batch is on its way to it: what is answered too early is lost."""
+    shim = Shim(tmp_path)
+    own = new_dev(is_fixed=True, env=shim.env)
+    shim.slow(1000)
+    return own
 
 
 def test_kill_9_again_and_again(own):

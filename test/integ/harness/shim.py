@@ -1,4 +1,4 @@
-"""A library under our programs, for what cannot be done to this machine: clocks that are wrong, a disk that is full."""
+"""A library under our programs, for what cannot be done to this machine: clocks that are wrong, a disk that is full or slow."""
 import mmap
 import struct
 import subprocess
@@ -15,7 +15,7 @@ SOURCE = r"""
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
-static struct { long off_s, is_full; } nothing;
+static struct { long off_s, is_full, slow_us; } nothing;
 static const volatile typeof(nothing) *state = &nothing;
 __attribute__((constructor)) static void begin(void)
 {
@@ -49,11 +49,10 @@ time_t time(time_t *out)
     if (out) *out = now.tv_sec;
     return now.tv_sec;
 }
-static int is_refused(int fd)
+static int is_of_database(int fd)
 {
     char link[64], path[4096];
     ssize_t length;
-    if (!state->is_full) return 0;
     snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
     length = readlink(link, path, sizeof(path) - 1);
     path[length < 0 ? 0 : length] = 0;
@@ -63,7 +62,8 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at)
 {
     static ssize_t (*real)(int, const void *, size_t, off64_t);
     if (!real) real = (ssize_t (*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
-    if (is_refused(fd)) { errno = ENOSPC; return -1; }
+    if (state->is_full && is_of_database(fd)) { errno = ENOSPC; return -1; }
+    if (state->slow_us && is_of_database(fd)) usleep(state->slow_us);
     return real(fd, data, size, at);
 }
 ssize_t pwrite(int fd, const void *data, size_t size, off_t at) { return pwrite64(fd, data, size, at); }
@@ -76,9 +76,9 @@ class Shim:
     def __init__(self, folder):
         (folder / "shim.c").write_text(SOURCE)
         subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", folder / "shim.so", folder / "shim.c", "-ldl"], check=True)
-        (folder / "state").write_bytes(bytes(16))
+        (folder / "state").write_bytes(bytes(24))
         with open(folder / "state", "r+b") as file:
-            self.state = mmap.mmap(file.fileno(), 16)
+            self.state = mmap.mmap(file.fileno(), 24)
         self.env = {"LD_PRELOAD": str(folder / "shim.so"), "SHIM_STATE": str(folder / "state")}
 
     def clock(self, off_s):
@@ -86,3 +86,6 @@ class Shim:
 
     def disk(self, is_full):
         self.state[8:16] = struct.pack("@l", is_full)
+
+    def slow(self, each_write_us):
+        self.state[16:24] = struct.pack("@l", each_write_us)
