@@ -188,7 +188,7 @@ def test_a_hundred_revoked_tokens(walk, name):
     """DS-67: each worked, and is refused within 15 s of its revocation: 100 of 100."""
     slug = walk.dev.ok("GET", f"/api/v1/workspace/{walk.dev.project_id}")["workspace"]["slug"]
     place = {"projectSlug": slug, "environmentSlug": "dev", "path": "/"}
-    ended, took = {}, []
+    ended, took, late = {}, [], []
 
     def make(_):
         made = walk.dev.ok("POST", "/api/v1/dynamic-secrets/leases", place | {"dynamicSecretName": name, "ttl": "15m", "config": None})
@@ -200,15 +200,22 @@ def test_a_hundred_revoked_tokens(walk, name):
         assert done["lease"]["status"] is None
         ended[lease[1]] = time.monotonic()
 
-    def all_are_refused():
-        for token in [token for token in ended if status_of(walk.cluster, walk.namespace, token) == 401]:
+    def look(token):
+        age = time.monotonic() - ended[token]
+        if status_of(walk.cluster, walk.namespace, token) == 401:
             took.append(time.monotonic() - ended.pop(token))
+        elif age > REVOKED_WITHIN:
+            late.append(age)
+
+    def all_are_refused():
+        for token in list(ended):
+            look(token)
         return not ended
 
     with ThreadPoolExecutor(3) as pool:  # of the slow workers at most half are with one cluster
         leases = list(pool.map(make, range(100)))
         list(pool.map(end, leases))
     until(all_are_refused, "every token is refused", timeout=2 * REVOKED_WITHIN)
-    print(f"{name}: 100 of 100 refused, at most {max(took):.1f} s after the revocation")
-    assert len(took) == 100 and max(took) <= REVOKED_WITHIN
+    print(f"{name}: 100 of 100 refused, seen at most {max(took):.1f} s after the revocation")
+    assert len(took) == 100 and not late, "accepted, by a request that was sent too late for that"
     assert made_for_leases(walk) == []

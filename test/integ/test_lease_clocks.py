@@ -21,20 +21,26 @@ class Server:
         self.mine.create("minute", self.mine.through(gate), defaultTTL="1m")
 
     def lease(self):
-        self.begun = time.monotonic()
+        self.asked = time.monotonic()
         self.made = self.mine.lease("minute")
-
-    def age(self):
-        return time.monotonic() - self.begun
+        self.given = time.monotonic()
+        self.names = {item["metadata"]["name"] for item in self.mine.objects(self.made.id)}
 
     def is_over(self):
         return self.mine.get(self.made.id).status == 404
+
+    def ages(self, deletions):
+        """How old it was at most, and at least, when the server began to take it away; `deletions` are those that the gate saw."""
+        ended = min(moment for moment, path in deletions if path.rpartition("/")[2] in self.names)
+        return ended - self.asked, ended - self.given
 
 
 @pytest.mark.timeout(300)
 def test_a_minute_is_a_minute(new_dev, leases, gate, tmp_path):
     """DS-109, 110: ten minutes before or behind the cluster, and set by an hour while a lease lives: what was signed counts, and nothing is longer."""
     ahead, behind, set_back, set_forward = (Server(new_dev, leases, gate, tmp_path / name) for name in ("ahead", "behind", "back", "forward"))
+    deletions = []
+    gate.on = lambda phase, method, path: deletions.append((time.monotonic(), path)) if (phase, method) == ("before", "DELETE") else None
     ahead.shim.clock(600)
     behind.shim.clock(-600)
     for server in (ahead, behind, set_back, set_forward):
@@ -51,10 +57,9 @@ def test_a_minute_is_a_minute(new_dev, leases, gate, tmp_path):
         said = [json.loads(line)["ms"] for line in server.mine.postern.logs().splitlines() if "cluster-clock-differs" in line]
         assert said and abs(said[0] - off_ms) < 15000, said
     for server in (ahead, behind, set_back):
-        assert not server.is_over() or server.age() >= 59, "none ends early"
-    for server in (ahead, behind, set_back):
-        until(server.is_over, "its end", timeout=65 - server.age() + 1)
-        assert 59 <= server.age() <= 66, server.age()
+        until(server.is_over, "its end", timeout=90)
+        at_most, at_least = server.ages(deletions)
+        assert at_most >= 59 and at_least <= 66, (at_most, at_least)
         assert server.mine.objects(server.made.id) == []
         server.mine.is_dead(server.made.token)
 
@@ -62,14 +67,16 @@ def test_a_minute_is_a_minute(new_dev, leases, gate, tmp_path):
 def test_renewed_or_gone(leases):
     """DS-64: at the moment of its end a lease is renewed or gone; none is renewed and then taken away."""
     leases.create("race", leases.dynamic(tokenLifetime="max"), defaultTTL="1m")
-    made = [leases.lease("race") for _ in range(24)]
+    moments = [-10, -5] + [number / 10 for number in range(-12, 12)]  # of its end; on a slow machine, too, the first comes before it
+    with ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(lambda _: leases.lease("race"), moments))
 
-    def renew(number, lease):
+    def renew(at, lease):
         left = datetime.fromisoformat(lease.expireAt) - datetime.now(timezone.utc)
-        time.sleep(max(0, left.total_seconds() - 1.2 + number * 0.1))
+        time.sleep(max(0, left.total_seconds() + at))
         return leases.postern.api("POST", f"{BASE}/leases/{lease.id}/renew", leases.place(ttl="10m"))
     with ThreadPoolExecutor(len(made)) as pool:
-        answers = list(pool.map(renew, range(len(made)), made))
+        answers = list(pool.map(renew, moments, made))
     renewed = [lease for lease, answer in zip(made, answers) if answer.status == 200]
     late = [lease for lease, answer in zip(made, answers) if answer.status != 200]
     assert renewed and late, [answer.text for answer in answers]
