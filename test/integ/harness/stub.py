@@ -122,13 +122,13 @@ class Handler:
         reset(self.stream)
 
     def watch(self, fault):
-        """Events: one, and then silence ("reset": a break), one a second ("steady"), or as many as are taken ("flood")."""
+        """Events: one, and then silence ("reset": a break), four a second ("steady"), or as many as are taken ("flood")."""
         self.stream.sendall(head("200 OK", "Content-Type: application/json", "Transfer-Encoding: chunked") + chunk(EVENT))
         if fault == "reset":
             self.stub.breaks.wait()
             reset(self.stream)
         elif fault == "steady":
-            while not self.stub.breaks.wait(1):
+            while not self.stub.breaks.wait(0.25):
                 self.stream.sendall(chunk(EVENT))
             self.stub.ends.wait()
         elif fault == "flood":
