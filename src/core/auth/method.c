@@ -106,10 +106,8 @@ bool pn_auth_method_delete(struct pn_db_conn *tx, const struct pn_auth_method *r
 bool pn_auth_method_subject(struct pn_call *call, struct pn_uuid identity, const char *action,
                             const char *boundary, struct pn_identity *out, struct pn_err *err)
 {
-    if (!pn_permit_org(call, "identity", action, err) ||
-        !pn_identity_find(call, identity, out, err))
-        return false;
-    return boundary == NULL || pn_identity_boundary(call, out, boundary, err);
+    return pn_identity_permit(call, identity, action, out, err) &&
+           (boundary == NULL || pn_identity_boundary(call, out, boundary, err));
 }
 
 bool pn_auth_method_check_slug(struct pn_call *call, struct pn_uuid org, struct pn_str slug,

@@ -36,7 +36,7 @@ bool pn_auth_method_delete(struct pn_db_conn *tx, const struct pn_auth_method *r
 
 /*
  * The identity whose methods or tokens are asked about or changed: in the actor's organisation, the
- * action permitted. `boundary` (NULL: only reads) names the action under the privilege boundary: who
+ * action permitted (pn_identity_permit). `boundary` (NULL: only reads) names the action under the privilege boundary: who
  * does not hold it must be allowed all that the identity is, in the organisation and in its projects
  * (repointing a method is acting as it).
  *

@@ -237,6 +237,8 @@ static bool find_token(struct pn_call *call, struct pn_uuid token, const char *a
         return pn_fail(err, PN_NOT_FOUND, MISSING, pn_uuid_format(token).text);
     if (pn_auth_method_subject(call, out->identityId, action, boundary, &of, err))
         return true;
+    if (err->code == PN_NOT_FOUND) /* one of a project that is not the actor's to see */
+        return pn_recast(err, PN_NOT_FOUND, MISSING, pn_uuid_format(token).text);
     return !pn_permit_org(call, "identity", "read", &(struct pn_err){ 0 }) &&
            pn_permit_hide(err, MISSING, pn_uuid_format(token).text);
 }

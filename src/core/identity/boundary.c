@@ -65,7 +65,9 @@ bool pn_identity_boundary(struct pn_call *call, const struct pn_identity *identi
     if (identity->isInstanceAdmin && !call->actor.is_super_admin)
         return pn_fail(err, PN_BOUNDARY,
                        "Only an instance administrator may do this to this identity");
-    if (pn_permit_org(call, "identity", action, &refused))
+    if (pn_uuid_is_zero(identity->projectId)
+            ? pn_permit_org(call, "identity", action, &refused)
+            : pn_permit_project(call, identity->projectId, "identity", action, &refused))
         return true;
     return pn_permit_grant_org(call, identity->role, err) &&
            check_projects(call, identity->id, err) &&

@@ -5,6 +5,7 @@
 #include "core/auth/method.h"
 #include "core/identity/boundary.h"
 #include "core/org/permission.h"
+#include "core/org/project_member.h"
 #include "core/org/role.h"
 #include "core/pam/rules.h"
 #include "core/pam/session.h"
@@ -17,10 +18,11 @@
 #define MAX_METHODS 16
 #define SEPARATOR "\n" /* of texts in a list that SQL looks into */
 
-#define COLUMNS                                                                              \
-    "SELECT i.id, i.org_id, i.name, i.role, i.is_instance_admin, i.has_delete_protection,"   \
-    " i.created_ms, i.updated_ms, r.id, r.name, r.description, r.rules, l.method, l.last_ms" \
-    " FROM identities i LEFT JOIN roles r ON r.scope_id = i.org_id AND r.slug = i.role"      \
+#define COLUMNS                                                                                \
+    "SELECT i.id, i.org_id, i.name, i.role, i.is_instance_admin, i.has_delete_protection,"     \
+    " i.created_ms, i.updated_ms, r.id, r.name, r.description, r.rules, l.method, l.last_ms, " \
+    "i.project_id"                                                                             \
+    " FROM identities i LEFT JOIN roles r ON r.scope_id = i.org_id AND r.slug = i.role"        \
     " LEFT JOIN identity_logins l ON l.identity_id = i.id"
 
 static struct pn_identity read_identity(struct pn_query *q, struct pn_arena *arena)
@@ -40,6 +42,7 @@ static struct pn_identity read_identity(struct pn_query *q, struct pn_arena *are
         .role_rules = pn_column_str(q, 11, arena),
         .lastLoginAuthMethod = pn_column_str(q, 12, arena),
         .lastLoginTime = pn_column_int(q, 13),
+        .projectId = pn_column_uuid(q, 14),
     };
 }
 
@@ -49,6 +52,7 @@ struct change {
     const char *event;
     struct pn_identity *identity;
     bool has_metadata;
+    struct pn_project_member *member; /* NULL: of no project yet */
 };
 
 static bool record(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
@@ -77,6 +81,7 @@ static bool record(struct pn_db_conn *tx, const struct change *c, struct pn_err 
     return pn_audit_write(tx, c->call,
                           &(struct pn_audit_event){ .type = c->event,
                                                     .org_id = c->identity->orgId,
+                                                    .project_id = c->identity->projectId,
                                                     .metadata = pn_buf_str(&json) },
                           err);
 }
@@ -126,19 +131,35 @@ static bool insert_identity(struct pn_db_conn *tx, void *context, struct pn_err 
 
     if (!pn_role_require(tx, "org", c->identity->orgId, c->identity->role, err))
         return false;
-    q = pn_query(tx, "INSERT INTO identities (id, org_id, name, role, is_instance_admin,"
-                     " has_delete_protection, created_ms, updated_ms)"
-                     " VALUES ($id, $org, $name, $role, 0, $protected, $now, $now)");
+    q = pn_query(tx, "INSERT INTO identities (id, org_id, project_id, name, role,"
+                     " is_instance_admin, has_delete_protection, created_ms, updated_ms)"
+                     " VALUES ($id, $org, $project, $name, $role, 0, $protected, $now, $now)");
 
     pn_bind_uuid(q, "$id", c->identity->id);
     pn_bind_uuid(q, "$org", c->identity->orgId);
+    pn_bind_uuid(q, "$project", c->identity->projectId);
     pn_bind_str(q, "$name", c->identity->name);
     pn_bind_str(q, "$role", c->identity->role);
     pn_bind_int(q, "$protected", c->identity->hasDeleteProtection);
     pn_bind_int(q, "$now", c->identity->createdAt);
     if (!pn_query_run(q, NULL, err))
         return false;
-    return (!c->has_metadata || replace_metadata(tx, c, err)) && record(tx, c, err);
+    return (!c->has_metadata || replace_metadata(tx, c, err)) && record(tx, c, err) &&
+           (c->member == NULL || pn_project_member_write(tx, c->call, c->member, err));
+}
+
+static struct pn_identity new_identity(const struct pn_call *call, const struct pn_identity_in *in,
+                                       struct pn_uuid project, struct pn_str role)
+{
+    return (struct pn_identity){ .id = pn_random_uuid(),
+                                 .orgId = call->actor.org_id,
+                                 .projectId = project,
+                                 .name = in->name,
+                                 .role = role,
+                                 .hasDeleteProtection = in->hasDeleteProtection,
+                                 .metadata = number_metadata(call->arena, in->metadata),
+                                 .createdAt = call->now_ms,
+                                 .updatedAt = call->now_ms };
 }
 
 bool pn_identity_make(struct pn_call *call, const struct pn_identity_in *in,
@@ -151,32 +172,93 @@ bool pn_identity_make(struct pn_call *call, const struct pn_identity_in *in,
 
     if (!pn_permit_org(call, "identity", "create", err) || !pn_permit_grant_org(call, role, err))
         return false;
-    *out = (struct pn_identity){ .id = pn_random_uuid(),
-                                 .orgId = call->actor.org_id,
-                                 .name = in->name,
-                                 .role = role,
-                                 .hasDeleteProtection = in->hasDeleteProtection,
-                                 .metadata = number_metadata(call->arena, in->metadata),
-                                 .createdAt = call->now_ms,
-                                 .updatedAt = call->now_ms };
+    *out = new_identity(call, in, (struct pn_uuid){ 0 }, role);
     return pn_db_write(call->db, insert_identity, &c, err);
+}
+
+bool pn_identity_make_in(struct pn_call *call, struct pn_uuid project,
+                         const struct pn_identity_in *in, const struct pn_project_role *roles,
+                         size_t role_count, struct pn_identity *out, struct pn_err *err)
+{
+    const struct pn_project_role none = { .role = PN_LIT("no-access") };
+    struct pn_project_member member = { 0 };
+    struct change c = { .call = call,
+                        .event = "create-identity",
+                        .identity = out,
+                        .has_metadata = in->has_metadata,
+                        .member = &member };
+
+    *out = new_identity(call, in, project, PN_LIT("no-access"));
+    if (!pn_project_member_plan(call, project, role_count > 0 ? roles : &none,
+                                role_count > 0 ? role_count : 1, &member, err))
+        return false;
+    member.identityId = out->id;
+    member.name = out->name;
+    return pn_db_write(call->db, insert_identity, &c, err);
+}
+
+#define MISSING "Failed to find identity with ID %s"
+
+static bool look_up(struct pn_call *call, struct pn_uuid id, struct pn_identity *out,
+                    bool *is_found, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(call->conn, COLUMNS " WHERE i.id = $id AND i.org_id = $org");
+
+    *out = (struct pn_identity){ 0 };
+    pn_bind_uuid(q, "$id", id);
+    pn_bind_uuid(q, "$org", call->actor.org_id);
+    *is_found = pn_query_next(q);
+    if (*is_found)
+        *out = read_identity(q, call->arena);
+    return pn_query_end(q, err);
 }
 
 bool pn_identity_find(struct pn_call *call, struct pn_uuid id, struct pn_identity *out,
                       struct pn_err *err)
 {
-    struct pn_query *q = pn_query(call->conn, COLUMNS " WHERE i.id = $id AND i.org_id = $org");
     bool is_found;
 
-    pn_bind_uuid(q, "$id", id);
-    pn_bind_uuid(q, "$org", call->actor.org_id);
-    is_found = pn_query_next(q);
-    if (is_found)
-        *out = read_identity(q, call->arena);
-    if (!pn_query_end(q, err))
+    return look_up(call, id, out, &is_found, err) &&
+           (is_found || pn_fail(err, PN_NOT_FOUND, MISSING, pn_uuid_format(id).text));
+}
+
+/* False without an error: it is as if it were not there. */
+static bool permit_in_project(struct pn_call *call, const struct pn_identity *identity,
+                              const char *action, struct pn_err *err)
+{
+    struct pn_err unseen = { 0 };
+
+    if (pn_permit_project(call, identity->projectId, "identity", action, err))
+        return true;
+    if (err->code == PN_PERMISSION &&
+        !pn_permit_project(call, identity->projectId, "identity", "read", &unseen))
+        pn_err_clear(err);
+    return false;
+}
+
+bool pn_identity_permit(struct pn_call *call, struct pn_uuid id, const char *action,
+                        struct pn_identity *out, struct pn_err *err)
+{
+    bool is_found;
+
+    if (!look_up(call, id, out, &is_found, err))
         return false;
-    return is_found || pn_fail(err, PN_NOT_FOUND, "Failed to find identity with ID %s",
-                               pn_uuid_format(id).text);
+    if (!pn_uuid_is_zero(out->projectId)) {
+        if (permit_in_project(call, out, action, err))
+            return true;
+        if (err->code != PN_OK)
+            return false;
+        is_found = false;
+    }
+    return pn_permit_org(call, "identity", action, err) &&
+           (is_found || pn_fail(err, PN_NOT_FOUND, MISSING, pn_uuid_format(id).text));
+}
+
+bool pn_identity_require_of(const struct pn_identity *identity, struct pn_uuid project,
+                            struct pn_err *err)
+{
+    return pn_uuid_eq(identity->projectId, project) ||
+           pn_fail(err, PN_NOT_FOUND, MISSING, pn_uuid_format(identity->id).text);
 }
 
 /* Who may not grant what it has may not take it over by a change either, nor its protection from it. */
@@ -216,10 +298,11 @@ bool pn_identity_edit(struct pn_call *call, struct pn_uuid id, const struct pn_i
         .call = call, .event = "update-identity", .identity = out, .has_metadata = in->has_metadata
     };
 
-    if (!pn_permit_org(call, "identity", "edit", err) || !pn_identity_find(call, id, out, err))
+    if (!pn_identity_permit(call, id, "edit", out, err) || !may_touch(call, out, err))
         return false;
-    if (!may_touch(call, out, err))
-        return false;
+    if (in->role.ptr != NULL && !pn_uuid_is_zero(out->projectId))
+        return pn_fail(err, PN_BAD_REQUEST,
+                       "An identity of a project has no role in the organization");
     if (in->role.ptr != NULL && !pn_permit_grant_org(call, in->role, err))
         return false;
     out->name = in->name.ptr != NULL ? in->name : out->name;
@@ -307,8 +390,7 @@ bool pn_identity_delete(struct pn_call *call, struct pn_uuid id, struct pn_ident
 {
     struct change c = { .call = call, .event = "delete-identity", .identity = out };
 
-    if (!pn_permit_org(call, "identity", "delete", err) || !pn_identity_find(call, id, out, err) ||
-        !may_touch(call, out, err))
+    if (!pn_identity_permit(call, id, "delete", out, err) || !may_touch(call, out, err))
         return false;
     if (out->hasDeleteProtection)
         return pn_fail(err, PN_BAD_REQUEST, "Identity has delete protection");
@@ -318,18 +400,18 @@ bool pn_identity_delete(struct pn_call *call, struct pn_uuid id, struct pn_ident
 bool pn_identity_get(struct pn_call *call, struct pn_uuid id, struct pn_identity *out,
                      struct pn_err *err)
 {
-    return pn_permit_org(call, "identity", "read", err) && pn_identity_find(call, id, out, err) &&
-           describe(call, out, err);
+    return pn_identity_permit(call, id, "read", out, err) && describe(call, out, err);
 }
 
 /* ---- lists ---- */
 
-#define WHERE                                                                          \
-    " WHERE i.org_id = $org AND lower(i.name) LIKE $like ESCAPE '\\'"                  \
-    " AND ($name IS NULL OR i.name = $name) AND ($role IS NULL OR i.role = $role)"     \
-    " AND ($names IS NULL OR replace($names, '" SEPARATOR "' || i.name || '" SEPARATOR \
-    "', '') <> $names)"                                                                \
-    " AND ($roles IS NULL OR replace($roles, '" SEPARATOR "' || i.role || '" SEPARATOR \
+#define WHERE                                                                            \
+    " WHERE i.org_id = $org AND COALESCE(i.project_id, $org) = COALESCE($project, $org)" \
+    " AND lower(i.name) LIKE $like ESCAPE '\\'"                                          \
+    " AND ($name IS NULL OR i.name = $name) AND ($role IS NULL OR i.role = $role)"       \
+    " AND ($names IS NULL OR replace($names, '" SEPARATOR "' || i.name || '" SEPARATOR   \
+    "', '') <> $names)"                                                                  \
+    " AND ($roles IS NULL OR replace($roles, '" SEPARATOR "' || i.role || '" SEPARATOR   \
     "', '') <> $roles)"
 #define WINDOW " LIMIT $limit OFFSET $offset"
 
@@ -355,6 +437,7 @@ static void bind_search(struct pn_call *call, struct pn_query *q,
                         const struct pn_identity_search *s)
 {
     pn_bind_uuid(q, "$org", call->actor.org_id);
+    pn_bind_uuid(q, "$project", s->project);
     pn_bind_str(q, "$like", pn_pam_like(call->arena, s->contains));
     pn_bind_str(q, "$name", s->name);
     pn_bind_str(q, "$role", s->role);
@@ -379,7 +462,10 @@ bool pn_identity_list(struct pn_call *call, const struct pn_identity_search *sea
     struct pn_rows rows = pn_rows_of(call->arena, sizeof(struct pn_identity));
     struct pn_query *q;
 
-    if (!pn_permit_org(call, "identity", "read", err) || !count(call, search, total, err))
+    if (!(pn_uuid_is_zero(search->project)
+              ? pn_permit_org(call, "identity", "read", err)
+              : pn_permit_project(call, search->project, "identity", "read", err)) ||
+        !count(call, search, total, err))
         return false;
     q = pn_query(call->conn, list_sql[search->order]);
     bind_search(call, q, search);

@@ -5,7 +5,11 @@
 #include "base/call.h"
 #include "json/shape.h"
 
-/* Machine identities (identity-auth.md §3, platform.md §5.1). Members carry the wire's names. */
+/*
+ * Machine identities (identity-auth.md §3, platform.md §5.1). Members carry the wire's names. One that belongs to a
+ * project has no role in the organisation and is no member of another project; rights over it are the project's, and
+ * the organisation's count for nothing (§2). Who may not read identities there is told that it does not exist.
+ */
 struct pn_identity_metadata {
     struct pn_uuid id;
     struct pn_str key, value;
@@ -13,7 +17,7 @@ struct pn_identity_metadata {
 #define PN_IDENTITY_MAX_METADATA 100
 
 struct pn_identity {
-    struct pn_uuid id, orgId;
+    struct pn_uuid id, orgId, projectId; /* projectId zero: the organisation's */
     struct pn_str name, role; /* of the organisation: a built-in role's slug, or a custom one's */
     bool isInstanceAdmin, hasDeleteProtection;
     int64_t createdAt, updatedAt;
@@ -48,6 +52,20 @@ bool pn_identity_edit(struct pn_call *call, struct pn_uuid id, const struct pn_i
                       struct pn_identity *out, struct pn_err *err) PN_CHECKED;
 bool pn_identity_delete(struct pn_call *call, struct pn_uuid id, struct pn_identity *out,
                         struct pn_err *err) PN_CHECKED;
+/*
+ * Makes one that belongs to `project`, and a member of it with these roles (none: no-access). Permission identity:create
+ * of the project.
+ */
+struct pn_project_role;
+bool pn_identity_make_in(struct pn_call *call, struct pn_uuid project,
+                         const struct pn_identity_in *in, const struct pn_project_role *roles,
+                         size_t role_count, struct pn_identity *out, struct pn_err *err) PN_CHECKED;
+/* The identity, where the actor may do `action` to it: by the organisation's right, or its project's. PN_NOT_FOUND. */
+bool pn_identity_permit(struct pn_call *call, struct pn_uuid id, const char *action,
+                        struct pn_identity *out, struct pn_err *err) PN_CHECKED;
+/* PN_NOT_FOUND for one that is not this project's. For callers that have checked their permission. */
+bool pn_identity_require_of(const struct pn_identity *identity, struct pn_uuid project,
+                            struct pn_err *err) PN_CHECKED;
 /* In the actor's organisation, for callers that have checked their permission. PN_NOT_FOUND. */
 bool pn_identity_find(struct pn_call *call, struct pn_uuid id, struct pn_identity *out,
                       struct pn_err *err) PN_CHECKED;
@@ -62,6 +80,7 @@ enum pn_identity_order {
     PN_IDENTITY_BY_ROLE_DOWN
 };
 struct pn_identity_search {
+    struct pn_uuid project;      /* its own; zero: the organisation's own */
     struct pn_str contains;      /* in the name, any case; absent: any */
     struct pn_str name, role;    /* equal; absent: any */
     struct pn_strs names, roles; /* one of them; none: any */
@@ -69,7 +88,7 @@ struct pn_identity_search {
     int64_t offset, limit;
 };
 #define PN_IDENTITY_MAX_LISTED 1000
-/* Permission identity:read. Of pn_identity, with metadata and methods; `total` without the window. */
+/* Permission identity:read, of the project or the organisation. Of pn_identity, with metadata and methods; `total` without the window. */
 bool pn_identity_list(struct pn_call *call, const struct pn_identity_search *search,
                       struct pn_list *out, int64_t *total, struct pn_err *err) PN_CHECKED;
 

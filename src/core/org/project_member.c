@@ -25,11 +25,12 @@ static const struct kind {
 } kinds[] = {
 #define COLUMNS_USER                                                                            \
     "SELECT m.id, m.project_id, m.user_id, m.identity_id, u.email, u.first_name, u.last_name, " \
-    "m.created_ms, m.updated_ms, NULL, NULL, NULL, NULL, NULL, NULL"                            \
+    "m.created_ms, m.updated_ms, NULL, NULL, NULL, NULL, NULL, NULL, NULL"                      \
     " FROM project_members m JOIN users u ON u.id = m.user_id WHERE m.project_id = $project"
 #define COLUMNS_IDENTITY                                                                      \
     "SELECT m.id, m.project_id, m.user_id, m.identity_id, i.name, NULL, NULL, m.created_ms, " \
-    "m.updated_ms, p.name, p.type, i.org_id, i.has_delete_protection, l.method, l.last_ms"    \
+    "m.updated_ms, p.name, p.type, i.org_id, i.has_delete_protection, l.method, l.last_ms, "  \
+    "i.project_id"                                                                            \
     " FROM project_members m JOIN projects p ON p.id = m.project_id"                          \
     " JOIN identities i ON i.id = m.identity_id"                                              \
     " LEFT JOIN identity_logins l ON l.identity_id = i.id WHERE m.project_id = $project"
@@ -62,6 +63,7 @@ static struct pn_project_member read_member(struct pn_query *q, struct pn_arena 
         .hasDeleteProtection = pn_column_int(q, 12) != 0,
         .lastLoginAuthMethod = pn_column_str(q, 13, arena),
         .lastLoginTime = pn_column_int(q, 14),
+        .identity_project = pn_column_uuid(q, 15),
     };
 }
 
@@ -192,7 +194,7 @@ bool pn_project_member_everywhere(struct pn_call *call, struct pn_uuid of, struc
         call->conn,
         "SELECT m.id, m.project_id, m.user_id, m.identity_id, COALESCE(u.email, i.name),"
         " u.first_name, u.last_name, m.created_ms, m.updated_ms, p.name, p.type, i.org_id,"
-        " i.has_delete_protection, l.method, l.last_ms"
+        " i.has_delete_protection, l.method, l.last_ms, i.project_id"
         " FROM project_members m JOIN projects p ON p.id = m.project_id"
         " LEFT JOIN users u ON u.id = m.user_id LEFT JOIN identities i ON i.id = m.identity_id"
         " LEFT JOIN identity_logins l ON l.identity_id = i.id"
@@ -608,15 +610,18 @@ bool pn_project_member_add_missing(struct pn_call *call, struct pn_uuid project,
            pn_project_member_add_users(call, project, missing, roles, &members, &invites, err);
 }
 
-static bool find_org_identity(struct pn_call *call, struct pn_uuid id, struct pn_str *name,
-                              struct pn_err *err)
+/* Another project's own is nobody's to add. */
+static bool find_org_identity(struct pn_call *call, struct pn_uuid id, struct pn_uuid project,
+                              struct pn_str *name, struct pn_err *err)
 {
     struct pn_query *q =
-        pn_query(call->conn, "SELECT name FROM identities WHERE id = $id AND org_id = $org");
+        pn_query(call->conn, "SELECT name FROM identities WHERE id = $id AND org_id = $org"
+                             " AND COALESCE(project_id, $project) = $project");
     bool is_found;
 
     pn_bind_uuid(q, "$id", id);
     pn_bind_uuid(q, "$org", call->actor.org_id);
+    pn_bind_uuid(q, "$project", project);
     is_found = pn_query_next(q);
     if (is_found)
         *name = pn_column_str(q, 0, call->arena);
@@ -636,6 +641,7 @@ bool pn_project_member_available(struct pn_call *call, struct pn_uuid project,
     if (!pn_permit_project(call, project, "identity", "create", err))
         return false;
     q = pn_query(call->conn, "SELECT i.id, i.name FROM identities i WHERE i.org_id = $org"
+                             " AND i.project_id IS NULL"
                              " AND lower(i.name) LIKE $like ESCAPE '\\'"
                              " AND NOT EXISTS (SELECT 1 FROM project_members m"
                              " WHERE m.project_id = $project AND m.identity_id = i.id)"
@@ -652,6 +658,31 @@ bool pn_project_member_available(struct pn_call *call, struct pn_uuid project,
     return pn_query_end(q, err);
 }
 
+bool pn_project_member_plan(struct pn_call *call, struct pn_uuid project,
+                            const struct pn_project_role *roles, size_t role_count,
+                            struct pn_project_member *out, struct pn_err *err)
+{
+    *out = (struct pn_project_member){ .id = pn_random_uuid(),
+                                       .projectId = project,
+                                       .createdAt = call->now_ms,
+                                       .updatedAt = call->now_ms,
+                                       .roles = copy_roles(call->arena, roles, role_count) };
+    return pn_permit_project(call, project, "identity", "create", err) &&
+           check_roles(call, project, out->roles.items, role_count, err);
+}
+
+bool pn_project_member_write(struct pn_db_conn *tx, const struct pn_call *call,
+                             struct pn_project_member *member, struct pn_err *err)
+{
+    struct change c = { .call = call,
+                        .kind = PN_MEMBER_IDENTITIES,
+                        .event = kinds[PN_MEMBER_IDENTITIES].added,
+                        .members = member,
+                        .count = 1 };
+
+    return insert_members(tx, &c, err);
+}
+
 bool pn_project_member_add_identity(struct pn_call *call, struct pn_uuid project,
                                     struct pn_uuid identity, const struct pn_project_role *roles,
                                     size_t role_count, struct pn_project_member *out,
@@ -663,15 +694,10 @@ bool pn_project_member_add_identity(struct pn_call *call, struct pn_uuid project
                         .members = out,
                         .count = 1 };
 
-    *out = (struct pn_project_member){ .id = pn_random_uuid(),
-                                       .projectId = project,
-                                       .identityId = identity,
-                                       .createdAt = call->now_ms,
-                                       .updatedAt = call->now_ms,
-                                       .roles = copy_roles(call->arena, roles, role_count) };
-    return pn_permit_project(call, project, "identity", "create", err) &&
-           check_roles(call, project, out->roles.items, role_count, err) &&
-           find_org_identity(call, identity, &out->name, err) &&
+    if (!pn_project_member_plan(call, project, roles, role_count, out, err))
+        return false;
+    out->identityId = identity;
+    return find_org_identity(call, identity, project, &out->name, err) &&
            pn_db_write(call->db, insert_members, &c, err) && read_roles(call, out, err);
 }
 
@@ -782,8 +808,12 @@ bool pn_project_member_remove(struct pn_call *call, struct pn_uuid project,
         .call = call, .kind = kind, .event = kinds[kind].removed, .members = out, .count = 1
     };
 
-    return pn_project_member_touch(call, project, kind, id, "delete", out, err) &&
-           pn_db_write(call->db, delete_members, &c, err);
+    if (!pn_project_member_touch(call, project, kind, id, "delete", out, err))
+        return false;
+    if (!pn_uuid_is_zero(out->identity_project))
+        return pn_fail(err, PN_BAD_REQUEST,
+                       "This identity belongs to the project: delete it instead");
+    return pn_db_write(call->db, delete_members, &c, err);
 }
 
 bool pn_project_member_remove_users(struct pn_call *call, struct pn_uuid project,

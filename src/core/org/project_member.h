@@ -25,7 +25,7 @@ struct pn_project_member {
     struct pn_str project_name, project_type; /* where lists cross projects */
     int64_t createdAt, updatedAt;
     /* Of a machine identity. */
-    struct pn_uuid identity_org;
+    struct pn_uuid identity_org, identity_project;
     bool hasDeleteProtection;
     struct pn_strs authMethods;
     struct pn_str lastLoginAuthMethod;
@@ -117,6 +117,15 @@ bool pn_project_member_touch(struct pn_call *call, struct pn_uuid project, enum 
 /* What is given for a time: from `start_ms` (0: now, filled in) for "2h". PN_BAD_REQUEST. */
 bool pn_project_member_term(const struct pn_call *call, struct pn_str range, int64_t *start_ms,
                             int64_t *end_ms, struct pn_err *err) PN_CHECKED;
+/*
+ * For who makes a machine identity in a project: its membership, when the actor may add one with these roles; and, from
+ * the write function that has inserted the identity, its rows.
+ */
+bool pn_project_member_plan(struct pn_call *call, struct pn_uuid project,
+                            const struct pn_project_role *roles, size_t role_count,
+                            struct pn_project_member *out, struct pn_err *err) PN_CHECKED;
+bool pn_project_member_write(struct pn_db_conn *tx, const struct pn_call *call,
+                             struct pn_project_member *member, struct pn_err *err) PN_CHECKED;
 /* Replaces the roles. Temporary ones carry their range ("2h") and start. */
 bool pn_project_member_set_roles(struct pn_call *call, struct pn_uuid project,
                                  enum pn_member_kind kind, struct pn_uuid id,

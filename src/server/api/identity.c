@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Machine identities of an organization. Contract: identity-auth.md §3, platform.md §5.1. */
+/* Machine identities of an organization, and those of a project. Contract: identity-auth.md §3, platform.md §5.1. */
 #include "core/identity/identity.h"
 
 #include "core/org/org.h"
+#include "core/org/permission.h"
 #include "core/org/project_member.h"
 #include "core/pam/rules.h"
 #include "json/value.h"
@@ -23,7 +24,6 @@ static const struct pn_shape metadata_view = { "metadata", sizeof(struct pn_iden
 struct plain {
     struct pn_identity identity;
     struct pn_str authMethod; /* of clients from before an identity could have several: null */
-    struct pn_uuid projectId;
 };
 #define PLAIN(member, what)                                                                        \
     {                                                                                              \
@@ -33,7 +33,7 @@ static const struct pn_field plain_fields[] = {
     PLAIN(id, UUID),
     PLAIN(name, STRING),
     PLAIN(orgId, UUID),
-    PN_FIELD(plain, projectId, UUID),
+    PLAIN(projectId, UUID),
     PN_FIELD(plain, authMethod, STRING),
     PLAIN(authMethods, STRINGS),
     PLAIN(hasDeleteProtection, BOOL),
@@ -126,6 +126,7 @@ static struct membership show(const struct pn_identity *i)
         .metadata = i->metadata,
         .identity = { .id = i->id,
                       .orgId = i->orgId,
+                      .projectId = i->projectId,
                       .name = i->name,
                       .hasDeleteProtection = i->hasDeleteProtection,
                       .authMethods = i->authMethods,
@@ -489,6 +490,144 @@ static bool search(struct pn_call *call, const void *in_, void *out_, struct pn_
     return find_all(call, &wanted, out_, err);
 }
 
+/* ---- those of a project (§5.1): the identity itself, whatever is done ---- */
+
+struct own_create_in {
+    struct pn_uuid projectId;
+    struct pn_str name, metadata;
+    bool hasDeleteProtection;
+    struct pn_list roles;
+};
+static const struct pn_field own_create_in_fields[] = {
+    PN_FIELD(own_create_in, projectId, UUID, .required = true),
+    PN_FIELD(own_create_in, name, STRING, .required = true, .min = 1, .max = 255, .trim = true),
+    PN_FIELD(own_create_in, hasDeleteProtection, BOOL),
+    PN_FIELD(own_create_in, metadata, RAW),
+    PN_FIELD(own_create_in, roles, OBJECTS, .max = PN_PROJECT_MAX_ROLES,
+             .shape = &pn_role_item_view, .doc = "In the project; none: no-access"),
+};
+
+static bool create_own(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct own_create_in *in = in_;
+    struct plain_out *out = out_;
+    struct pn_identity_in fresh = { .name = in->name,
+                                    .hasDeleteProtection = in->hasDeleteProtection,
+                                    .has_metadata = in->metadata.ptr != NULL };
+    struct pn_project_role *roles;
+
+    return read_metadata(call->arena, in->metadata, &fresh.metadata, err) &&
+           pn_role_items_read(call->arena, &in->roles, &roles, err) &&
+           pn_identity_make_in(call, in->projectId, &fresh, roles, in->roles.count,
+                               &out->identity.identity, err);
+}
+
+struct own_in {
+    struct pn_uuid projectId, identityId;
+};
+static const struct pn_field own_in_fields[] = {
+    PN_FIELD(own_in, projectId, UUID, .required = true),
+    PN_FIELD(own_in, identityId, UUID, .required = true),
+};
+
+static bool get_own(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct own_in *in = in_;
+    struct plain_out *out = out_;
+
+    return pn_permit_project(call, in->projectId, "identity", "read", err) &&
+           pn_identity_get(call, in->identityId, &out->identity.identity, err) &&
+           pn_identity_require_of(&out->identity.identity, in->projectId, err);
+}
+
+/* Whose it is is asked before anything is done to it. */
+static bool check_own(struct pn_call *call, struct pn_uuid project, struct pn_uuid id,
+                      const char *action, struct pn_err *err)
+{
+    struct pn_identity identity;
+
+    return pn_permit_project(call, project, "identity", action, err) &&
+           pn_identity_permit(call, id, action, &identity, err) &&
+           pn_identity_require_of(&identity, project, err);
+}
+
+struct own_change_in {
+    struct pn_uuid projectId, identityId;
+    struct pn_str name, metadata;
+    bool hasDeleteProtection, has_protection;
+};
+static const struct pn_field own_change_in_fields[] = {
+    PN_FIELD(own_change_in, projectId, UUID, .required = true),
+    PN_FIELD(own_change_in, identityId, UUID, .required = true),
+    PN_FIELD(own_change_in, name, STRING, .min = 1, .max = 255, .trim = true),
+    PN_FIELD(own_change_in, hasDeleteProtection, BOOL,
+             .has_offset = offsetof(struct own_change_in, has_protection)),
+    PN_FIELD(own_change_in, metadata, RAW),
+};
+
+static bool change_own(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct own_change_in *in = in_;
+    struct plain_out *out = out_;
+    struct pn_identity_in to = { .name = in->name,
+                                 .hasDeleteProtection = in->hasDeleteProtection,
+                                 .has_protection = in->has_protection,
+                                 .has_metadata = in->metadata.ptr != NULL };
+
+    return check_own(call, in->projectId, in->identityId, "edit", err) &&
+           read_metadata(call->arena, in->metadata, &to.metadata, err) &&
+           pn_identity_edit(call, in->identityId, &to, &out->identity.identity, err);
+}
+
+static bool delete_own(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct own_in *in = in_;
+    struct plain_out *out = out_;
+
+    return check_own(call, in->projectId, in->identityId, "delete", err) &&
+           pn_identity_delete(call, in->identityId, &out->identity.identity, err);
+}
+
+struct own_page_in {
+    struct pn_uuid projectId;
+    struct pn_str search;
+    int64_t offset, limit;
+};
+static const struct pn_field own_page_in_fields[] = {
+    PN_FIELD(own_page_in, projectId, UUID, .required = true),
+    PN_FIELD(own_page_in, search, STRING, .max = 255, .trim = true),
+    PN_FIELD(own_page_in, offset, INT, .min = 0, .max = 1000000),
+    PN_FIELD(own_page_in, limit, INT, .min = 1, .max = PN_IDENTITY_MAX_LISTED, .has_fallback = true,
+             .fallback = 20),
+};
+struct own_list_out {
+    struct pn_list identities;
+    int64_t totalCount;
+};
+static const struct pn_field own_list_out_fields[] = {
+    PN_FIELD(own_list_out, identities, OBJECTS, .shape = PN_SHAPE(plain)),
+    PN_FIELD(own_list_out, totalCount, INT),
+};
+
+static bool list_own(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct own_page_in *in = in_;
+    const struct pn_identity_search search = {
+        .project = in->projectId, .contains = in->search, .offset = in->offset, .limit = in->limit
+    };
+    struct own_list_out *out = out_;
+    struct plain *items;
+    struct pn_list found;
+
+    if (!pn_identity_list(call, &search, &found, &out->totalCount, err))
+        return false;
+    items = pn_new(call->arena, struct plain, found.count);
+    for (size_t i = 0; i < found.count; i++)
+        items[i].identity = ((const struct pn_identity *)found.items)[i];
+    out->identities = (struct pn_list){ .items = items, .count = found.count };
+    return true;
+}
+
 struct details {
     struct pn_org organization;
 };
@@ -509,6 +648,8 @@ static bool who_am_i(struct pn_call *call, const void *in, void *out_, struct pn
     (void)in;
     return pn_org_get(call, call->actor.org_id, &out->identityDetails.organization, err);
 }
+
+#define OWN "/api/v1/projects/:projectId/identities"
 
 const struct pn_route pn_identity_routes[] = {
     { PN_POST, "/api/v1/identities", .access = PN_BY_PEOPLE, .permission = "org identity:create",
@@ -542,6 +683,24 @@ const struct pn_route pn_identity_routes[] = {
       .permission = "org identity:read", .rate = PN_RATE_READ, .in = PN_SHAPE(one_in),
       .out = PN_SHAPE(projects_out), .handle = list_projects,
       .doc = "The projects that a machine identity belongs to" },
+    { PN_POST, OWN, .access = PN_BY_PEOPLE, .permission = "project identity:create",
+      .rate = PN_RATE_WRITE, .audit = "create-identity", .in = PN_SHAPE(own_create_in),
+      .out = PN_SHAPE(plain_out), .handle = create_own,
+      .doc = "Makes a machine identity that belongs to the project and ends with it" },
+    { PN_GET, OWN, .access = PN_BY_PEOPLE, .permission = "project identity:read",
+      .rate = PN_RATE_READ, .in = PN_SHAPE(own_page_in), .out = PN_SHAPE(own_list_out),
+      .handle = list_own, .doc = "Machine identities that belong to the project" },
+    { PN_GET, OWN "/:identityId", .access = PN_BY_PEOPLE, .permission = "project identity:read",
+      .rate = PN_RATE_READ, .in = PN_SHAPE(own_in), .out = PN_SHAPE(plain_out), .handle = get_own,
+      .doc = "One identity of the project" },
+    { PN_PATCH, OWN "/:identityId", .access = PN_BY_PEOPLE, .permission = "project identity:edit",
+      .rate = PN_RATE_WRITE, .audit = "update-identity", .in = PN_SHAPE(own_change_in),
+      .out = PN_SHAPE(plain_out), .handle = change_own,
+      .doc = "Changes an identity of the project; metadata is replaced whole" },
+    { PN_DELETE, OWN "/:identityId", .access = PN_BY_PEOPLE,
+      .permission = "project identity:delete", .rate = PN_RATE_WRITE, .audit = "delete-identity",
+      .in = PN_SHAPE(own_in), .out = PN_SHAPE(plain_out), .handle = delete_own,
+      .doc = "Deletes an identity of the project with its tokens" },
     { PN_GET, "/api/v1/identities/details", .access = PN_BY_IDENTITY, .permission = "itself",
       .rate = PN_RATE_READ, .out = PN_SHAPE(details_out), .handle = who_am_i,
       .doc = "The organization of the identity that asks" },

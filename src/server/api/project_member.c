@@ -153,10 +153,10 @@ static const struct pn_field role_item_fields[] = {
     PN_FIELD(role_item, temporaryRange, STRING, .max = 32, .is_nullable = true),
     PN_FIELD(role_item, temporaryAccessStartTime, STRING, .max = 40, .is_nullable = true),
 };
-static const struct pn_shape role_item_shape = PN_SHAPE_OF(role_item);
+const struct pn_shape pn_role_item_view = PN_SHAPE_OF(role_item);
 
-static bool read_roles(struct pn_arena *arena, const struct pn_list *from,
-                       struct pn_project_role **out, struct pn_err *err)
+bool pn_role_items_read(struct pn_arena *arena, const struct pn_list *from,
+                        struct pn_project_role **out, struct pn_err *err)
 {
     struct pn_project_role *roles = pn_new(arena, struct pn_project_role, from->count);
 
@@ -184,7 +184,7 @@ static const struct pn_field roles_in_fields[] = {
     PN_FIELD(roles_in, projectId, UUID, .required = true),
     PN_FIELD(roles_in, membershipId, UUID, .required = true),
     PN_FIELD(roles_in, roles, OBJECTS, .required = true, .min = 1, .max = PN_PROJECT_MAX_ROLES,
-             .shape = &role_item_shape),
+             .shape = &pn_role_item_view),
 };
 struct roles_out {
     struct pn_list roles;
@@ -200,7 +200,7 @@ static bool set_user_roles(struct pn_call *call, const void *in_, void *out_, st
     struct pn_project_member member;
     struct pn_project_role *roles;
 
-    if (!read_roles(call->arena, &in->roles, &roles, err) ||
+    if (!pn_role_items_read(call->arena, &in->roles, &roles, err) ||
         !pn_project_member_set_roles(call, in->projectId, PN_MEMBER_USERS, in->membershipId, roles,
                                      in->roles.count, &member, err))
         return false;
@@ -349,7 +349,7 @@ static const struct pn_field identity_roles_in_fields[] = {
     PN_FIELD(identity_roles_in, identityId, UUID, .required = true),
     PN_FIELD(identity_roles_in, role, STRING, .max = 64),
     PN_FIELD(identity_roles_in, roles, OBJECTS, .max = PN_PROJECT_MAX_ROLES,
-             .shape = &role_item_shape),
+             .shape = &pn_role_item_view),
 };
 
 static bool read_identity_roles(struct pn_call *call, const struct identity_roles_in *in,
@@ -357,7 +357,7 @@ static bool read_identity_roles(struct pn_call *call, const struct identity_role
 {
     *count = in->roles.count;
     if (in->roles.count > 0)
-        return read_roles(call->arena, &in->roles, roles, err);
+        return pn_role_items_read(call->arena, &in->roles, roles, err);
     *count = 1;
     *roles = pn_new(call->arena, struct pn_project_role, 1);
     (*roles)->role = in->role.len > 0 ? in->role : PN_LIT("no-access");

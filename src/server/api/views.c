@@ -176,6 +176,7 @@ struct pn_project_member_shown pn_project_member_show(const struct pn_project_me
         .has_project = m->project_name.ptr != NULL,
         .identity = { .id = m->identityId,
                       .orgId = m->identity_org,
+                      .projectId = m->identity_project,
                       .name = m->name,
                       .hasDeleteProtection = m->hasDeleteProtection,
                       .authMethods = m->authMethods },

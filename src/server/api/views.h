@@ -2,6 +2,7 @@
 #ifndef PN_SERVER_API_VIEWS_H
 #define PN_SERVER_API_VIEWS_H
 
+#include "base/err.h"
 #include "json/shape.h"
 
 /* How objects that several resources show look on the wire; of the core structs of the same name. */
@@ -52,6 +53,11 @@ struct pn_project_member_shown {
     int64_t lastLoginTime;
 };
 struct pn_project_member_shown pn_project_member_show(const struct pn_project_member *member);
+/* Roles in a request: of pn_role_item_view. PN_BAD_REQUEST for a time that is none. */
+extern const struct pn_shape pn_role_item_view;
+struct pn_project_role;
+bool pn_role_items_read(struct pn_arena *arena, const struct pn_list *from,
+                        struct pn_project_role **out, struct pn_err *err) PN_CHECKED;
 /* Lists: from core structs to shown ones. */
 struct pn_list pn_org_members_show(struct pn_arena *arena, struct pn_list members);
 struct pn_list pn_project_members_show(struct pn_arena *arena, struct pn_list members);
