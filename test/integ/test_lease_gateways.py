@@ -148,6 +148,34 @@ def test_another_member_of_the_pool_ends_the_lease(here, members):
     assert here.list("pooled") == []
 
 
+@pytest.mark.parametrize(("role", "kinds"), [({}, {"ServiceAccount", "RoleBinding"}),
+                                            ({"roleType": "cluster-role", "role": "view"}, {"ServiceAccount", "ClusterRoleBinding"})])
+def test_what_is_left_is_swept_through_a_gateway(role, kinds, here, cluster, members):
+    """D15: with the gateway's own account, which is whom the printed manifest names."""
+    here.create("left", as_gateway(here, gatewayId=members[0].id, **role))
+    kept, lost = here.lease("left"), here.lease("left")
+
+    def is_connected(wanted):
+        return next(each for each in here.postern.admin.json("gateway", "list") if each["id"] == members[0].id)["isConnected"] == wanted
+    members[0].process.kill()
+    until(lambda: is_connected(False), "its tunnel ends")
+    here.revoke(lost.id, is_forced=True)
+    members[0].process.start()
+    until(lambda: is_connected(True), "it is back")
+    assert {item["kind"] for item in here.objects(lost.id)} == kinds and here.get(lost.id).status == 404
+
+    words = ("dynamic-secrets", "sweep", "left", "--project", here.project_id, "--env", "dev", "-o", "yaml")
+    manifest = here.postern.admin(*words, exit_code=2).stderr
+    cluster.apply(manifest[manifest.index("---"):].split("\npostern:")[0])
+    done = until(lambda: (lambda run: run if run.returncode == 0 else None)(here.postern.admin(*words, exit_code=None)), "it may list")
+    assert "state: done" in done.stdout and "removed: 0" not in done.stdout
+    assert here.objects(lost.id) == []
+    here.is_dead(lost.token)
+    assert {item["kind"] for item in here.objects(kept.id)} == kinds and here.status_of(kept.token) == 200
+    here.revoke(kept.id)
+    assert here.objects() == []
+
+
 def test_a_token_by_way_of_a_gateway(here, cluster, members, tmp_path):
     """The cluster is who `url` and `ca` say, or nothing is sent; whatever is between."""
     here.create("way", here.dynamic(gatewayId=members[0].id))

@@ -43,10 +43,15 @@ def put(here, cluster, **more):
     return made["name"]
 
 
-def may_list(here, cluster):
+def manifest_of(refused):
+    """What the command said to apply, as it is."""
+    return refused.stderr[refused.stderr.index("---"):].split("\npostern:")[0]
+
+
+def may_list(here, cluster, *kinds):
     subject = f"system:serviceaccount:{here.namespace}:postern"
     return all(cluster.kubectl("-n", namespace, "auth", "can-i", "list", what, "--as", subject, check=False).returncode == 0
-               for namespace in here.namespaces for what in ("serviceaccounts", "rolebindings"))
+               for namespace in here.namespaces for what in kinds)
 
 
 def test_what_nobody_owns_is_swept(here, cluster, gate):
@@ -62,9 +67,8 @@ def test_what_nobody_owns_is_swept(here, cluster, gate):
         refused = cli(here, "dynamic-secrets", "sweep", "swept", *words, exit_code=2)
         assert "postern-lease-sweeper" in refused.stderr and "list, delete" in refused.stderr
     assert here.postern.api("GET", f"{BASE}/swept/sweep?projectSlug={here.slug}&environmentSlug=dev").status == 404
-    manifest = refused.stderr[refused.stderr.index("---"):refused.stderr.rindex("}") + 1].split("\npostern:")[0]
-    cluster.apply(manifest.replace("<service account of Postern or of its gateway>", "postern").replace("<its namespace>", here.namespace))
-    until(lambda: may_list(here, cluster), "it may list")
+    cluster.apply(manifest_of(refused))
+    until(lambda: may_list(here, cluster, "serviceaccounts", "rolebindings"), "it may list")
 
     seen = json.loads(cli(here, "dynamic-secrets", "sweep", "swept", "--dry-run", "-o", "json").stdout)
     assert {(item["kind"], item["leaseId"]) for item in seen} == {("ServiceAccount", lost.id), ("RoleBinding", lost.id), ("ServiceAccount", ORPHAN)}
@@ -92,3 +96,22 @@ def test_nothing_sweeps_by_itself_and_not_for_everybody(here, cluster, gate):
     jobs = json.loads(here.postern.admin("job", "list", "-o", "json", "--limit", "1000").stdout)
     assert all(job["kind"] != "lease-sweep" for job in jobs)
     assert len(here.objects(lost.id)) == 2
+
+
+def test_what_reaches_over_the_whole_cluster_is_swept(here, cluster, gate):
+    """A binding of the whole cluster is of no namespace; what is printed allows that too, and no more than leases of that kind need."""
+    here.create("wide", here.through(gate, roleType="cluster-role", role="view"))
+    kept, lost = here.lease("wide"), forget(here, gate, "wide")
+    assert {item["kind"] for item in here.objects(lost.id)} == {"ServiceAccount", "ClusterRoleBinding"}
+    refused = cli(here, "dynamic-secrets", "sweep", "wide", exit_code=2)
+    assert 'resources: ["clusterrolebindings"], verbs: [list, delete]' in refused.stderr and '"rolebindings"' not in refused.stderr
+    cluster.apply(manifest_of(refused))
+    until(lambda: may_list(here, cluster, "serviceaccounts", "clusterrolebindings"), "it may list")
+    seen = json.loads(cli(here, "dynamic-secrets", "sweep", "wide", "--dry-run", "-o", "json").stdout)
+    assert {(item["kind"], item["leaseId"]) for item in seen} >= {("ServiceAccount", lost.id), ("ClusterRoleBinding", lost.id)}
+    assert kept.id not in {item["leaseId"] for item in seen}
+    assert json.loads(cli(here, "dynamic-secrets", "sweep", "wide", "-o", "json").stdout)["state"] == "done"
+    assert here.objects(lost.id) == []
+    here.is_dead(lost.token)
+    assert here.status_of(kept.token) == 200 and len(here.objects(kept.id)) == 2
+    here.revoke(kept.id)

@@ -2,11 +2,13 @@
 #include "core/lease/ask.h"
 
 #include "base/clock.h"
+#include "kube/access_review.h"
 #include "kube/scrub.h"
 #include "kube/token_review.h"
 
 #define MAX_TEXT_BYTES 400 /* of a cluster's sentence: room for ours before it */
 #define MAX_WARNING_BYTES 256
+#define MAX_QUESTION_BYTES 1024
 
 /* ---- where to ---- */
 
@@ -130,4 +132,23 @@ bool pn_lease_ask(struct pn_call *call, const struct pn_lease_config *config,
         return fail_status(call, config, &answer, fault, err);
     *fault = PN_PROVIDER_NO_FAULT;
     return true;
+}
+
+struct pn_str pn_lease_ask_who(struct pn_call *call, const struct pn_lease_config *config)
+{
+    pn_auto(pn_buf_drop) struct pn_buf question = pn_buf_init(MAX_QUESTION_BYTES);
+    struct pn_reach_request request = { .method = "POST",
+                                        .path = PN_LIT(PN_KUBE_SELF_REVIEW_PATH),
+                                        .is_repeatable = true };
+    enum pn_provider_fault ignored_fault;
+    struct pn_lease_asked asked = { 0 };
+    struct pn_err ignored = { 0 };
+    struct pn_str username;
+
+    pn_kube_self_review_print(&question);
+    request.body = pn_buf_str(&question);
+    return pn_lease_ask(call, config, &request, &asked, &ignored_fault, &ignored) &&
+                   pn_kube_self_review_parse(call->arena, asked.body, &username, &ignored)
+               ? username
+               : PN_NONE;
 }

@@ -24,4 +24,7 @@ bool pn_lease_ask(struct pn_call *call, const struct pn_lease_config *config,
                   const struct pn_reach_request *request, struct pn_lease_asked *out,
                   enum pn_provider_fault *fault, struct pn_err *err) PN_CHECKED;
 
+/* Who the cluster says that is; PN_NONE where it does not say it (Kubernetes before 1.28). */
+struct pn_str pn_lease_ask_who(struct pn_call *call, const struct pn_lease_config *config);
+
 #endif

@@ -2,6 +2,7 @@
 #include "core/lease/manifest.h"
 
 #include "core/lease/provider.h"
+#include "crypto/hash.h"
 #include "json/writer.h"
 #include "kube/names.h"
 
@@ -126,17 +127,28 @@ static void add_role(struct writing *w, const char *role, const char *binding,
     add_subject(w);
 }
 
-static struct pn_str write_all(struct pn_arena *arena, struct writing w)
+static void add_all(struct writing w, struct pn_buf *out)
 {
-    pn_auto(pn_buf_drop) struct pn_buf out = pn_buf_init(MAX_BYTES);
-
-    w.out = &out;
+    w.out = out;
     w.of = what_of(w.config);
     for (size_t i = 0; i < w.config->namespaces.count; i++)
         add_role(&w, "Role", "RoleBinding", w.config->namespaces.items[i],
                  w.of & ~(unsigned)FOR_WIDE);
     if (w.of & FOR_WIDE)
         add_role(&w, "ClusterRole", "ClusterRoleBinding", PN_NONE, FOR_WIDE);
+}
+
+static struct pn_str write_all(struct pn_arena *arena, struct writing w)
+{
+    pn_auto(pn_buf_drop) struct pn_buf draft = pn_buf_init(MAX_BYTES), out = pn_buf_init(MAX_BYTES);
+    uint8_t hash[PN_SHA256_BYTES];
+
+    add_all(w, &draft);
+    pn_hash_sha256(pn_buf_str(&draft), hash);
+    w.name =
+        pn_arena_printf(arena, "%s-%02x%02x%02x%02x", w.name, hash[0], hash[1], hash[2], hash[3])
+            .ptr;
+    add_all(w, &out);
     return pn_arena_copy(arena, pn_buf_str(&out));
 }
 

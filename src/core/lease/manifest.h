@@ -7,7 +7,8 @@
 /*
  * The rights that leases of a configuration need and no more (M1–M4 of the contract), as YAML for kubectl apply: a
  * Role and its binding in every namespace, and a ClusterRole where bindings reach over the cluster. `username`: who
- * gets them, as the cluster calls it; PN_NONE: a name to be filled in.
+ * gets them, as the cluster calls it; PN_NONE: a name to be filled in. Roles are called by what they allow and whom, so
+ * that what is applied for one dynamic secret takes nothing from another in the same namespace.
  */
 struct pn_str pn_lease_manifest(struct pn_arena *arena, const struct pn_lease_config *config,
                                 struct pn_str username);

@@ -156,9 +156,12 @@ static bool is_passed(const struct pn_orphans_in *in, struct pn_orphans_at *at, 
 static bool refuse(struct pn_call *call, const struct pn_orphans_in *in, int status,
                    struct pn_err *err)
 {
-    return status == 403 ? pn_lease_attach_manifest(
-                               call, pn_lease_manifest_sweep(call->arena, in->config, PN_NONE), err)
-                         : false;
+    const struct pn_lease_config *config = in->config;
+
+    return status == 403 &&
+           pn_lease_attach_manifest(
+               call, pn_lease_manifest_sweep(call->arena, config, pn_lease_ask_who(call, config)),
+               err);
 }
 
 bool pn_orphans_page(struct pn_call *call, const struct pn_orphans_in *in, struct pn_orphans_at *at,

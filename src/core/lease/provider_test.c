@@ -21,25 +21,6 @@ struct trial {
 
 /* ---- denials, with what mends them ---- */
 
-static struct pn_str who_are_we(struct trial *t)
-{
-    pn_auto(pn_buf_drop) struct pn_buf question = pn_buf_init(MAX_QUESTION_BYTES);
-    struct pn_reach_request request = { .method = "POST",
-                                        .path = PN_LIT(PN_KUBE_SELF_REVIEW_PATH),
-                                        .is_repeatable = true };
-    enum pn_provider_fault ignored_fault;
-    struct pn_lease_asked asked = { 0 };
-    struct pn_err ignored = { 0 };
-    struct pn_str username;
-
-    pn_kube_self_review_print(&question);
-    request.body = pn_buf_str(&question);
-    return pn_lease_ask(t->call, t->config, &request, &asked, &ignored_fault, &ignored) &&
-                   pn_kube_self_review_parse(t->call->arena, asked.body, &username, &ignored)
-               ? username
-               : PN_NONE;
-}
-
 static bool attach(struct trial *t, struct pn_str username, struct pn_err *err)
 {
     return pn_lease_attach_manifest(t->call, pn_lease_manifest(t->call->arena, t->config, username),
@@ -48,7 +29,8 @@ static bool attach(struct trial *t, struct pn_str username, struct pn_err *err)
 
 static bool deny(struct trial *t, const struct pn_kube_right *right, struct pn_err *err)
 {
-    struct pn_str user = who_are_we(t), shown = user.len > 0 ? user : PN_LIT("the cluster token");
+    struct pn_str user = pn_lease_ask_who(t->call, t->config),
+                  shown = user.len > 0 ? user : PN_LIT("the cluster token");
     const char *slash = right->subresource != NULL ? "/" : "";
 
     shown = pn_str_slice(shown, 0, 128);
@@ -63,7 +45,7 @@ static bool deny(struct trial *t, const struct pn_kube_right *right, struct pn_e
 
 static bool fail_asked(struct trial *t, const struct pn_lease_asked *asked, struct pn_err *err)
 {
-    return asked->status == 403 ? attach(t, who_are_we(t), err) : false;
+    return asked->status == 403 ? attach(t, pn_lease_ask_who(t->call, t->config), err) : false;
 }
 
 /* ---- questions ---- */
@@ -185,7 +167,7 @@ static bool try_objects(struct trial *t, struct pn_str namespace, struct pn_err 
         if (pn_provider_try(t->call, t->config, &plan, i, &status, err))
             continue;
         if (status == 403)
-            return attach(t, who_are_we(t), err);
+            return attach(t, pn_lease_ask_who(t->call, t->config), err);
         if (status != 400 || pn_str_search(pn_str_from(err->message), PN_LIT("dry run")) < 0)
             return false;
         pn_err_clear(err);

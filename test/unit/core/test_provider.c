@@ -565,6 +565,32 @@ PN_TEST(a_binding_that_would_give_away_too_much)
     CHECK_OK(pn_provider_test(&call, &config, &err), err);
 }
 
+/* The name of the first role of a manifest. */
+static struct pn_str role_of(struct pn_str yaml)
+{
+    const ptrdiff_t at = pn_str_search(yaml, PN_LIT("  name: "));
+    struct pn_str rest = pn_str_slice(yaml, (size_t)at + 8, yaml.len), name;
+
+    CHECK(at > 0 && pn_str_cut(&rest, '\n', &name));
+    return name;
+}
+
+/* Two in one namespace: who applies both has both. */
+PN_TEST(manifests_take_nothing_from_each_other)
+{
+    struct pn_str first = pn_lease_manifest(call.arena, &config, PN_LIT("jane"));
+
+    CHECK(pn_str_starts(role_of(first), PN_LIT("postern-leases-")));
+    CHECK_STR(pn_lease_manifest(call.arena, &config, PN_LIT("jane")), first.ptr);
+    CHECK(
+        !pn_str_eq(role_of(first), role_of(pn_lease_manifest(call.arena, &config, PN_LIT("joe")))));
+    config.role = PN_LIT("another");
+    CHECK(!pn_str_eq(role_of(first),
+                     role_of(pn_lease_manifest(call.arena, &config, PN_LIT("jane")))));
+    CHECK(!pn_str_eq(role_of(pn_lease_manifest(call.arena, &config, PN_NONE)),
+                     role_of(pn_lease_manifest_sweep(call.arena, &config, PN_NONE))));
+}
+
 PN_TEST(manifests)
 {
     struct pn_str yaml;
@@ -598,4 +624,4 @@ PN_TEST_MAIN(P(a_plan_for_each_kind_of_credential), P(namespaces_that_are_allowe
              P(a_static_account_is_looked_at_and_bound_where_that_is_allowed),
              P(what_is_missing_is_told_with_what_mends_it), P(an_account_that_is_not_there),
              P(a_dynamic_test_leaves_nothing), P(a_binding_that_would_give_away_too_much),
-             P(manifests))
+             P(manifests), P(manifests_take_nothing_from_each_other))
