@@ -164,6 +164,17 @@ static bool write_config(struct pn_cli *cli, bool asks_kubeconfig, struct pn_wri
     return true;
 }
 
+/* Its id becomes a file's name, and a path of the server's. */
+static bool check_made(struct pn_value **reply, struct pn_err *err)
+{
+    struct pn_uuid id;
+
+    if (pn_uuid_parse(pn_value_str(pn_value_at(*reply, "lease.id")), &id))
+        return true;
+    pn_value_freep(reply);
+    return pn_fail(err, PN_PROTOCOL, "the server's answer names no lease");
+}
+
 static bool create(struct pn_cli *cli, const struct pn_cli_slot *slot, struct pn_str name,
                    bool asks_kubeconfig, struct pn_value **reply, struct pn_err *err)
 {
@@ -178,7 +189,7 @@ static bool create(struct pn_cli *cli, const struct pn_cli_slot *slot, struct pn
     if (!write_config(cli, asks_kubeconfig, &w, err))
         return false;
     pn_write_end(&w);
-    return pn_cli_fetch(cli, "POST", PN_LIT(LEASES), &body, reply, err);
+    return pn_cli_fetch(cli, "POST", PN_LIT(LEASES), &body, reply, err) && check_made(reply, err);
 }
 
 static void say_lease(const struct pn_value *reply)
