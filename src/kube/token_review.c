@@ -118,3 +118,20 @@ struct pn_str pn_kube_answer_text(struct pn_arena *arena, struct pn_str content_
         return PN_NONE;
     return text;
 }
+
+struct api_object {
+    struct pn_str kind;
+};
+static const struct pn_field api_object_fields[] = {
+    PN_FIELD(api_object, kind, STRING, .min = 1, .max = MAX_TEXT),
+};
+
+struct pn_str pn_kube_answer_kind(struct pn_arena *arena, struct pn_str body)
+{
+    struct pn_err ignored = { 0 };
+    struct api_object object;
+
+    return body.len > 0 && pn_shape_parse(PN_SHAPE(api_object), arena, body, &object, &ignored)
+               ? object.kind
+               : PN_NONE;
+}

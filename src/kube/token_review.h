@@ -36,4 +36,7 @@ bool pn_kube_token_review_parse(struct pn_arena *arena, struct pn_str body,
 struct pn_str pn_kube_answer_text(struct pn_arena *arena, struct pn_str content_type,
                                   struct pn_str body);
 
+/* Of the object that an answer is: "Status", mostly. PN_NONE: it is none, so no API server said it. */
+struct pn_str pn_kube_answer_kind(struct pn_arena *arena, struct pn_str body);
+
 #endif

@@ -8,6 +8,7 @@
 #include "core/lease/template.h"
 #include "kube/object.h"
 #include "kube/token_request.h"
+#include "kube/token_review.h"
 
 #define MAX_BODY_BYTES ((size_t)32 * 1024)
 #define MAX_TOKEN_S ((INT64_C(1) << 32) - 1) /* more the API server refuses */
@@ -341,6 +342,13 @@ static enum pn_provider_fault worse(enum pn_provider_fault a, enum pn_provider_f
     return a > b ? a : b;
 }
 
+/* What stands before a cluster, and has lost the way to it, says 404 too: what is gone is gone by an API server's word. */
+static bool is_missing(const struct making *m, const struct pn_lease_asked *asked)
+{
+    return asked->status == 404 &&
+           pn_str_is(pn_kube_answer_kind(m->call->arena, asked->body), "Status");
+}
+
 /* False and err when it cannot be said; *uid PN_NONE: it is there, and may not be looked at. */
 static bool look(const struct making *m, struct pn_lease_object *object, struct pn_str *uid,
                  struct pn_err *err)
@@ -355,7 +363,7 @@ static bool look(const struct making *m, struct pn_lease_object *object, struct 
     bool may_look = pn_lease_ask(m->call, m->config, &request, &asked, m->fault, err);
 
     *uid = PN_NONE;
-    if (!may_look && (asked.status == 404 || asked.status == 403)) {
+    if (!may_look && (is_missing(m, &asked) || asked.status == 403)) {
         object->is_gone = asked.status == 404;
         pn_err_clear(err);
         return true;
@@ -395,9 +403,12 @@ static bool remove_object(const struct making *m, struct pn_lease_object *object
     pn_kube_delete_print(uid, &body);
     request.body = pn_buf_str(&body);
     if (!pn_lease_ask(m->call, m->config, &request, &asked, m->fault, err)) {
-        if (asked.status != 404 && !is_other_uid(asked.status, err))
+        if (!is_missing(m, &asked) && !is_other_uid(asked.status, err))
             return false;
         pn_err_clear(err);
+    } else if (pn_kube_answer_kind(m->call->arena, asked.body).len == 0) {
+        *m->fault = PN_PROVIDER_IN_DOUBT;
+        return pn_fail(err, PN_BAD_REQUEST, "What answered is no Kubernetes API server");
     }
     object->is_gone = true;
     return true;

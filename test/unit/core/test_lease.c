@@ -111,7 +111,8 @@ static bool send(const struct pn_reach_port *port, struct pn_call *call,
         return true;
     }
     kept = find_kept(s, request->path);
-    *out = (struct pn_reach_answer){ .status = kept != NULL ? 200 : 404, .body = PN_LIT("{}") };
+    *out = (struct pn_reach_answer){ .status = kept != NULL ? 200 : 404,
+                                     .body = PN_LIT("{\"kind\":\"Status\"}") };
     if (kept != NULL && strcmp(request->method, "GET") == 0)
         out->status = 403; /* it is there, and may not be looked at */
     if (kept != NULL && strcmp(request->method, "DELETE") == 0)

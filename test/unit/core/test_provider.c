@@ -13,6 +13,7 @@
 #define TOKEN_ANSWER \
     "{\"status\":{\"token\":\"" TOKEN "\",\"expirationTimestamp\":\"2026-09-21T15:13:20Z\"}}"
 #define SAYS(text) "{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"" text "\"}"
+#define DONE "{\"kind\":\"Status\",\"status\":\"Success\"}"
 #define SA_PATH "/api/v1/namespaces/a/serviceaccounts"
 #define RB_PATH "/apis/rbac.authorization.k8s.io/v1/namespaces/a/rolebindings"
 #define CRB_PATH "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
@@ -297,7 +298,7 @@ PN_TEST(a_second_step_that_fails_leaves_the_first_to_be_taken_away) /* DS-90, 91
     CHECK(!pn_provider_create(&call, &config, &plan, &token, &fault, &err));
     pn_err_clear(&err);
     CHECK(!plan.objects[0].is_gone && plan.objects[1].is_gone);
-    says("DELETE", SA_PATH "/", 200, "{}");
+    says("DELETE", SA_PATH "/", 200, DONE);
     CHECK_OK(pn_provider_revoke(&call, &config, &plan, &fault, &err), err);
     CHECK_EQ(cluster.asked_count, 3);
     CHECK(has(cluster.asked[2].body, "\"preconditions\":{\"uid\":\"u-1\"}"));
@@ -390,7 +391,7 @@ PN_TEST(what_kills_the_token_goes_first)
 {
     config.roleType = PN_LEASE_CLUSTER_ROLE; /* whose binding is made first */
     plan_made();
-    says("DELETE", NULL, 200, "{}");
+    says("DELETE", NULL, 200, DONE);
     CHECK_OK(pn_provider_revoke(&call, &config, &plan, &fault, &err), err);
     cluster_was_asked(&cluster, 0, "DELETE", SA_PATH "/");
     cluster_was_asked(&cluster, 1, "DELETE", CRB_PATH "/");
@@ -409,11 +410,37 @@ PN_TEST(what_is_not_there_is_gone) /* DS-69, 70, 79 */
     CHECK_EQ(cluster.asked_count, 2);
 }
 
+/* What stands before a cluster, and has lost the way to it, says the same with other words. */
+PN_TEST(what_somebody_else_says_ends_nothing)
+{
+    plan_made();
+    says("DELETE", SA_PATH, 404, "<html>404 Not Found</html>");
+    says("DELETE", RB_PATH, 404, "{\"message\":\"no Route matched\"}");
+    CHECK(!pn_provider_revoke(&call, &config, &plan, &fault, &err));
+    CHECK(!plan.objects[0].is_gone && !plan.objects[1].is_gone);
+    CHECK_FAILS(false, err, BAD_REQUEST);
+
+    cluster.answer_count = 0;
+    says("DELETE", SA_PATH, 200, "<html>Welcome</html>");
+    says("DELETE", RB_PATH, 200, "{}");
+    CHECK(!pn_provider_revoke(&call, &config, &plan, &fault, &err));
+    CHECK_EQ(fault, PN_PROVIDER_IN_DOUBT);
+    CHECK(!plan.objects[0].is_gone && !plan.objects[1].is_gone);
+    CHECK_FAILS(false, err, BAD_REQUEST);
+
+    cluster.answer_count = 0;
+    plan_for(3600000); /* without UIDs they are looked at first */
+    says("GET", NULL, 404, "404 page not found");
+    CHECK(!pn_provider_revoke(&call, &config, &plan, &fault, &err));
+    CHECK(!plan.objects[0].is_gone && !plan.objects[1].is_gone);
+    CHECK_FAILS(false, err, BAD_REQUEST);
+}
+
 PN_TEST(every_delete_is_tried_whatever_became_of_the_others) /* DS-71 */
 {
     plan_made();
     says("DELETE", SA_PATH, 403, SAYS("serviceaccounts is forbidden"));
-    says("DELETE", RB_PATH, 200, "{}");
+    says("DELETE", RB_PATH, 200, DONE);
     CHECK(!pn_provider_revoke(&call, &config, &plan, &fault, &err));
     assert_string_equal(err.message, "serviceaccounts is forbidden");
     CHECK_EQ(fault, PN_PROVIDER_REFUSED);
@@ -449,7 +476,7 @@ PN_TEST(without_a_uid_the_label_decides)
     plan_for(3600000);
     says("GET", SA_PATH, 200, ours);
     says("GET", RB_PATH, 200, theirs);
-    says("DELETE", SA_PATH, 200, "{}");
+    says("DELETE", SA_PATH, 200, DONE);
     CHECK_OK(pn_provider_revoke(&call, &config, &plan, &fault, &err), err);
     CHECK_EQ(cluster.asked_count, 3);
     CHECK(has(cluster.asked[1].body, "\"uid\":\"u-5\""));
@@ -459,7 +486,7 @@ PN_TEST(without_a_uid_the_label_decides)
     plan_for(3600000);
     says("GET", SA_PATH, 403, SAYS("may not look"));
     says("GET", RB_PATH, 404, SAYS("not found"));
-    says("DELETE", SA_PATH, 200, "{}");
+    says("DELETE", SA_PATH, 200, DONE);
     CHECK_OK(pn_provider_revoke(&call, &config, &plan, &fault, &err), err);
     CHECK_EQ(cluster.asked_count, 3);
     CHECK(!has(cluster.asked[1].body, "preconditions"));
@@ -619,6 +646,7 @@ PN_TEST_MAIN(P(a_plan_for_each_kind_of_credential), P(namespaces_that_are_allowe
              P(who_is_told_when_to_come_again_comes_once),
              P(what_a_cluster_repeats_of_a_credential_is_not_passed_on),
              P(what_kills_the_token_goes_first), P(what_is_not_there_is_gone),
+             P(what_somebody_else_says_ends_nothing),
              P(every_delete_is_tried_whatever_became_of_the_others),
              P(a_conflict_of_another_kind_is_tried_again), P(without_a_uid_the_label_decides),
              P(a_static_account_is_looked_at_and_bound_where_that_is_allowed),

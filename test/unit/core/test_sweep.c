@@ -113,7 +113,7 @@ static void list(struct scene *s, struct pn_call *call, struct pn_str path,
 static void delete (struct scene *s, const struct pn_reach_request *request,
                     struct pn_reach_answer *out)
 {
-    *out = (struct pn_reach_answer){ .status = 404, .body = PN_LIT("{}") };
+    *out = (struct pn_reach_answer){ .status = 404, .body = PN_LIT("{\"kind\":\"Status\"}") };
     for (size_t i = 0; i < s->thing_count; i++) {
         struct thing *t = &s->things[i];
         char path[256], uid[96];
