@@ -4,6 +4,8 @@
 #include "crypto/engine.h"
 #include "crypto/random.h"
 
+#include <openssl/crypto.h>
+
 #include <limits.h>
 #include <string.h>
 
@@ -15,13 +17,26 @@ static const unsigned char *bytes_of(struct pn_str s)
     return (const unsigned char *)(s.ptr != NULL ? s.ptr : "");
 }
 
-static bool begin(EVP_CIPHER_CTX *cipher, const uint8_t *key, const uint8_t *nonce,
-                  struct pn_str aad, int is_sealing)
+/* Most keys come many times in a row, as for the rows of a list: the schedule is made for the first only. */
+static bool set_key_and_nonce(struct pn_engine *engine, const uint8_t *key, const uint8_t *nonce,
+                              int is_sealing)
 {
+    bool is_same = engine->has_cipher_key &&
+                   CRYPTO_memcmp(engine->cipher_key, key, sizeof(engine->cipher_key)) == 0;
+
+    engine->has_cipher_key =
+        EVP_CipherInit_ex2(engine->cipher, NULL, is_same ? NULL : key, nonce, is_sealing, NULL);
+    memcpy(engine->cipher_key, key, sizeof(engine->cipher_key));
+    return engine->has_cipher_key;
+}
+
+static bool begin(const uint8_t *key, const uint8_t *nonce, struct pn_str aad, int is_sealing)
+{
+    struct pn_engine *engine = pn_engine_get();
     int len;
 
-    return EVP_CipherInit_ex2(cipher, NULL, key, nonce, is_sealing, NULL) &&
-           EVP_CipherUpdate(cipher, NULL, &len, bytes_of(aad), (int)aad.len);
+    return set_key_and_nonce(engine, key, nonce, is_sealing) &&
+           EVP_CipherUpdate(engine->cipher, NULL, &len, bytes_of(aad), (int)aad.len);
 }
 
 bool pn_aead_seal_at(const uint8_t key[PN_AEAD_KEY_BYTES], const uint8_t nonce[PN_AEAD_NONCE_BYTES],
@@ -32,7 +47,7 @@ bool pn_aead_seal_at(const uint8_t key[PN_AEAD_KEY_BYTES], const uint8_t nonce[P
 
     if (plain.len > MAX_BYTES || aad.len > MAX_BYTES)
         return false;
-    return begin(cipher, key, nonce, aad, 1) &&
+    return begin(key, nonce, aad, 1) &&
            EVP_CipherUpdate(cipher, out, &len, bytes_of(plain), (int)plain.len) &&
            EVP_CipherFinal_ex(cipher, out + len, &rest) &&
            EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, PN_AEAD_TAG_BYTES, out + plain.len) >
@@ -67,7 +82,7 @@ static bool open_at(const uint8_t *key, struct pn_str aad, struct pn_str sealed,
     int len = 0, rest = 0;
 
     memcpy(tag, coded + coded_len, sizeof(tag));
-    return begin(cipher, key, nonce, aad, 0) &&
+    return begin(key, nonce, aad, 0) &&
            EVP_CipherUpdate(cipher, out, &len, coded, (int)coded_len) &&
            EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, sizeof(tag), tag) > 0 &&
            EVP_CipherFinal_ex(cipher, out + len, &rest);

@@ -23,6 +23,7 @@ static void engine_free(void *engine_)
     EVP_MD_free(engine->sha256);
     EVP_CIPHER_CTX_free(engine->cipher);
     EVP_CIPHER_free(engine->gcm);
+    pn_wipe(engine->cipher_key, sizeof(engine->cipher_key));
     pn_heap_free(engine);
     mine = NULL;
 }

@@ -59,6 +59,34 @@ PN_TEST(what_is_sealed_opens)
     }
 }
 
+/* A thread keeps the last key's schedule: nothing of it may reach into what another key, or a refusal, leaves. */
+PN_TEST(keys_may_come_in_any_order)
+{
+    const uint8_t *const keys[] = { key, key, other_key, key, other_key, other_key };
+    struct pn_buf sealed[PN_COUNT(keys)];
+
+    for (size_t i = 0; i < PN_COUNT(keys); i++) {
+        struct pn_err err = { 0 };
+
+        sealed[i] = pn_buf_init(100);
+        CHECK_OK(pn_aead_seal(keys[i], PN_LIT("place"), PN_LIT("plain"), &sealed[i], &err), err);
+    }
+    for (size_t with = 0; with < 2; with++) {
+        for (size_t i = 0; i < PN_COUNT(keys); i++) {
+            struct pn_buf opened = pn_buf_init(100);
+            struct pn_err err = { 0 };
+            const uint8_t *tried = with == 0 ? key : other_key;
+
+            CHECK_EQ(pn_aead_open(tried, PN_LIT("place"), pn_buf_str(&sealed[i]), &opened, &err),
+                     tried == keys[i]);
+            CHECK(tried != keys[i] || pn_str_is(pn_buf_str(&opened), "plain"));
+            pn_buf_drop(&opened);
+        }
+    }
+    for (size_t i = 0; i < PN_COUNT(keys); i++)
+        pn_buf_drop(&sealed[i]);
+}
+
 PN_TEST(nonces_differ)
 {
     struct pn_buf a = pn_buf_init(100), b = pn_buf_init(100);
@@ -141,6 +169,6 @@ PN_TEST(a_buffer_without_room_is_an_error)
     pn_buf_drop(&tiny);
 }
 
-PN_TEST_MAIN(T(gcm_of_the_specification), T(what_is_sealed_opens), T(nonces_differ),
-             T(every_altered_byte_is_refused), T(refused_plaintext_is_wiped),
+PN_TEST_MAIN(T(gcm_of_the_specification), T(what_is_sealed_opens), T(keys_may_come_in_any_order),
+             T(nonces_differ), T(every_altered_byte_is_refused), T(refused_plaintext_is_wiped),
              T(another_key_or_place_is_refused), T(a_buffer_without_room_is_an_error))
