@@ -26,6 +26,7 @@ static bool make_private(const char *path, struct pn_err *err)
 
 static void db_free(struct pn_db *db)
 {
+    pthread_mutex_destroy(&db->telling);
     pn_heap_free(db->path);
     pn_heap_free(db->vfs);
     pn_heap_free(db);
@@ -53,6 +54,7 @@ bool pn_db_open(const struct pn_db_config *config, struct pn_db **out, struct pn
     if (!make_private(config->path, err))
         return false;
     db = pn_heap_new(sizeof(*db));
+    pthread_mutex_init(&db->telling, NULL);
     db->path = pn_heap_copy(config->path);
     db->vfs = config->vfs != NULL ? pn_heap_copy(config->vfs) : NULL;
     db->busy_timeout_ms = config->busy_timeout_ms > 0 ? config->busy_timeout_ms : BUSY_TIMEOUT_MS;

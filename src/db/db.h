@@ -159,6 +159,12 @@ void pn_db_touch(struct pn_db_conn *tx, struct pn_uuid id); /* from a write func
 void pn_db_touch_all(struct pn_db_conn *tx); /* the same of everybody, whatever the write changes */
 uint64_t pn_db_version(const struct pn_db *db, struct pn_uuid id); /* any thread */
 
+/*
+ * Whom to tell when versions have risen: after each such commit and before its answers, on the writer's thread, so it must not
+ * block. One at a time; NULL: nobody. Once this returns, whoever was there before is not being told and will not be.
+ */
+void pn_db_on_change(struct pn_db *db, void (*changed)(void *context), void *context);
+
 /* Counters for /metrics. */
 struct pn_db_stats {
     int64_t writes, batches, failures, queue_now;

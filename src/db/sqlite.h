@@ -4,6 +4,7 @@
 
 #include "db/db.h"
 
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 
@@ -53,6 +54,9 @@ struct pn_db {
     struct pn_writer *writer;
     int readers; /* atomic; 0 at the close */
     _Atomic uint64_t everybody, versions[PN_VERSION_SLOTS];
+    pthread_mutex_t telling; /* over what follows, and while it is told */
+    void (*changed)(void *context);
+    void *changed_context;
 };
 
 /* conn.c */

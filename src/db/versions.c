@@ -44,15 +44,37 @@ void pn_touched_end(struct pn_touched *touched)
         touched->is_everybody = true;
 }
 
+static void tell(struct pn_db *db)
+{
+    pthread_mutex_lock(&db->telling);
+    if (db->changed != NULL)
+        db->changed(db->changed_context);
+    pthread_mutex_unlock(&db->telling);
+}
+
 void pn_touched_publish(struct pn_touched *touched, struct pn_db *db)
 {
+    bool has_risen = touched->is_everybody;
+
     if (touched->is_everybody)
         atomic_fetch_add(&db->everybody, 1);
     touched->is_everybody = false;
     for (size_t i = 0; i < PN_COUNT(touched->slots); i++) {
-        for (; touched->slots[i] != 0; touched->slots[i] &= touched->slots[i] - 1)
+        for (; touched->slots[i] != 0; touched->slots[i] &= touched->slots[i] - 1) {
             atomic_fetch_add(&db->versions[i * 64 + (size_t)__builtin_ctzll(touched->slots[i])], 1);
+            has_risen = true;
+        }
     }
+    if (has_risen)
+        tell(db);
+}
+
+void pn_db_on_change(struct pn_db *db, void (*changed)(void *context), void *context)
+{
+    pthread_mutex_lock(&db->telling);
+    db->changed = changed;
+    db->changed_context = context;
+    pthread_mutex_unlock(&db->telling);
 }
 
 void pn_db_touch(struct pn_db_conn *tx, struct pn_uuid id)

@@ -187,6 +187,51 @@ PN_TEST(what_holds_no_more_makes_room)
     stop(&f, cache);
 }
 
+static bool add_unwatched(struct pn_db_conn *tx, void *number_, struct pn_err *err)
+{
+    const int64_t *number = number_;
+    struct pn_query *q = pn_query(tx, "INSERT INTO things (number, name) VALUES ($number, 'x')");
+
+    pn_bind_int(q, "$number", *number);
+    return pn_query_run(q, NULL, err);
+}
+
+struct told {
+    struct pn_db *db;
+    int times;
+    uint64_t version; /* of about(1), when it was told */
+};
+
+static void note(void *told_)
+{
+    struct told *told = told_;
+
+    told->times++;
+    told->version = pn_db_version(told->db, about(1));
+}
+
+PN_TEST(who_waits_is_told_when_versions_have_risen)
+{
+    struct fixture f = start();
+    struct told told = { .db = f.db };
+    struct pn_err err = { 0 };
+    int64_t number = 1, other = 77;
+
+    CHECK_OK(pn_db_write(f.db, add_unwatched, &other, &err), err);
+    pn_db_on_change(f.db, note, &told);
+    other++;
+    CHECK_OK(pn_db_write(f.db, add_unwatched, &other, &err), err);
+    CHECK_EQ(told.times, 0); /* nothing that is watched */
+    CHECK_OK(pn_db_write(f.db, change_thing, &number, &err), err);
+    CHECK_EQ(told.times, 1);                               /* before the answer, */
+    CHECK_EQ(told.version, pn_db_version(f.db, about(1))); /* and of what has risen */
+    pn_db_on_change(f.db, NULL, NULL);
+    CHECK_OK(pn_db_write(f.db, change_thing, &number, &err), err);
+    CHECK_EQ(told.times, 1);
+    stop(&f, NULL);
+}
+
 PN_TEST_MAIN(T(an_entry_holds_between_its_times_until_its_id_changes),
              T(nothing_is_kept_that_was_read_too_early), T(the_longest_unused_of_four_goes),
-             T(its_bytes_are_bounded), T(what_holds_no_more_makes_room))
+             T(its_bytes_are_bounded), T(what_holds_no_more_makes_room),
+             T(who_waits_is_told_when_versions_have_risen))
