@@ -34,6 +34,7 @@ struct pn_actor {
     struct pn_str name;      /* e-mail or name, for the audit row */
     struct pn_str org_role;  /* "admin", "member", "no-access" */
     bool is_super_admin;
+    int64_t token_version, token_expires_ms; /* as its token says; 0: none, never */
 };
 
 /*
@@ -59,8 +60,8 @@ struct pn_call {
     struct pn_str refresh_cookie; /* value of the client's cookie `jid`, or PN_NONE */
     struct pn_str set_cookie;     /* out: a Set-Cookie for the client, when the call succeeds */
     struct pn_undo if_lost;       /* out: when the call succeeds, and its answer is lost */
-    struct pn_db *db;             /* writes go through its writer */
-    struct pn_db_conn *conn;      /* this worker's read connection */
+    struct pn_db *db;                     /* writes go through its writer */
+    struct pn_db_conn *conn;              /* this worker's read connection */
     struct pn_keyring *keyring;
     struct pn_cache *cache; /* what rows said (db/cache.h); NULL: all is looked up */
     const struct pn_settings *settings;

@@ -22,6 +22,7 @@
 #define RELAY_TOKEN "relayAccessToken"
 
 static const char revoked[] = "This token is no longer valid. Please log in again.";
+static const char expired[] = "Your token has expired. Please re-authenticate.";
 
 /* Claims of all kinds; a kind reads its own. Signed by us, so their form is ours. */
 struct claims {
@@ -212,7 +213,7 @@ static bool verify(struct pn_call *call, struct pn_str token, struct claims *out
             " new one and try again.");
     if (out->exp == 0 || out->exp * 1000 > call->now_ms)
         return true;
-    (void)pn_fail(err, PN_TOKEN, "Your token has expired. Please re-authenticate.");
+    (void)pn_fail(err, PN_TOKEN, "%s", expired);
     if (pn_str_is(out->authTokenType, MFA_TOKEN))
         err->reason = "mfa_expired";
     return pn_str_is(out->authTokenType, IDENTITY_TOKEN) ? as_identity_token(err) : false;
@@ -282,6 +283,8 @@ static bool find_claimed(struct pn_call *call, const struct pn_token_claims *cla
         if (kinds[i].kind == claims->kind && !kinds[i].find(call, claims, out, err))
             return false;
     }
+    out->actor.token_version = claims->version;
+    out->actor.token_expires_ms = out->expires_ms;
     return true;
 }
 
@@ -317,6 +320,26 @@ bool pn_token_authenticate(struct pn_call *call, struct pn_str bearer, struct pn
         !pn_access_token_use(call, facts.actor.token_id, facts.uses_limit, err))
         return false;
     if (!pn_trusted_ips_check(&facts.nets, call->ip, err))
+        return false;
+    *out = facts.actor;
+    return true;
+}
+
+bool pn_token_recheck(struct pn_call *call, const struct pn_actor *as, struct pn_actor *out,
+                      struct pn_err *err)
+{
+    const struct pn_token_claims claims = { .kind = as->kind,
+                                            .id = as->id,
+                                            .org_id = as->org_id,
+                                            .token_id = as->token_id,
+                                            .version = as->token_version,
+                                            .expires_ms = as->token_expires_ms };
+    struct pn_token_facts facts = { 0 };
+
+    if (claims.expires_ms != 0 && claims.expires_ms <= call->now_ms)
+        return pn_fail(err, PN_TOKEN, "%s", expired);
+    if (!find_claimed(call, &claims, &facts, err) ||
+        !pn_trusted_ips_check(&facts.nets, call->ip, err))
         return false;
     *out = facts.actor;
     return true;

@@ -24,6 +24,13 @@
 bool pn_token_authenticate(struct pn_call *call, struct pn_str bearer, struct pn_actor *out,
                            struct pn_err *err) PN_CHECKED;
 
+/*
+ * Whether who was authenticated before may still: their token, by the rows of now, and from call->ip. Counts no use, and
+ * `as` need not have its texts. Errors: as above.
+ */
+bool pn_token_recheck(struct pn_call *call, const struct pn_actor *as, struct pn_actor *out,
+                      struct pn_err *err) PN_CHECKED;
+
 /* What a token says of itself, once its signature and end have been checked; no row was read. */
 struct pn_token_claims {
     enum pn_actor_kind kind;
