@@ -31,6 +31,7 @@ static const struct pn_rule project_member[] = {
     MAY("secrets", SECRETS_ALL),
     MAY("secret-folders", CRUD),
     MAY("secret-imports", CRUD),
+    MAY("secret-event-subscriptions", PN_SUBSCRIBE_ACTIONS),
     MAY("dynamic-secrets",
         "read-root-credential create-root-credential edit-root-credential delete-root-credential "
         "lease"),
@@ -55,6 +56,7 @@ static const struct pn_rule project_viewer[] = {
     MAY("secrets", "describeSecret readValue"),
     MAY("secret-folders", "read"),
     MAY("secret-imports", "read"),
+    MAY("secret-event-subscriptions", PN_SUBSCRIBE_ACTIONS),
     MAY("dynamic-secrets", "read-root-credential"),
     MAY("integrations", "read"),
     MAY("webhooks", "read"),

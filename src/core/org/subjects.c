@@ -18,10 +18,7 @@ const struct pn_subject pn_subjects[] = {
     { "project", "secret-approval", CRUD, PLACE },
     { "project", "secret-rotation", CRUD " read-generated-credentials rotate-secrets", PLACE },
     { "project", "secret-syncs", CRUD " sync-secrets import-secrets remove-secrets", PLACE },
-    { "project", "secret-events",
-      "subscribe-to-creation-events subscribe-to-update-events subscribe-to-delete-events "
-      "subscribe-to-import-mutation-events",
-      PLACE },
+    { "project", "secret-event-subscriptions", PN_SUBSCRIBE_ACTIONS, PLACE },
     { "project", "environments", CRUD, NULL },
     { "project", "tags", CRUD, NULL },
     { "project", "webhooks", CRUD, NULL },

@@ -11,6 +11,10 @@ struct pn_subject {
     const char *conditions; /* wire names, separated by spaces; NULL: none */
 };
 
+#define PN_SUBSCRIBE_ACTIONS                                   \
+    "subscribe-to-creation-events subscribe-to-update-events " \
+    "subscribe-to-deletion-events subscribe-to-import-mutation-events"
+
 extern const struct pn_subject pn_subjects[];
 extern const size_t pn_subject_count;
 

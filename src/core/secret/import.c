@@ -224,6 +224,7 @@ static bool note(struct pn_db_conn *tx, const struct change *c, const char *type
 {
     struct pn_arena *arena = c->call->arena;
 
+    pn_db_touch(tx, c->at.project_id); /* subscriptions look: no row that is remembered changes */
     return pn_trail_write(
         tx, c->call,
         &(struct pn_trail){
