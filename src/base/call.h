@@ -13,6 +13,7 @@ struct pn_db_conn;
 struct pn_keyring;
 struct pn_settings;
 struct pn_reach_port;
+struct pn_subscription;
 
 enum pn_actor_kind {
     PN_ACTOR_NONE,
@@ -60,6 +61,7 @@ struct pn_call {
     struct pn_str refresh_cookie; /* value of the client's cookie `jid`, or PN_NONE */
     struct pn_str set_cookie;     /* out: a Set-Cookie for the client, when the call succeeds */
     struct pn_undo if_lost;       /* out: when the call succeeds, and its answer is lost */
+    struct pn_subscription *subscription; /* out: of a route that answers with a stream */
     struct pn_db *db;                     /* writes go through its writer */
     struct pn_db_conn *conn;              /* this worker's read connection */
     struct pn_keyring *keyring;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "server/client_ip.h"
 #include "server/envelope.h"
+#include "server/feeds.h"
 
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #define CALL_BUDGET ((size_t)48 << 20)
 #define BODY_TIMEOUT_MS 30000
 #define BUSY_RETRY_S 1
+#define STREAM_RETRY_S 30
 #define KEPT_ARENAS 16
 #define MAX_FIELDS 10
 
@@ -110,6 +112,7 @@ static void request_free(struct request *r)
     pn_timer_stop(&r->body_timer);
     pn_buf_drop(&r->body);
     pn_buf_drop(&r->answer.body);
+    pn_subscription_free(r->answer.subscription);
     give_arena(d, r->arena);
     *r->at = r->next;
     if (r->next != NULL)
@@ -191,7 +194,10 @@ static void make_fields(struct request *r, struct fields *f)
 
     add_field(f, "content-type", pn_str_from(a->content_type));
     add_field(f, "x-request-id", r->facts.request_id);
-    add_field(f, "cache-control", PN_LIT("no-store"));
+    add_field(f, "cache-control",
+              a->subscription != NULL ? PN_LIT("no-cache") : PN_LIT("no-store"));
+    if (a->subscription != NULL)
+        add_field(f, "x-accel-buffering", PN_LIT("no"));
     if (a->etag[0] != '\0')
         add_field(f, "etag", pn_str_from(a->etag));
     if (a->set_cookie.len > 0)
@@ -236,6 +242,16 @@ static void undo_lost(struct request *r)
         undone(undo, &err);
 }
 
+/* The head goes out at once; what follows is the feed's. */
+static void answer_with_stream(struct request *r, struct pn_http_head *head)
+{
+    struct pn_feeds *feeds = r->dispatcher->parts.feeds;
+
+    head->content_length = -1;
+    pn_exchange_respond(r->exchange, head);
+    pn_feeds_add(feeds, pn_take(&r->answer.subscription), r->exchange, r->facts.request_id);
+}
+
 /* The one end of a request. */
 static void answer(struct request *r)
 {
@@ -252,7 +268,10 @@ static void answer(struct request *r)
     log_request(r, us);
     if (r->is_lost && r->answer.if_lost.write != NULL)
         undo_lost(r);
-    pn_exchange_answer(r->exchange, &head, pn_buf_str(&r->answer.body));
+    if (r->answer.subscription != NULL)
+        answer_with_stream(r, &head);
+    else
+        pn_exchange_answer(r->exchange, &head, pn_buf_str(&r->answer.body));
     request_free(r);
 }
 
@@ -301,6 +320,11 @@ void pn_dispatch_worker_free(void *worker)
     pn_heap_free(w);
 }
 
+struct pn_db_conn *pn_dispatch_worker_conn(void *worker)
+{
+    return ((struct worker *)worker)->conn;
+}
+
 static void run_on_worker(struct pn_job *job, void *worker)
 {
     struct request *r = (struct request *)(void *)job;
@@ -310,13 +334,25 @@ static void run_on_worker(struct pn_job *job, void *worker)
     pn_loop_post(r->dispatcher->parts.loop, &r->done);
 }
 
+/* Rights it had; there is no room. */
+static void refuse_stream(struct request *r)
+{
+    pn_subscription_free(pn_take(&r->answer.subscription));
+    r->retry_s = STREAM_RETRY_S;
+    refuse(r);
+}
+
 static void back_on_loop(struct pn_task *task)
 {
     struct request *r = pn_container_of(task, struct request, done);
 
     if (r->answer.err.code == PN_BUSY || r->answer.err.code == PN_RATE_LIMITED)
         r->retry_s = BUSY_RETRY_S;
-    answer(r);
+    if (r->answer.subscription != NULL &&
+        !pn_feeds_admit(r->dispatcher->parts.feeds, r->answer.subscription, &r->answer.err))
+        refuse_stream(r);
+    else
+        answer(r);
 }
 
 /*

@@ -18,6 +18,7 @@
  * print), cross back, answer, log. One per loop; what it points to is shared and outlives it.
  */
 struct pn_dispatcher;
+struct pn_feeds;
 
 struct pn_dispatch_parts {
     struct pn_loop *loop;
@@ -32,6 +33,7 @@ struct pn_dispatch_parts {
     struct pn_lane *fast, *slow;
     const struct pn_reach_port *reach; /* to clusters; NULL: nowhere */
     struct pn_clusters *clusters;
+    struct pn_feeds *feeds; /* for routes that answer with a stream */
 };
 
 struct pn_dispatcher *pn_dispatcher_new(const struct pn_dispatch_parts *parts);
@@ -45,6 +47,7 @@ size_t pn_dispatcher_in_progress(const struct pn_dispatcher *dispatcher);
 /* What a lane's thread holds: its own connection. `context` is the struct pn_db. */
 void *pn_dispatch_worker_new(void *db);
 void pn_dispatch_worker_free(void *worker);
+struct pn_db_conn *pn_dispatch_worker_conn(void *worker);
 
 /*
  * The call of a request whose route is known, without transport: what a worker runs. Tests and the
@@ -65,6 +68,7 @@ struct pn_answer {
     char etag[PN_ETAG_BYTES]; /* "": none */
     struct pn_str set_cookie; /* PN_NONE: none */
     struct pn_undo if_lost;
+    struct pn_subscription *subscription; /* what the stream is of; NULL: the answer is the body */
     struct pn_actor actor;
     struct pn_err err; /* for the log; code PN_OK when the answer is no error */
 };

@@ -47,6 +47,8 @@ void pn_metrics_print(struct pn_metrics *metrics, struct pn_db *db, struct pn_bu
     print_requests(metrics, out);
     print(out, "http_requests_in_progress", "gauge", "Requests in progress.",
           atomic_load(&metrics->in_progress));
+    print(out, "subscriptions", "gauge", "Live subscriptions to projects' events.",
+          atomic_load(&metrics->subscriptions));
     print(out, "http_refused_busy_total", "counter",
           "Requests answered 503 because a queue was full.", atomic_load(&metrics->refused_busy));
     print(out, "http_refused_rate_total", "counter", "Requests answered 429.",

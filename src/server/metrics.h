@@ -12,6 +12,7 @@ struct pn_metrics {
     atomic_llong by_class[6]; /* answers by first digit of the status */
     atomic_llong duration_us; /* of all answers together */
     atomic_llong in_progress;
+    atomic_llong subscriptions; /* live */
     atomic_llong refused_busy, refused_rate;
     atomic_llong job_runs, job_failures;                 /* of this process */
     atomic_llong jobs_waiting, jobs_failing, job_lag_ms; /* rows, looked at every few seconds */

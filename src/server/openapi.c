@@ -382,7 +382,7 @@ static void write_success(struct pn_writer *w, const struct pn_route *r)
     pn_write_object(w, "200");
     pn_write_text(w, "description", r->doc != NULL ? r->doc : "Done");
     pn_write_object(w, "content");
-    pn_write_object(w, r->is_raw ? "*/*" : JSON_TYPE);
+    pn_write_object(w, r->is_raw ? "*/*" : r->is_stream ? "text/event-stream" : JSON_TYPE);
     if (r->is_raw || r->out == NULL) {
         pn_write_object(w, "schema");
         pn_write_end(w);

@@ -59,6 +59,7 @@ struct pn_route {
     const struct pn_shape *out; /* NULL with .is_raw */
     bool is_raw;                /* in/out are struct pn_raw: bytes as they are */
     bool is_top_array;          /* out has one OBJECTS field, printed as a bare array */
+    bool is_stream;             /* the handler leaves call->subscription, which is told on */
     bool has_etag;              /* answers carry an ETag, If-None-Match is heard */
     size_t max_body_bytes;      /* 0 = 1 MiB; over it 413 */
     pn_handler *handle;

@@ -46,6 +46,7 @@ const struct pn_route *const pn_route_tables[] = {
     pn_dynamic_secret_sweeps_routes,
     pn_jobs_routes,
     pn_mfa_routes,
+    pn_events_routes,
     NULL,
 };
 /* clang-format on */

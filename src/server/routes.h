@@ -34,6 +34,7 @@ extern const struct pn_route pn_dynamic_secret_leases_routes[];
 extern const struct pn_route pn_dynamic_secret_sweeps_routes[];
 extern const struct pn_route pn_jobs_routes[];
 extern const struct pn_route pn_mfa_routes[];
+extern const struct pn_route pn_events_routes[];
 extern const struct pn_route pn_secrets_routes[];
 extern const struct pn_route pn_secrets_batch_routes[];
 extern const struct pn_route pn_gateways_routes[];

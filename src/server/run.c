@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "core/auth/token.h"
+#include "core/event/subscription.h"
 #include "server/cookie.h"
 #include "server/dispatch.h"
 #include "server/envelope.h"
@@ -136,8 +137,8 @@ static bool run_shaped(struct running *r, const struct pn_match *m,
     done = route->handle(&r->call, in, out, err);
     if (route->in != NULL)
         pn_shape_drop(route->in, in);
-    if (!done)
-        return false;
+    if (!done || route->is_stream)
+        return done;
     if (route->out == NULL)
         pn_buf_add_text(&r->answer->body, "{}");
     else if (route->is_top_array)
@@ -202,6 +203,7 @@ void pn_dispatch_run(const struct pn_dispatch_parts *parts, struct pn_db_conn *c
                                .content_type = "application/json; charset=utf-8",
                                .body = pn_buf_init_wiped(MAX_REPLY_BYTES) };
     if (!run(&r, match, facts, &out->err)) {
+        pn_subscription_free(r.call.subscription);
         pn_buf_clear(&out->body);
         out->content_type = "application/json; charset=utf-8";
         out->status = pn_code_status(out->err.code);
@@ -209,6 +211,9 @@ void pn_dispatch_run(const struct pn_dispatch_parts *parts, struct pn_db_conn *c
     } else {
         out->set_cookie = r.call.set_cookie;
         out->if_lost = r.call.if_lost;
+        out->subscription = r.call.subscription;
+        if (match->route->is_stream)
+            out->content_type = "text/event-stream";
     }
     out->actor = r.call.actor;
 }

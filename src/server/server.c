@@ -14,6 +14,7 @@
 #include "net/tls.h"
 #include "server/client_ip.h"
 #include "server/dispatch.h"
+#include "server/feeds.h"
 #include "server/gateway_road.h"
 #include "server/jobs/jobs.h"
 #include "reach/reach.h"
@@ -54,6 +55,7 @@ struct pn_server {
     struct pn_loop *loop; /* from here on: the loop's, once it runs */
     struct pn_trust trust;
     struct pn_tls_context *tls;
+    struct pn_feeds *feeds;
     struct pn_dispatcher *dispatcher;
     struct pn_http_server *http;
     struct pn_listener *listener;
@@ -159,8 +161,10 @@ static void on_drain_tick(struct pn_timer *timer)
 {
     struct pn_server *server = pn_container_of(timer, struct pn_server, drain_timer);
 
-    if (pn_dispatcher_in_progress(server->dispatcher) == 0 ||
-        pn_clock_mono_ms() >= server->drain_until_ms)
+    const size_t left =
+        pn_dispatcher_in_progress(server->dispatcher) + pn_feeds_count(server->feeds);
+
+    if (left == 0 || pn_clock_mono_ms() >= server->drain_until_ms)
         pn_loop_stop(server->loop);
     else
         pn_timer_start(server->loop, &server->drain_timer, DRAIN_TICK_MS);
@@ -173,6 +177,7 @@ static void on_drain(struct pn_task *task)
     pn_listener_close(server->listener);
     server->listener = NULL;
     pn_http_server_drain(server->http);
+    pn_feeds_drain(server->feeds);
     server->drain_until_ms = pn_clock_mono_ms() + server->settings->drain_timeout;
     server->drain_timer.run = on_drain_tick;
     pn_timer_start(server->loop, &server->drain_timer, DRAIN_TICK_MS);
@@ -281,7 +286,7 @@ static bool make_tls(struct pn_server *server, struct pn_str host, struct pn_err
 
 static void make_http(struct pn_server *server)
 {
-    const struct pn_dispatch_parts parts = {
+    struct pn_dispatch_parts parts = {
         .loop = server->loop,
         .router = server->router,
         .settings = server->settings,
@@ -305,6 +310,7 @@ static void make_http(struct pn_server *server)
         .max_streams = MAX_STREAMS,
     };
 
+    parts.feeds = server->feeds = pn_feeds_new(&parts);
     server->dispatcher = pn_dispatcher_new(&parts);
     config.context = server->dispatcher;
     server->http = pn_http_server_new(server->loop, &config);
@@ -397,6 +403,7 @@ void pn_server_stop(struct pn_server *server)
         pn_loop_join(server->loop);
     }
     pn_jobs_stop(server->jobs);
+    pn_feeds_stop(server->feeds);
     pn_lane_free(server->slow); /* what still runs ends; its answers find no loop */
     pn_lane_free(server->fast);
     pn_listener_close(server->listener);
@@ -412,6 +419,7 @@ void pn_server_stop(struct pn_server *server)
     pn_tls_context_free(server->tls);
     pn_trust_drop(&server->trust);
     pn_loop_free(server->loop);
+    pn_feeds_free(server->feeds);
     pn_limiter_free(server->limiter);
     pn_router_free(server->router);
     pn_cache_free(server->cache);

@@ -32,7 +32,7 @@ class Api:
         try:
             connection.request(method, path, body=body, headers=headers)
             reply = connection.getresponse()
-            text = reply.read().decode()
+            text = "" if reply.getheader("content-type") == "text/event-stream" else reply.read().decode()  # which has no end
             return Reply(reply.status, {name.lower(): value for name, value in reply.getheaders()}, text)
         finally:
             connection.close()
