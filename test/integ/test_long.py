@@ -183,4 +183,4 @@ def test_a_lease_beside_one_token_request(postern_dev, leases, cluster):
 @pytest.mark.timeout(4 * 3600)
 def test_a_thousand_kills(new_dev, leases, gate):
     """kill -9 at random while leases are made and ended: nothing is left behind, and nothing that lives has lost what it needs."""
-    killed_at_random(new_dev(is_fixed=True), leases, gate, times=1000)
+    killed_at_random(new_dev(is_fixed=True), leases, gate, times=int(os.environ.get("POSTERN_TEST_KILLS", "1000")))

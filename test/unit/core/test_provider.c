@@ -596,9 +596,10 @@ PN_TEST(a_binding_that_would_give_away_too_much)
 static struct pn_str role_of(struct pn_str yaml)
 {
     const ptrdiff_t at = pn_str_search(yaml, PN_LIT("  name: "));
-    struct pn_str rest = pn_str_slice(yaml, (size_t)at + 8, yaml.len), name;
+    struct pn_str rest = pn_str_slice(yaml, (size_t)at + 8, yaml.len), name = PN_NONE;
 
-    CHECK(at > 0 && pn_str_cut(&rest, '\n', &name));
+    CHECK(at > 0);
+    CHECK(pn_str_cut(&rest, '\n', &name));
     return name;
 }
 
