@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/auth/clusters.h"
 #include "core/job/job.h"
 #include "crypto/random.h"
 
@@ -73,6 +74,30 @@ bool pn_lease_undo(struct pn_call *call, struct pn_uuid config_id, struct pn_lea
     }
     *err = refusal;
     return false;
+}
+
+/*
+ * Requests take turns at a cluster (core/auth/cluster_turns.h), so that ends at a dead one do not take the lane either:
+ * who gets none leaves it to the job, which is due at once and has threads of its own. Jobs have no turns.
+ */
+static bool undo_in_turn(struct pn_call *call, struct pn_lease *lease,
+                         enum pn_provider_fault *fault, struct pn_err *err)
+{
+    pn_auto(pn_lease_config_drop) struct pn_lease_config config = { .credentialType = -1 };
+    struct pn_cluster_place place;
+    bool done;
+
+    *fault = PN_PROVIDER_NO_ROAD;
+    if (call->clusters == NULL || lease->plan.object_count == 0)
+        return pn_lease_undo(call, lease->config_id, &lease->plan, fault, err);
+    if (!pn_config_open(call, lease->config_id, &config, err))
+        return false;
+    place = pn_lease_config_turn(call->arena, &config);
+    if (!pn_clusters_enter(call, &place, err))
+        return pn_recast(err, PN_BAD_REQUEST, "Too many requests of this cluster at once");
+    done = pn_lease_undo(call, lease->config_id, &lease->plan, fault, err);
+    pn_clusters_leave(call, &place, pn_provider_has_answered(*fault));
+    return done;
 }
 
 /* ---- rows ---- */
@@ -323,7 +348,7 @@ bool pn_lease_end(struct pn_call *call, struct pn_lease *lease, struct pn_lease_
     if (lease->state == PN_LEASE_CLEANING)
         forget_what_was_gone(lease);
     call->deadline_ms = call->deadline_ms < most_ms ? call->deadline_ms : most_ms;
-    if (!pn_lease_undo(call, lease->config_id, &lease->plan, &fault, &refusal))
+    if (!undo_in_turn(call, lease, &fault, &refusal))
         e.cause = pn_arena_copy(call->arena, pn_str_from(refusal.message));
     call->deadline_ms = deadline_ms;
     ending->has_answered = pn_provider_has_answered(fault);

@@ -696,6 +696,52 @@ HOME_TEST(turns_at_a_cluster_are_an_organisations_own)
     pn_clusters_free(clusters);
 }
 
+static bool make_and_end(struct scene *s, struct pn_clusters *clusters, bool is_forced,
+                         struct pn_lease *out, struct pn_err *err)
+{
+    const struct pn_lease_want want = { .at = here(s), .dynamicSecretName = PN_LIT("deploy") };
+    const struct pn_lease_at at = here(s);
+    struct pn_call call = call_of(s);
+    struct pn_dynamic_secret secret;
+    struct pn_lease_data data;
+    struct pn_lease made;
+
+    CHECK_OK(pn_lease_create(&call, &want, &made, &secret, &data, err), *err);
+    call = call_of(s);
+    call.clusters = clusters;
+    return pn_lease_revoke(&call, &at, pn_uuid_str(s->home->arena, made.id), is_forced, out, err);
+}
+
+/* Whoever ends leases of a dead cluster has no more of the lane than whoever makes them; its job does what there was no turn for. */
+HOME_TEST(who_has_no_turn_leaves_the_end_to_the_job)
+{
+    struct pn_clusters *clusters = pn_clusters_new(0, 1);
+    struct pn_err err = { 0 };
+    struct pn_lease out;
+    struct scene s;
+
+    begin(&s, h);
+    CHECK(try_turn(clusters, &s, h->first.org.id));
+    CHECK_OK(make_and_end(&s, clusters, false, &out, &err), err);
+    CHECK_STR(out.status, "Failed to delete");
+    CHECK(pn_str_search(out.statusDetails, PN_LIT("at once")) > 0);
+    CHECK_EQ(left_of(&s), 2);
+    CHECK_EQ(run_jobs(&s), 1);
+    CHECK_EQ(left_of(&s), 0);
+
+    CHECK_OK(make_and_end(&s, clusters, true, &out, &err), err); /* forgotten without the cluster */
+    CHECK_EQ(left_of(&s), 2);
+    CHECK_EQ(leases(&s), 0);
+
+    give_turn(clusters, &s, h->first.org.id);
+    CHECK_OK(make_and_end(&s, clusters, false, &out, &err), err);
+    CHECK_EQ(left_of(&s), 2); /* of the one before */
+    CHECK_EQ(leases(&s), 0);
+    CHECK(try_turn(clusters, &s, h->first.org.id)); /* it was given back */
+    give_turn(clusters, &s, h->first.org.id);
+    pn_clusters_free(clusters);
+}
+
 #define T(name) cmocka_unit_test(name)
 PN_TEST_MAIN(T(a_lease_is_made_and_ended), T(what_is_deleted_while_a_lease_is_made_leaves_nothing),
              T(so_does_its_environment), T(also_by_force),
@@ -708,4 +754,5 @@ PN_TEST_MAIN(T(a_lease_is_made_and_ended), T(what_is_deleted_while_a_lease_is_ma
              T(a_token_of_what_was_deleted_meanwhile_is_not_handed_out),
              T(the_limit_holds_without_an_intent), T(an_intent_is_its_makers_while_it_is_young),
              T(what_has_not_failed_is_not_hastened), T(what_is_left_over_is_cleaned_at_its_time),
-             T(what_has_failed_is), T(turns_at_a_cluster_are_an_organisations_own))
+             T(what_has_failed_is), T(turns_at_a_cluster_are_an_organisations_own),
+             T(who_has_no_turn_leaves_the_end_to_the_job))
