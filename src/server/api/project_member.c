@@ -50,6 +50,20 @@ static const struct pn_field identity_out_fields[] = {
 static const struct pn_shape identity_out = { "identity_out", sizeof(struct member_out),
                                               identity_out_fields, 1 };
 
+/* The older path answers a change of roles with the roles; who wants the membership finds it too. */
+static const struct pn_field identity_roles_out_fields[] = {
+    { .name = "roles",
+      .kind = PN_KIND_OBJECTS,
+      .offset = offsetof(struct member_out, membership.roles),
+      .shape = &pn_project_role_view },
+    { .name = "identityMembership",
+      .kind = PN_KIND_OBJECT,
+      .offset = offsetof(struct member_out, membership),
+      .shape = &pn_project_member_view },
+};
+static const struct pn_shape identity_roles_out = { "identity_roles_out", sizeof(struct member_out),
+                                                    identity_roles_out_fields, 2 };
+
 static bool list_users(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
 {
     const struct project_in *in = in_;
@@ -531,7 +545,7 @@ static bool list_available(struct pn_call *call, const void *in_, void *out_, st
             .doc = "Removes a person from a project"                                              \
     }
 
-#define IDENTITIES(base)                                                                  \
+#define IDENTITIES(base, changed)                                                         \
     { PN_GET,                                                                             \
       base,                                                                               \
       .access = PN_BY_PEOPLE,                                                             \
@@ -567,7 +581,7 @@ static bool list_available(struct pn_call *call, const void *in_, void *out_, st
           .rate = PN_RATE_WRITE,                                                          \
           .audit = "update-identity-project-membership",                                  \
           .in = PN_SHAPE(identity_roles_in),                                              \
-          .out = &identity_out,                                                           \
+          .out = changed,                                                                 \
           .handle = set_identity_roles,                                                   \
           .doc = "Replaces an identity's roles" },                                        \
     {                                                                                     \
@@ -598,9 +612,9 @@ const struct pn_route pn_project_member_routes[] = {
       .access = PN_BY_PEOPLE, .permission = "project identity:create", .rate = PN_RATE_READ,
       .in = PN_SHAPE(available_in), .out = PN_SHAPE(available_out), .handle = list_available,
       .doc = "Identities of the organization that are not in the project yet" },
-    IDENTITIES("/api/v1/projects/:projectId/memberships/identities"),
-    IDENTITIES("/api/v2/workspace/:projectId/identity-memberships"),
-    IDENTITIES("/api/v1/projects/:projectId/identity-memberships"),
+    IDENTITIES("/api/v1/projects/:projectId/memberships/identities", &identity_out),
+    IDENTITIES("/api/v2/workspace/:projectId/identity-memberships", &identity_roles_out),
+    IDENTITIES("/api/v1/projects/:projectId/identity-memberships", &identity_out),
     { PN_GET, "/api/v2/workspace/identity-memberships/:membershipId", .access = PN_BY_PEOPLE,
       .permission = "project identity:read", .rate = PN_RATE_READ, .in = PN_SHAPE(by_id_in),
       .out = &identity_out, .handle = get_identity_by_id,
