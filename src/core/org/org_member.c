@@ -254,8 +254,8 @@ static bool delete_one(struct pn_db_conn *tx, const struct change *c, struct pn_
         "DELETE FROM org_members WHERE id = $id AND org_id = $org"); /* invitations have no user */
     pn_bind_uuid(q, "$id", c->member->id);
     pn_bind_uuid(q, "$org", c->member->orgId);
-    return pn_query_run(q, NULL, err) && forget_unclaimed(tx, c, err) &&
-           close_sessions(tx, c, err) && record(tx, c, err);
+    return pn_query_run(q, NULL, err) && close_sessions(tx, c, err) &&
+           forget_unclaimed(tx, c, err) && record(tx, c, err);
 }
 
 bool pn_org_member_erase(struct pn_db_conn *tx, const struct pn_call *call,

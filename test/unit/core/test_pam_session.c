@@ -3,6 +3,8 @@
 #include "stage.h"
 
 #include "core/job/job.h"
+#include "core/org/administration.h"
+#include "core/org/privilege.h"
 #include "core/org/project_member.h"
 #include "core/pam/access.h"
 #include "core/pam/credentials.h"
@@ -411,6 +413,78 @@ STAGE_TEST(sessions_end_with_the_role_that_allowed_them)
     CHECK_STR(show(s, robots).status, "starting");
 }
 
+#define MAY_USE "[{\"subject\":\"pam-accounts\",\"action\":[\"access\",\"read\"]}]"
+
+STAGE_TEST(sessions_end_with_the_privilege_that_allowed_them)
+{
+    const struct pn_privilege_in in = { .permissions = PN_LIT(MAY_USE) };
+    const struct pn_project_role none = { .role = PN_LIT("no-access") };
+    struct pn_call call = stage_call(s, s->admin);
+    struct pn_privilege first, second, gone;
+    struct pn_project_member member;
+    struct pn_uuid mine, robots;
+    struct pn_err err = { 0 };
+
+    (void)set(s);
+    mine = open_as(s, s->member);
+    CHECK_OK(pn_project_member_set_roles(&call, s->project, PN_MEMBER_IDENTITIES, s->robot.id,
+                                         &none, 1, &member, &err),
+             err);
+    CHECK_OK(pn_privilege_create(&call, s->project, s->robot.id, &in, &first, &err), err);
+    CHECK_OK(pn_privilege_create(&call, s->project, s->robot.id, &in, &second, &err), err);
+    robots = open_as(s, s->robot);
+    CHECK_OK(pn_privilege_delete(&call, first.id, &gone, &err), err); /* still may */
+    CHECK_STR(show(s, robots).status, "starting");
+    CHECK_OK(pn_privilege_change(&call, second.id,
+                                 &(struct pn_privilege_in){ .permissions = PN_LIT("[]") }, &gone,
+                                 &err),
+             err);
+    CHECK_STR(show(s, robots).status, "terminated");
+    CHECK_STR(show(s, robots).endReason, "No longer allowed to use the project's accounts");
+    CHECK_STR(show(s, mine).status, "starting");
+}
+
+/* The member as the organisation's, too, beside its administrator, who administers the instance. */
+static bool join_org(struct pn_db_conn *tx, void *context, struct pn_err *err)
+{
+    struct stage *s = context;
+    struct pn_call call = stage_call(s, s->admin);
+    const struct pn_org_join admin = { .id = { .bytes = { 1 } },
+                                       .org_id = s->org,
+                                       .user_id = s->admin.id,
+                                       .role = PN_LIT("admin") },
+                             member = { .id = { .bytes = { 2 } },
+                                        .org_id = s->org,
+                                        .user_id = s->member.id,
+                                        .role = PN_LIT("member") };
+
+    stage_sql(tx, "UPDATE users SET is_super_admin = 1 WHERE id = $a", &s->admin.id, NULL);
+    return pn_org_join(tx, &call, &admin, err) && pn_org_join(tx, &call, &member, err);
+}
+
+STAGE_TEST(sessions_end_with_the_account_of_their_owner)
+{
+    struct pn_call call = stage_call(s, s->admin);
+    struct pn_uuid mine, robots;
+    struct pn_list gone;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_db_write(s->db, join_org, s, &err), err);
+    (void)set(s);
+    mine = open_as(s, s->member);
+    robots = open_as(s, s->robot);
+    CHECK_FAILS(pn_admin_users_delete(&call, &s->member.id, 1, &gone, &err), err, FORBIDDEN);
+    call.actor.is_super_admin = true;
+    CHECK_FAILS(pn_admin_users_delete(&call, &s->admin.id, 1, &gone, &err), err, BAD_REQUEST);
+    CHECK_STR(show(s, mine).status, "starting");
+    CHECK_OK(pn_admin_users_delete(&call, &s->member.id, 1, &gone, &err), err);
+    CHECK_STR(show(s, mine).status, "terminated");
+    CHECK_STR(show(s, mine).endReason, "No longer a member of the organization");
+    CHECK_STR(show(s, robots).status, "starting");
+    CHECK_EQ(stage_events(s, "delete-user"), 1);
+    CHECK_EQ(stage_events(s, "delete-org-membership"), 1);
+}
+
 STAGE_TEST(sync_names_what_is_over_and_what_is_foreign)
 {
     struct scene scene = set(s);
@@ -536,6 +610,8 @@ PN_TEST_MAIN(T(the_table_of_states), T(names_of_states_round_trip),
              T(a_clock_that_is_set_back_lengthens_no_session), T(many_end_at_once),
              T(a_session_that_is_over_is_not_due), T(sessions_end_with_what_they_stand_on),
              T(sessions_end_with_the_role_that_allowed_them),
+             T(sessions_end_with_the_privilege_that_allowed_them),
+             T(sessions_end_with_the_account_of_their_owner),
              T(sync_names_what_is_over_and_what_is_foreign),
              T(auditors_list_all_and_members_their_own), T(lists_filter_search_and_page),
              T(c82_an_account_that_names_nobody_is_of_no_use))
