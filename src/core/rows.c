@@ -10,10 +10,10 @@
 void *pn_rows_add(struct pn_rows *rows)
 {
     if (rows->list.count == rows->capacity) {
-        size_t capacity = rows->capacity + rows->capacity / 2;
+        /* Twice: of an arena, which keeps what is outgrown, that takes least. */
+        size_t capacity = rows->capacity == 0 ? FIRST_ROWS : rows->capacity * 2;
         void *grown;
 
-        capacity = capacity < FIRST_ROWS ? FIRST_ROWS : capacity;
         grown = pn_arena_array(rows->arena, rows->item_bytes, capacity, _Alignof(max_align_t));
         if (rows->list.count > 0)
             memcpy(grown, rows->list.items, rows->list.count * rows->item_bytes);
