@@ -48,6 +48,7 @@ struct pn_shape;
 
 struct pn_field {
     const char *name;
+    struct pn_str quoted; /* as it is printed, "name":, by PN_FIELD_NAME; else PN_NONE */
     enum pn_kind kind;
     size_t offset;
     size_t has_offset; /* of a bool that tells whether the member was there; 0 = none */
@@ -75,8 +76,10 @@ struct pn_shape {
 };
 
 /* clang-format off */
+#define PN_FIELD_NAME(member)                                                                      \
+    .name = #member, .quoted = { "\"" #member "\":", sizeof("\"" #member "\":") - 1 }
 #define PN_FIELD(type, member, what, ...)                                                          \
-    { .name = #member, .kind = PN_KIND_##what, .offset = offsetof(struct type, member), __VA_ARGS__ }
+    { PN_FIELD_NAME(member), .kind = PN_KIND_##what, .offset = offsetof(struct type, member), __VA_ARGS__ }
 /* A shape from `struct x` and `x_fields`. */
 #define PN_SHAPE_OF(type) { #type, sizeof(struct type), type##_fields, PN_COUNT(type##_fields) }
 /* clang-format on */

@@ -45,14 +45,15 @@ static void print_map(struct pn_writer *w, const char *name, const struct pn_str
     pn_write_end(w);
 }
 
-static void print_enum(struct pn_writer *w, const struct pn_field *field, int value)
+static void print_enum(struct pn_writer *w, const char *name, const struct pn_field *field,
+                       int value)
 {
     int count = 0;
 
     while (field->names[count] != NULL)
         count++;
     pn_assert(value < count);
-    pn_write_text(w, field->name, value >= 0 ? field->names[value] : NULL);
+    pn_write_text(w, name, value >= 0 ? field->names[value] : NULL);
 }
 
 static void print_members(struct pn_writer *w, const struct pn_shape *shape, const void *in);
@@ -65,12 +66,12 @@ static void print_object(struct pn_writer *w, const char *name, const struct pn_
     pn_write_end(w);
 }
 
-static void print_objects(struct pn_writer *w, const struct pn_field *field,
+static void print_objects(struct pn_writer *w, const char *name, const struct pn_shape *shape,
                           const struct pn_list *list)
 {
-    pn_write_array(w, field->name);
+    pn_write_array(w, name);
     for (size_t i = 0; i < list->count; i++)
-        print_object(w, NULL, field->shape, (const char *)list->items + i * field->shape->size);
+        print_object(w, NULL, shape, (const char *)list->items + i * shape->size);
     pn_write_end(w);
 }
 
@@ -98,22 +99,32 @@ static bool is_absent(const struct pn_field *field, const void *in)
     return false;
 }
 
-static void print_value(struct pn_writer *w, const struct pn_field *field, const void *value)
+static void print_value(struct pn_writer *w, const char *name, const struct pn_field *field,
+                        const void *value)
 {
     switch (field->kind) {
-    case PN_KIND_STRING: pn_write_str(w, field->name, *(const struct pn_str *)value); break;
+    case PN_KIND_STRING: pn_write_str(w, name, *(const struct pn_str *)value); break;
     case PN_KIND_SECRET: break; /* never leaves */
-    case PN_KIND_INT: pn_write_int(w, field->name, *(const int64_t *)value); break;
-    case PN_KIND_BOOL: pn_write_bool(w, field->name, *(const bool *)value); break;
-    case PN_KIND_UUID: pn_write_uuid(w, field->name, *(const struct pn_uuid *)value); break;
-    case PN_KIND_TIME: pn_write_time(w, field->name, *(const int64_t *)value); break;
-    case PN_KIND_ENUM: print_enum(w, field, *(const int *)value); break;
-    case PN_KIND_STRINGS: print_strings(w, field->name, value); break;
-    case PN_KIND_OBJECT: print_object(w, field->name, field->shape, value); break;
-    case PN_KIND_OBJECTS: print_objects(w, field, value); break;
-    case PN_KIND_RAW: pn_write_raw(w, field->name, *(const struct pn_str *)value); break;
-    case PN_KIND_MAP: print_map(w, field->name, value); break;
+    case PN_KIND_INT: pn_write_int(w, name, *(const int64_t *)value); break;
+    case PN_KIND_BOOL: pn_write_bool(w, name, *(const bool *)value); break;
+    case PN_KIND_UUID: pn_write_uuid(w, name, *(const struct pn_uuid *)value); break;
+    case PN_KIND_TIME: pn_write_time(w, name, *(const int64_t *)value); break;
+    case PN_KIND_ENUM: print_enum(w, name, field, *(const int *)value); break;
+    case PN_KIND_STRINGS: print_strings(w, name, value); break;
+    case PN_KIND_OBJECT: print_object(w, name, field->shape, value); break;
+    case PN_KIND_OBJECTS: print_objects(w, name, field->shape, value); break;
+    case PN_KIND_RAW: pn_write_raw(w, name, *(const struct pn_str *)value); break;
+    case PN_KIND_MAP: print_map(w, name, value); break;
     }
+}
+
+/* What is left to say of the member's name. */
+static const char *begin_member(struct pn_writer *w, const struct pn_field *field)
+{
+    if (field->quoted.ptr == NULL)
+        return field->name;
+    pn_write_quoted_name(w, field->quoted);
+    return NULL;
 }
 
 static void print_members(struct pn_writer *w, const struct pn_shape *shape, const void *in)
@@ -121,13 +132,15 @@ static void print_members(struct pn_writer *w, const struct pn_shape *shape, con
     for (size_t i = 0; i < shape->count; i++) {
         const struct pn_field *field = &shape->fields[i];
         bool has = field->has_offset == 0 || *(const bool *)((const char *)in + field->has_offset);
+        const char *name;
 
-        if (field->omit_empty && is_absent(field, in))
+        if (field->kind == PN_KIND_SECRET || (field->omit_empty && is_absent(field, in)))
             continue;
+        name = begin_member(w, field);
         if (has)
-            print_value(w, field, member(field, in));
-        else if (field->kind != PN_KIND_SECRET)
-            pn_write_null(w, field->name);
+            print_value(w, name, field, member(field, in));
+        else
+            pn_write_null(w, name);
     }
 }
 

@@ -11,15 +11,33 @@ struct pn_writer pn_writer_of(struct pn_buf *buf)
     return (struct pn_writer){ .buf = buf };
 }
 
-/* What stands before a value: a comma, and the name where the writer is inside an object. */
-static void begin(struct pn_writer *w, struct pn_str name)
+static void separate(struct pn_writer *w, bool has_name)
 {
     uint64_t bit = UINT64_C(1) << w->depth;
 
-    pn_assert((name.ptr != NULL) == (w->depth > 0 && (w->is_array & bit) == 0));
+    pn_assert(has_name == (w->depth > 0 && (w->is_array & bit) == 0));
     if (w->has_items & bit)
         pn_buf_add_byte(w->buf, ',');
     w->has_items |= bit;
+}
+
+void pn_write_quoted_name(struct pn_writer *w, struct pn_str quoted)
+{
+    pn_assert(!w->is_named);
+    separate(w, true);
+    pn_buf_add(w->buf, quoted);
+    w->is_named = true;
+}
+
+/* What stands before a value: a comma, and the name where the writer is inside an object. */
+static void begin(struct pn_writer *w, struct pn_str name)
+{
+    if (w->is_named) {
+        pn_assert(name.ptr == NULL);
+        w->is_named = false;
+        return;
+    }
+    separate(w, name.ptr != NULL);
     if (name.ptr != NULL) {
         pn_json_quote_add(w->buf, name);
         pn_buf_add_byte(w->buf, ':');

@@ -20,6 +20,7 @@ struct pn_writer {
     struct pn_buf *buf;
     uint8_t depth;
     uint64_t is_array, has_items; /* a bit per depth */
+    bool is_named;                /* the next value: its name is written */
 };
 
 struct pn_writer pn_writer_of(struct pn_buf *buf);
@@ -35,6 +36,8 @@ void pn_write_uuid(struct pn_writer *w, const char *name, struct pn_uuid id); /*
 void pn_write_time(struct pn_writer *w, const char *name, int64_t wall_ms);   /* 0: null */
 void pn_write_raw(struct pn_writer *w, const char *name, struct pn_str json);
 void pn_write_base64(struct pn_writer *w, const char *name, struct pn_str bytes);
+/* The name of the next value, for which NULL is given then: as it is printed, with quotes and colon. */
+void pn_write_quoted_name(struct pn_writer *w, struct pn_str quoted);
 /* A member whose name is not a literal. */
 void pn_write_str_at(struct pn_writer *w, struct pn_str name, struct pn_str value);
 

@@ -41,7 +41,7 @@ struct nested {
 };
 /* clang-format off */
 #define INNER(member, what) \
-    { .name = #member, .kind = PN_KIND_##what, .offset = offsetof(struct nested, l.member) }
+    { PN_FIELD_NAME(member), .kind = PN_KIND_##what, .offset = offsetof(struct nested, l.member) }
 /* clang-format on */
 static const struct pn_field nested_fields[] = {
     INNER(id, UUID),

@@ -53,9 +53,9 @@ struct placed {
     struct pn_folder folder;
     struct environment environment;
 };
-#define PLACED(m, what)                                                                 \
-    {                                                                                   \
-        .name = #m, .kind = PN_KIND_##what, .offset = offsetof(struct placed, folder.m) \
+#define PLACED(m, what)                                                                       \
+    {                                                                                         \
+        PN_FIELD_NAME(m), .kind = PN_KIND_##what, .offset = offsetof(struct placed, folder.m) \
     }
 static const struct pn_field placed_fields[] = {
     PLACED(id, UUID),

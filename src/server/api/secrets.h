@@ -18,7 +18,7 @@ bool pn_secret_is_uuid(struct pn_str text);
 /* clang-format off */
 /* Member `m` of a struct pn_secrets_change at `at` ("change." or nothing) in `struct in_`. */
 #define SECRET_FIELD(in_, at, m, what, ...) \
-    { .name = #m, .kind = PN_KIND_##what, .offset = offsetof(struct in_, at m), __VA_ARGS__ }
+    { PN_FIELD_NAME(m), .kind = PN_KIND_##what, .offset = offsetof(struct in_, at m), __VA_ARGS__ }
 #define SECRET_HAS(in_, at, m) .has_offset = offsetof(struct in_, at has_##m)
 /* All of it that a client may say about one secret, but for name and value. */
 #define SECRET_FIELDS(in_, at)                                                                     \

@@ -10,7 +10,7 @@
  */
 /* clang-format off */
 #define PN_TERMS_AT(type, member, what, kind_, ...)                                                \
-    { .name = #what, .kind = PN_KIND_##kind_, .offset = offsetof(struct type, member.what), __VA_ARGS__ }
+    { PN_FIELD_NAME(what), .kind = PN_KIND_##kind_, .offset = offsetof(struct type, member.what), __VA_ARGS__ }
 #define PN_TERMS_INT(type, member, what, has, most)                                                \
     PN_TERMS_AT(type, member, what, INT, .min = 0, .max = most,                                    \
                 .has_offset = offsetof(struct type, member.has))

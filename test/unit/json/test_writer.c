@@ -31,6 +31,28 @@ PN_TEST(writes_every_kind_of_value)
               "\"r\":[1],\"d\":\"aGk=\",\"a/b\":\"\"}");
 }
 
+PN_TEST(a_name_may_be_written_before_its_value)
+{
+    pn_auto(pn_buf_drop) struct pn_buf buf = pn_buf_init(4096);
+    struct pn_writer w = pn_writer_of(&buf);
+
+    pn_write_object(&w, NULL);
+    pn_write_quoted_name(&w, PN_LIT("\"a\":"));
+    pn_write_int(&w, NULL, 1);
+    pn_write_quoted_name(&w, PN_LIT("\"b\":"));
+    pn_write_object(&w, NULL);
+    pn_write_int(&w, "c", 2);
+    pn_write_end(&w);
+    pn_write_quoted_name(&w, PN_LIT("\"d\":"));
+    pn_write_array(&w, NULL);
+    pn_write_int(&w, NULL, 3);
+    pn_write_int(&w, NULL, 4);
+    pn_write_end(&w);
+    pn_write_int(&w, "e", 5);
+    pn_write_end(&w);
+    CHECK_STR(pn_buf_str(&buf), "{\"a\":1,\"b\":{\"c\":2},\"d\":[3,4],\"e\":5}");
+}
+
 PN_TEST(keeps_commas_and_nesting)
 {
     pn_auto(pn_buf_drop) struct pn_buf buf = pn_buf_init(4096);
@@ -124,6 +146,26 @@ static void one_end_too_many(struct pn_writer *w)
     pn_write_end(w);
 }
 
+static void two_names(struct pn_writer *w)
+{
+    pn_write_object(w, NULL);
+    pn_write_quoted_name(w, PN_LIT("\"a\":"));
+    pn_write_quoted_name(w, PN_LIT("\"b\":"));
+}
+
+static void a_name_and_another(struct pn_writer *w)
+{
+    pn_write_object(w, NULL);
+    pn_write_quoted_name(w, PN_LIT("\"a\":"));
+    pn_write_int(w, "b", 1);
+}
+
+static void quoted_name_in_array(struct pn_writer *w)
+{
+    pn_write_array(w, NULL);
+    pn_write_quoted_name(w, PN_LIT("\"a\":"));
+}
+
 static void too_deep(struct pn_writer *w)
 {
     for (int i = 0; i < 64; i++)
@@ -134,9 +176,13 @@ PN_TEST(misuse_is_caught)
 {
     CHECK(dies(name_in_array));
     CHECK(dies(no_name_in_object));
+    CHECK(dies(two_names));
+    CHECK(dies(a_name_and_another));
+    CHECK(dies(quoted_name_in_array));
     CHECK(dies(one_end_too_many));
     CHECK(dies(too_deep));
 }
 
-PN_TEST_MAIN(T(writes_every_kind_of_value), T(keeps_commas_and_nesting), T(what_is_absent_is_null),
+PN_TEST_MAIN(T(writes_every_kind_of_value), T(a_name_may_be_written_before_its_value),
+             T(keeps_commas_and_nesting), T(what_is_absent_is_null),
              T(hostile_text_stays_inside_its_quotes), T(a_full_buffer_says_so), T(misuse_is_caught))
