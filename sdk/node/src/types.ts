@@ -280,7 +280,8 @@ export interface CreateLease extends DynamicSecretPlace {
   dynamicSecretName: string;
   /** "30m"; the dynamic secret's when not given. */
   ttl?: string;
-  config?: { namespace?: string };
+  /** `outputs`: what `data` has beside `TOKEN`; the dynamic secret's when not given. */
+  config?: { namespace?: string; outputs?: ("KUBECONFIG" | "NAMESPACE" | "SERVICE_ACCOUNT" | "EXPIRES_AT")[] };
 }
 
 export interface RenewLease extends DynamicSecretPlace {
