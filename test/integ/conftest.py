@@ -9,6 +9,7 @@ from harness.gate import Gate
 from harness.kubectl import NEWEST, VERSIONS, Kubectl
 from harness.leases import Leases
 from harness.postern import BINARY, Dev, Split
+from harness.stub import near_stub
 
 GREETER = "#!/bin/sh\necho \"I am greeter of $*\"\nexec sleep infinity\n"
 
@@ -88,6 +89,14 @@ def leases(postern_dev, cluster):
 
 
 @pytest.fixture
+def stub(tmp_path):
+    """An API server of which a test says how it fails."""
+    stub = near_stub(tmp_path)
+    yield stub
+    stub.stop()
+
+
+@pytest.fixture
 def gate(cluster):
     """Before the API server: a test is told of every request, and may break it."""
     gate = Gate(cluster)
@@ -96,7 +105,7 @@ def gate(cluster):
 
 
 # The files that take longest, longest first: begun last, one of them would keep one worker busy while the others have nothing to do.
-LONGEST = ("test_partitions.py", "test_lease_kills.py", "test_lease_gateways.py", "test_leases.py", "test_lease_clocks.py", "test_walk.py",
+LONGEST = ("test_partitions.py", "test_cables.py", "test_lease_kills.py", "test_lease_gateways.py", "test_leases.py", "test_lease_clocks.py", "test_walk.py",
            "test_lease_faults.py", "test_session.py", "test_guide_dynamic_secrets.py", "test_kubernetes_auth.py", "test_gateway_road.py",
            "test_lease_clients.py", "test_record.py", "test_number.py", "test_impersonation.py", "test_conformance.py", "test_workload.py",
            "test_port.py")

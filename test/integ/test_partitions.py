@@ -1,8 +1,7 @@
-"""What fails between our processes and beside them: API servers that misbehave, kills, cut cables; each with its figure."""
+"""What fails beside our processes and in them: API servers that misbehave, kills, strangers, limits, clocks; each with its figure."""
 import json
 import os
 import resource
-import secrets
 import signal
 import socket
 import subprocess
@@ -13,30 +12,12 @@ from datetime import datetime
 import pytest
 
 from harness.kubectl import NEWEST, Kubectl
-from harness.live import WATCH, Exec, Proxied, Straight, all_end, ask, lost, watch
+from harness.live import WATCH, WITHIN_S, Exec, Proxied, Straight, account_on, all_end, ask, lost, two_ways, watch
 from harness.poll import until
-from harness.postern import Cli, Split, free_address, secret_file
+from harness.postern import Cli, Split, secret_file
 from harness.raw import connect, request, session, talk
 from harness.road import access
 from harness.stub import FAULTS, FarStub, StalledH2, near_stub
-from harness.tap import Tap
-
-WITHIN_S = 15.0
-
-
-def account_on(instance, stub, gateway=None, is_checked=True, options=()):
-    name = f"r-{secrets.token_hex(4)}"
-    trust = ("--ca-file", stub.ca_file) if is_checked else ("--insecure-skip-tls-verify",)
-    instance.admin("pam", "resource", "create", name, "--url", stub.url, *trust, "--gateway", gateway or instance.gateway_name, "--no-test")
-    instance.admin("pam", "account", "create", f"{name}/a", "--token-file", "-", "--no-test", *options, stdin="token-of-the-stub")
-    return f"{name}/a"
-
-
-@pytest.fixture
-def stub(tmp_path):
-    stub = near_stub(tmp_path)
-    yield stub
-    stub.stop()
 
 
 # ---- the API server ----
@@ -136,15 +117,6 @@ def twins(tmp_path):
     instance.stop()
 
 
-def two_ways(instance, account):
-    """A session, by each relay."""
-    def both():
-        answer = session(instance, account)
-        return answer if len(answer["relays"]) == 2 else None
-    answer = until(both, "two tunnels", timeout=40)
-    return [Straight(instance, answer, relay) for relay in sorted(answer["relays"], key=lambda relay: relay != instance.relay)]
-
-
 @pytest.mark.timeout(180)
 def test_a_relay_is_killed_under_fifty_watches(twins, stub):
     """kill -9: what went through it ends at once, what goes through the other loses no byte."""
@@ -231,170 +203,6 @@ def test_kubectl_reads_that_the_road_broke(version, websockets, twins, cluster, 
             said = live.stderr.read()
             assert "the connection to the gateway broke" in said, said
         print(f"gateway killed: kubectl {version} (WebSockets {websockets}) had read it after {time.monotonic() - begun:.2f} s")
-
-
-# ---- cables between our own processes ----
-
-class Tapped(Split):
-    """Its first relay is reached through a tap; the second is not."""
-
-    def relay_places(self):
-        listen = free_address()
-        self.tap = Tap(listen)
-        return self.tap.address, listen
-
-
-@pytest.fixture
-def tapped(tmp_path):
-    instance = Tapped(tmp_path / "tapped", relays=2)
-    yield instance
-    instance.stop()
-    instance.tap.close()
-
-
-def is_tunnel(first):
-    return b"postern-tunnel/1" in first
-
-
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("way", ["up", "down"])
-@pytest.mark.parametrize("whose", ["gateway", "client"])
-def test_bytes_to_or_from_a_relay_are_lost(whose, way, tapped, stub):
-    """Between the gateway or a client and one of two relays, in one direction: those streams end, the others lose nothing."""
-    account = account_on(tapped, stub)
-    ways = two_ways(tapped, account)
-    with access(tapped.user(), account) as kubeconfig:
-        proxied = Proxied(kubeconfig)
-        lives = [watch(ways[0]), Exec(ways[0])] if whose == "gateway" else []
-        other = Exec(ways[1])
-        mine = watch(proxied)
-        tapped.tap.drop(way, is_tunnel if whose == "gateway" else lambda first: not is_tunnel(first))
-        begun = time.monotonic()
-        for live in lives:
-            if isinstance(live, Exec):
-                live.listen()
-        affected = [*lives] if whose == "gateway" else [mine]
-        took = all_end(affected, begun, WITHIN_S)
-        missing = lost(other)
-        assert missing == 0
-        shell = until(lambda: Exec(proxied), "the local proxy takes the other relay", timeout=WITHIN_S)
-        assert lost(shell) == 0
-        print(f"{whose} and relay, bytes lost {way}: its streams ended after {took:.1f} s; bytes lost by the other relay: {missing}")
-        if whose == "client":
-            assert b'"type":"ERROR"' in mine.tail and b"gateway broke" in mine.tail, mine.tail
-
-
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("way", ["up", "down"])
-def test_the_server_is_cut_off_from_everyone(way, tmp_path, stub):
-    """Gateway and relay lose the server, not each other: what is open goes on, and what was ended stays ended."""
-    instance = Split(tmp_path / "split")
-    tap = Tap(instance.url.removeprefix("https://"))
-    try:
-        made = instance.admin.json("gateway", "create", "far")
-        token = secret_file(instance.folder / "far.token", made["token"])
-        far = Cli(instance, instance.folder / "far").start("gateway", "start", "far", "--token-file", token, "--state", instance.folder / "far/state",
-                                                          env={"POSTERN_DOMAIN": f"https://{tap.address}"})
-        account = account_on(instance, stub, "far")
-        answer = until(lambda: session(instance, account), "its tunnel", timeout=40)
-        ended = session(instance, account)
-        way_in = Straight(instance, answer)
-        assert request(instance, ended, f"/{ended['accountId']}/version")[0] == 200
-        shell, watched = Exec(way_in), watch(way_in)
-        instance.ok("POST", f"/api/v1/pam/sessions/{ended['sessionId']}/end", {})
-        until(lambda: request(instance, ended, f"/{ended['accountId']}/version")[0] == 403, "its end is known", timeout=5)
-        tap.drop(way)
-        begun = time.monotonic()
-        until(lambda: "server-away" in far.text(), "the gateway misses the server", timeout=60)
-        noticed = time.monotonic() - begun
-        assert lost(shell) == 0 and watched.ended is None
-        assert request(instance, ended, f"/{ended['accountId']}/version")[0] == 403
-        tap.mend()
-        until(lambda: request(instance, session(instance, account), f"/{ended['accountId']}/version")[0] == 200, "new sessions", timeout=60)
-        print(f"server cut off ({way}): noticed after {noticed:.1f} s, 0 bytes lost, what was ended is refused meanwhile")
-        far.stop()
-    finally:
-        instance.stop()
-        tap.close()
-
-
-class FarServer(Split):
-    """Its relay knows the server by a tap."""
-
-    def _join(self, name, create=(), start=()):
-        if not name.startswith("relay"):
-            return super()._join(name, create, start)
-        self.tap = Tap(self.url.removeprefix("https://"))
-        self.domain = f"https://{self.tap.address}"
-        try:
-            return super()._join(name, create, start)
-        finally:
-            self.domain = None
-
-
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("way", ["up", pytest.param("down", marks=pytest.mark.long)])
-def test_a_relay_loses_the_server(way, tmp_path, stub):
-    """What it carries goes on, who comes meanwhile is carried too, and afterwards it is one relay among others again."""
-    instance = FarServer(tmp_path / "split")
-    try:
-        account = account_on(instance, stub)
-        answer = until(lambda: session(instance, account), "its tunnel", timeout=40)
-        way_in = Straight(instance, answer)
-        shell, watched = Exec(way_in), watch(way_in)
-        relay = instance.relay_process
-        instance.tap.drop(way)
-        begun = time.monotonic()
-        until(lambda: "relay-server-lost" in relay.text(), "the relay misses the server", timeout=60)
-        noticed = time.monotonic() - begun
-        missing = lost(shell)
-        assert missing == 0 and watched.ended is None
-        assert request(instance, answer, f"{way_in.prefix}/version")[0] == 200, "who comes meanwhile"
-        found = relay.text().count("relay-server-found")
-        instance.tap.mend()
-        begun = time.monotonic()
-        until(lambda: relay.text().count("relay-server-found") > found, "the relay has the server again", timeout=60)
-        again = time.monotonic() - begun
-        assert until(lambda: request(instance, session(instance, account), f"{way_in.prefix}/version")[0] == 200, "new sessions", timeout=60)
-        assert lost(shell) == 0 and watched.ended is None
-        print(f"relay without the server (bytes lost {way}): noticed after {noticed:.1f} s, {missing} bytes lost, there again {again:.1f} s after the cable")
-    finally:
-        instance.stop()
-        instance.tap.close()
-
-
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("way", ["up", pytest.param("down", marks=pytest.mark.long)])
-def test_a_client_loses_the_server(way, postern_dev, stub):
-    """Its session goes on, also for new requests; what needs the server says so in time, and its end does not wait for it."""
-    account = account_on(postern_dev, stub)
-    user = postern_dev.user()
-    tap = Tap(postern_dev.url.removeprefix("https://"))
-    by_tap = {"POSTERN_DOMAIN": f"https://{tap.address}"}
-    kubeconfig = user.home / "far.yaml"
-    user("login", "--email", user.home.name, "--password-file", user.home / "password", env=by_tap)
-    process = user.start("pam", "access", account, "--port", "0", "--kubeconfig", kubeconfig, env=by_tap)
-    try:
-        process.wait_for(kubeconfig.exists, "the road")
-        proxied = Proxied(kubeconfig)
-        shell, watched = Exec(proxied), watch(proxied)
-        tap.drop(way)
-        begun = time.monotonic()
-        done = user("pam", "access", account, "--", "true", exit_code=None, timeout=60, env=by_tap)
-        refused = time.monotonic() - begun
-        assert done.returncode == 7 and tap.address in done.stderr, done.stderr  # unreachable, and who
-        missing = lost(shell)
-        assert missing == 0 and watched.ended is None and process.is_running()
-        assert lost(Exec(proxied)) == 0, "who comes meanwhile"
-        begun = time.monotonic()
-        process.popen.terminate()
-        process.popen.wait(30)
-        ended = time.monotonic() - begun
-        assert "the session ends by itself" in process.text() and ended < WITHIN_S, process.text()
-        print(f"client without the server (bytes lost {way}): {missing} bytes lost, a new session refused after {refused:.1f} s, ended after {ended:.1f} s")
-    finally:
-        process.stop()
-        tap.close()
 
 
 def outcome(instance, answer):

@@ -8,11 +8,20 @@ import threading
 import time
 
 from harness.poll import until
-from harness.raw import connect
+from harness.raw import connect, session
 from harness.stub import Frames
 
 EXEC = "/api/v1/namespaces/default/pods/p/exec?command=sh&stdin=true&stdout=true"
 WATCH = "/api/v1/pods?watch=true"
+WITHIN_S = 15.0  # in which whoever waits reads that nothing more comes
+
+
+def account_on(instance, stub, gateway=None, is_checked=True, options=()):
+    name = f"r-{secrets.token_hex(4)}"
+    trust = ("--ca-file", stub.ca_file) if is_checked else ("--insecure-skip-tls-verify",)
+    instance.admin("pam", "resource", "create", name, "--url", stub.url, *trust, "--gateway", gateway or instance.gateway_name, "--no-test")
+    instance.admin("pam", "account", "create", f"{name}/a", "--token-file", "-", "--no-test", *options, stdin="token-of-the-stub")
+    return f"{name}/a"
 
 
 class Straight:
@@ -24,6 +33,15 @@ class Straight:
 
     def connect(self):
         return connect(self.instance, self.answer)
+
+
+def two_ways(instance, account):
+    """A session, by each relay."""
+    def both():
+        answer = session(instance, account)
+        return answer if len(answer["relays"]) == 2 else None
+    answer = until(both, "two tunnels", timeout=40)
+    return [Straight(instance, answer, relay) for relay in sorted(answer["relays"], key=lambda relay: relay != instance.relay)]
 
 
 class Proxied:
