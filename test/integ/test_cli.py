@@ -153,7 +153,7 @@ def test_of_several_accounts_all_are_opened_or_none(postern_dev, tmp_path):
     """A slip in the second name leaves no session of the first, not even an ended one."""
     admin = postern_dev.admin
     ca = authority(tmp_path, "any")[0]
-    admin("pam", "resource", "create", "several", "--url", "https://127.0.0.1:9", "--ca-file", ca, "--no-test")
+    admin("pam", "resource", "create", "several", "--url", "https://127.0.0.1:9", "--ca-file", ca, "--gateway", "dev", "--no-test")
     admin("pam", "account", "create", "several/one", "--token-file", "-", "--no-test", stdin="token")
     before = admin.json("pam", "session", "list")
     done = admin("pam", "access", "several/one", "several/two", "--port", "0", "--", "true", exit_code=6)

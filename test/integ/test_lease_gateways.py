@@ -123,7 +123,8 @@ def test_a_gateway_that_dies_with_a_request(here, members, gate):
     assert here.lease("lost", status=400)["message"].startswith("Failed to create lease from provider: ")
     gate.on = None
     assert here.list("lost") == [] and len(here.owned("lost")[1]) == 1
-    assert [job["kind"] for job in here.postern.ok("GET", "/api/v1/admin/jobs")["jobs"]] == ["lease"], "its intent is kept"
+    kinds = [job["kind"] for job in here.postern.ok("GET", "/api/v1/admin/jobs")["jobs"]]  # with those that always come again
+    assert kinds.count("lease") == 1, "its intent is kept"
     members[0].process.start()
     until(lambda: here.owned("lost") == (set(), set()), "nothing is left", timeout=120)
 
