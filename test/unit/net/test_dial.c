@@ -264,7 +264,7 @@ PN_TEST(blocking_dial_connects_and_refuses)
 
     listen_on(&w);
 
-    int fd = pn_dial_blocking(&w.at, pn_clock_mono_ms() + 5000, NULL, NULL, &err);
+    int fd = pn_dial_blocking(&w.at, pn_clock_mono_ms() + 20000, NULL, NULL, &err);
     int sends_at_once = 0;
 
     CHECK(fd >= 0);
@@ -275,12 +275,12 @@ PN_TEST(blocking_dial_connects_and_refuses)
     close(fd);
     name = w.at;
     snprintf(name.host, sizeof(name.host), "%s", own_name());
-    fd = pn_dial_blocking(&name, pn_clock_mono_ms() + 5000, NULL, NULL, &err);
+    fd = pn_dial_blocking(&name, pn_clock_mono_ms() + 20000, NULL, NULL, &err);
     CHECK(fd >= 0);
     close(fd);
     pn_listener_close(w.listener);
     w.listener = NULL;
-    CHECK_EQ(pn_dial_blocking(&w.at, pn_clock_mono_ms() + 5000, NULL, NULL, &err), -1);
+    CHECK_EQ(pn_dial_blocking(&w.at, pn_clock_mono_ms() + 20000, NULL, NULL, &err), -1);
     CHECK_EQ(err.code, PN_UNREACHABLE);
     world_free(&w);
 }

@@ -124,7 +124,7 @@ static bool get(struct client *c, const char *method, const char *path)
 {
     const struct pn_fetch request = { .method = method,
                                       .path = pn_str_from(path),
-                                      .deadline_ms = pn_clock_mono_ms() + 3000 };
+                                      .deadline_ms = pn_clock_mono_ms() + 20000 };
 
     return pn_fetch(c->fetcher, &request, c->arena, &c->got, &c->err);
 }
@@ -168,7 +168,7 @@ PN_TEST(body_bearer_and_fields_are_sent)
                                       .bearer = bearer,
                                       .fields = &field,
                                       .field_count = 1,
-                                      .deadline_ms = pn_clock_mono_ms() + 3000 };
+                                      .deadline_ms = pn_clock_mono_ms() + 20000 };
 
     CHECK_OK(pn_fetch(c.fetcher, &request, c.arena, &c.got, &c.err), c.err);
     CHECK_EQ(c.got.status, 204);
@@ -304,7 +304,7 @@ PN_TEST(broken_answers_are_errors)
         const struct pn_fetch request = { .method = "GET",
                                           .path = PN_LIT("/"),
                                           .max_body_bytes = 50,
-                                          .deadline_ms = pn_clock_mono_ms() + 3000 };
+                                          .deadline_ms = pn_clock_mono_ms() + 20000 };
 
         CHECK(!pn_fetch(c.fetcher, &request, c.arena, &c.got, &c.err));
         CHECK_EQ(c.err.code, bad[i].code);
@@ -407,7 +407,7 @@ static void on_accepted(void *server_, int fd, struct pn_str peer_ip)
 
     (void)peer_ip;
     CHECK_OK(
-        pn_tls_start(s->context, stream_of(s->loop, fd), NULL, 3000, on_tls, s, &s->pending, &err),
+        pn_tls_start(s->context, stream_of(s->loop, fd), NULL, 20000, on_tls, s, &s->pending, &err),
         err);
 }
 

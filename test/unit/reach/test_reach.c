@@ -301,20 +301,20 @@ PN_TEST(causes_are_told_apart)
     char url[80];
 
     stub_start(&s);
-    CHECK_FAILS(get(s.url, 1000), err, PROTOCOL);
+    CHECK_FAILS(get(s.url, 20000), err, PROTOCOL);
     CHECK_EQ(fault, PN_REACH_OTHER);
     pn_reacher_own(reacher, (uint16_t)strtoul(strrchr(s.url, ':') + 1, NULL, 10));
     snprintf(url, sizeof(url), "%s/other", s.url); /* not the connection from before */
-    CHECK_FAILS(get(url, 1000), err, BAD_REQUEST);
+    CHECK_FAILS(get(url, 20000), err, BAD_REQUEST);
     CHECK_EQ(fault, PN_REACH_BAD_HOST);
     stub_stop(&s);
     CHECK_FAILS(get("http://169.254.169.254", 1000), err, BAD_REQUEST);
     CHECK_EQ(fault, PN_REACH_BAD_HOST);
     CHECK_FAILS(get("https://", 1000), err, BAD_REQUEST);
     CHECK_EQ(fault, PN_REACH_BAD_HOST);
-    CHECK_FAILS(get("http://127.0.0.1:1", 1000), err, UNREACHABLE);
+    CHECK_FAILS(get("http://127.0.0.1:1", 20000), err, UNREACHABLE);
     CHECK_EQ(fault, PN_REACH_REFUSED);
-    CHECK_FAILS(get("http://does-not-exist.invalid", 5000), err, UNREACHABLE);
+    CHECK_FAILS(get("http://does-not-exist.invalid", 20000), err, UNREACHABLE);
     CHECK_EQ(fault, PN_REACH_NO_NAME);
 }
 
