@@ -356,13 +356,14 @@ static bool write_end(struct pn_db_conn *tx, const struct opening *o, struct pn_
 }
 
 /*
- * The actor may have left the project since, whose sessions were ended then, and the gateway its pool: nothing
- * is stored.
+ * Since it was asked the actor may have left the project or the organisation, or lost the right there, whose sessions
+ * were ended then, and the gateway its pool: nothing is stored.
  */
 static bool write_session(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct opening *o = context;
     const struct pn_actor *actor = &o->call->actor;
+    struct pn_call now = pn_call_within(o->call, tx);
     struct pn_query *q;
     int64_t added;
     bool is_same;
@@ -382,7 +383,9 @@ static bool write_session(struct pn_db_conn *tx, void *context, struct pn_err *e
             " gateway_pool_members m WHERE m.pool_id = $pool AND m.gateway_id = g.id))"
             " WHERE a.id = $account"
             " AND EXISTS (SELECT 1 FROM project_members m WHERE m.project_id = a.project_id"
-            " AND (m.user_id = $user OR m.identity_id = $identity))");
+            " AND (m.identity_id = $identity OR (m.user_id = $user AND EXISTS (SELECT 1"
+            " FROM org_members o WHERE o.user_id = $user AND o.org_id = $org"
+            " AND o.status = 'accepted' AND o.is_active = 1))))");
     pn_bind_uuid(q, "$id", o->access->session_id);
     pn_bind_uuid(q, "$org", actor->org_id);
     pn_bind_uuid(q, "$user", actor->kind == PN_ACTOR_USER ? actor->id : (struct pn_uuid){ { 0 } });
@@ -402,7 +405,7 @@ static bool write_session(struct pn_db_conn *tx, void *context, struct pn_err *e
         return false;
     if (added != 1)
         return pn_fail(err, PN_CONFLICT, "The account has just changed: try again");
-    return write_end(tx, o, err) && note(tx, o, err);
+    return permit(&now, o->target, "access", err) && write_end(tx, o, err) && note(tx, o, err);
 }
 
 /* ---- the decision, step by step as in §13.3 ---- */

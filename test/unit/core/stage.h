@@ -76,11 +76,17 @@ static inline void stage_project(struct stage *s, struct pn_db_conn *tx, struct 
 
 static inline void stage_user(struct pn_db_conn *tx, const struct pn_actor *user)
 {
+    const struct pn_uuid member[] = { pn_random_uuid(), user->org_id, user->id };
+
     stage_sql(tx,
               "INSERT INTO users (id, email, first_name, last_name, is_super_admin, "
               "is_email_verified, created_ms,"
               " updated_ms) VALUES ($a, $text, '', '', 0, 1, 1, 1)",
               &user->id, user->name.ptr);
+    stage_sql(tx,
+              "INSERT INTO org_members (id, org_id, user_id, role, status, is_active, created_ms,"
+              " updated_ms) VALUES ($a, $b, $c, $text, 'accepted', 1, 1, 1)",
+              member, user->org_role.ptr);
 }
 
 static inline void stage_member(struct pn_db_conn *tx, struct pn_uuid project,

@@ -2,6 +2,8 @@
 /* Cases C-n are those of the contract, pam-gateway.md §20.4. */
 #include "stage.h"
 
+#include "core/org/org.h"
+#include "core/org/privilege.h"
 #include "core/org/project_member.h"
 #include "core/pam/access.h"
 #include "core/pam/session.h"
@@ -286,34 +288,93 @@ STAGE_TEST(the_session_says_who_why_and_until_when)
     CHECK_EQ(session.expiresAt, got.expires_ms);
 }
 
-static void remove_member(struct stage *s)
+static void remove_member(struct stage *s, struct pn_call *admin)
 {
-    struct pn_call call = stage_call(s, s->admin);
     struct pn_project_member gone;
     struct pn_err err = { 0 };
 
-    CHECK_OK(pn_db_connect(s->db, &call.conn, &err), err);
     CHECK_OK(
-        pn_project_member_remove(&call, s->project, PN_MEMBER_USERS, s->member.id, &gone, &err),
+        pn_project_member_remove(admin, s->project, PN_MEMBER_USERS, s->member.id, &gone, &err),
         err);
-    pn_db_disconnect(call.conn);
 }
 
-/* The permission was read before the membership went, the session is written after it. */
-STAGE_TEST(who_has_just_left_the_project_gets_no_session)
+static void switch_member_off(struct stage *s, struct pn_call *admin)
 {
+    struct pn_org_member changed;
+    struct pn_err err = { 0 };
+    struct pn_list list;
+
+    CHECK_OK(pn_org_members(admin, s->org, &list, &err), err);
+    for (size_t i = 0; i < list.count; i++) {
+        const struct pn_org_member *m = (const struct pn_org_member *)list.items + i;
+
+        if (pn_uuid_eq(m->userId, s->member.id))
+            CHECK_OK(pn_org_member_change(admin, s->org, m->id, PN_NONE, 0, &changed, &err), err);
+    }
+}
+
+static void demote_member(struct stage *s, struct pn_call *admin)
+{
+    const struct pn_project_role viewer = { .role = PN_LIT("viewer") };
+    struct pn_project_member member;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_project_member_set_roles(admin, s->project, PN_MEMBER_USERS, s->member.id, &viewer,
+                                         1, &member, &err),
+             err);
+}
+
+static void forbid_robot(struct stage *s, struct pn_call *admin)
+{
+    const struct pn_privilege_in in = {
+        .permissions =
+            PN_LIT("[{\"subject\":\"pam-accounts\",\"action\":\"access\",\"inverted\":true}]")
+    };
+    struct pn_privilege privilege;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_privilege_create(admin, s->project, s->robot.id, &in, &privilege, &err), err);
+}
+
+/* The permission is read before the change, which ends the sessions that are there; the session is written after it. */
+static void refuse_after(struct stage *s, struct pn_actor who,
+                         void (*change)(struct stage *s, struct pn_call *admin), enum pn_code code)
+{
+    struct pn_call admin = stage_call(s, s->admin);
     struct pn_pam_access got;
     struct pn_err err = { 0 };
     struct pn_query *old;
 
-    (void)set(s);
-    CHECK_OK(open_path(s, s->member, "prod/ro", &got, &err), err); /* makes what is made once */
+    CHECK_OK(open_path(s, who, "prod/ro", &got, &err), err); /* makes what is made once */
     old = pn_query(s->conn, "SELECT id FROM users"); /* what s->conn reads stays as it is now */
     CHECK(pn_query_next(old));
-    remove_member(s);
-    CHECK_FAILS(open_path(s, s->member, "prod/ro", &got, &err), err, CONFLICT);
+    CHECK_OK(pn_db_connect(s->db, &admin.conn, &err), err);
+    change(s, &admin);
+    pn_db_disconnect(admin.conn);
+    CHECK(!open_path(s, who, "prod/ro", &got, &err));
+    CHECK_EQ(err.code, code);
+    pn_err_clear(&err);
     CHECK_OK(pn_query_end(old, &err), err);
     CHECK_EQ(stage_count(s, "SELECT count(*) FROM pam_sessions WHERE status = 'starting'"), 0);
+}
+
+STAGE_TEST(who_has_just_left_the_project_gets_no_session)
+{
+    (void)set(s);
+    refuse_after(s, s->member, remove_member, PN_CONFLICT);
+}
+
+STAGE_TEST(who_has_just_been_switched_off_gets_no_session)
+{
+    (void)set(s);
+    refuse_after(s, s->member, switch_member_off, PN_CONFLICT);
+}
+
+STAGE_TEST(who_has_just_lost_the_right_gets_no_session)
+{
+    (void)set(s);
+    refuse_after(s, s->member, demote_member, PN_PERMISSION);
+    refuse_after(s, s->robot, forbid_robot, PN_PERMISSION);
 }
 
 PN_TEST_MAIN(T(c59_to_c62_four_ways_to_name_an_account), T(c63_paths_that_are_none),
@@ -324,4 +385,6 @@ PN_TEST_MAIN(T(c59_to_c62_four_ways_to_name_an_account), T(c63_paths_that_are_no
              T(the_certificate_names_actor_session_and_gateway),
              T(equal_names_in_two_projects_need_the_project),
              T(the_session_says_who_why_and_until_when),
-             T(who_has_just_left_the_project_gets_no_session))
+             T(who_has_just_left_the_project_gets_no_session),
+             T(who_has_just_been_switched_off_gets_no_session),
+             T(who_has_just_lost_the_right_gets_no_session))

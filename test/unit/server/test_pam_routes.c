@@ -61,22 +61,13 @@ static bool add_people(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     struct stage *s = context;
     const struct pn_actor *users[] = { &s->admin, &s->member, &s->stranger };
-    static const char *const roles[] = { "admin", "member", "no-access" };
 
     (void)err;
     for (size_t i = 0; i < PN_COUNT(users); i++) {
-        const struct pn_uuid member[] = { pn_random_uuid(), s->org, users[i]->id },
-                             login[] = { users[i]->id };
-
-        stage_sql(tx,
-                  "INSERT INTO org_members (id, org_id, user_id, role, status, is_active, "
-                  "created_ms, updated_ms)"
-                  " VALUES ($a, $b, $c, $text, 'accepted', 1, 1, 1)",
-                  member, roles[i]);
         stage_sql(tx,
                   "INSERT INTO login_sessions (id, user_id, version, created_ms, expires_ms)"
                   " VALUES ($a, $a, 1, 1, 9000000000000)",
-                  login, NULL);
+                  &users[i]->id, NULL);
     }
     stage_sql(tx,
               "INSERT INTO identity_auths (id, identity_id, method, ttl_s, max_ttl_s, period_s,"
