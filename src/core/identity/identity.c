@@ -53,6 +53,8 @@ struct change {
     struct pn_identity *identity;
     bool has_metadata;
     struct pn_project_member *member; /* NULL: of no project yet */
+    const struct pn_identity_in *in;  /* of a change: the rest stays */
+    struct pn_str role;               /* that it had when the boundary was asked */
 };
 
 static bool record(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
@@ -268,12 +270,39 @@ static bool may_touch(struct pn_call *call, const struct pn_identity *identity, 
            pn_identity_boundary(call, identity, "grant-privileges", err);
 }
 
+/* As it is now. With another role than the boundary was asked about it is somebody else's to touch. */
+static bool read_again(struct pn_db_conn *tx, const struct change *c, struct pn_identity *out,
+                       struct pn_err *err)
+{
+    struct pn_call now = pn_call_within(c->call, tx);
+
+    return pn_identity_find(&now, c->identity->id, out, err) &&
+           (pn_str_eq(out->role, c->role) ||
+            pn_fail(err, PN_CONFLICT, "Somebody else has just changed this identity"));
+}
+
+/* What is not given stays as it is now, not as the caller saw it. */
+static bool merge(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
+{
+    const struct pn_identity_in *in = c->in;
+    struct pn_identity now;
+
+    if (!read_again(tx, c, &now, err))
+        return false;
+    c->identity->name = in->name.ptr != NULL ? in->name : now.name;
+    c->identity->role = in->role.ptr != NULL ? in->role : now.role;
+    c->identity->hasDeleteProtection =
+        in->has_protection ? in->hasDeleteProtection : now.hasDeleteProtection;
+    return true;
+}
+
 static bool update_identity(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct change *c = context;
     struct pn_query *q;
 
-    if (!pn_role_require(tx, "org", c->identity->orgId, c->identity->role, err))
+    if (!merge(tx, c, err) ||
+        !pn_role_require(tx, "org", c->identity->orgId, c->identity->role, err))
         return false;
     q = pn_query(tx, "UPDATE identities SET name = $name, role = $role,"
                      " has_delete_protection = $protected, updated_ms = $now"
@@ -294,9 +323,11 @@ static bool update_identity(struct pn_db_conn *tx, void *context, struct pn_err 
 bool pn_identity_edit(struct pn_call *call, struct pn_uuid id, const struct pn_identity_in *in,
                       struct pn_identity *out, struct pn_err *err)
 {
-    struct change c = {
-        .call = call, .event = "update-identity", .identity = out, .has_metadata = in->has_metadata
-    };
+    struct change c = { .call = call,
+                        .event = "update-identity",
+                        .identity = out,
+                        .has_metadata = in->has_metadata,
+                        .in = in };
 
     if (!pn_identity_permit(call, id, "edit", out, err) || !may_touch(call, out, err))
         return false;
@@ -305,10 +336,7 @@ bool pn_identity_edit(struct pn_call *call, struct pn_uuid id, const struct pn_i
                        "An identity of a project has no role in the organization");
     if (in->role.ptr != NULL && !pn_permit_grant_org(call, in->role, err))
         return false;
-    out->name = in->name.ptr != NULL ? in->name : out->name;
-    out->role = in->role.ptr != NULL ? in->role : out->role;
-    if (in->has_protection)
-        out->hasDeleteProtection = in->hasDeleteProtection;
+    c.role = out->role;
     out->metadata = number_metadata(call->arena, in->metadata);
     out->updatedAt = call->now_ms;
     return pn_auth_method_list(call->conn, call->arena, id, &out->authMethods, err) &&
@@ -375,8 +403,13 @@ static bool leave_projects(struct pn_db_conn *tx, const struct change *c, struct
 static bool delete_identity(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct change *c = context;
+    struct pn_identity now;
     struct pn_query *q;
 
+    if (!read_again(tx, c, &now, err))
+        return false;
+    if (now.hasDeleteProtection)
+        return pn_fail(err, PN_BAD_REQUEST, "Identity has delete protection");
     if (!leave_projects(tx, c, err))
         return false;
     q = pn_query(tx, "DELETE FROM identities WHERE id = $id AND org_id = $org");
@@ -392,8 +425,7 @@ bool pn_identity_delete(struct pn_call *call, struct pn_uuid id, struct pn_ident
 
     if (!pn_identity_permit(call, id, "delete", out, err) || !may_touch(call, out, err))
         return false;
-    if (out->hasDeleteProtection)
-        return pn_fail(err, PN_BAD_REQUEST, "Identity has delete protection");
+    c.role = out->role;
     return describe(call, out, err) && pn_db_write(call->db, delete_identity, &c, err);
 }
 

@@ -45,6 +45,7 @@ struct pn_identity_in {
  * Errors:  PN_PERMISSION, PN_BOUNDARY
  *          PN_NOT_FOUND    not of the actor's organisation
  *          PN_BAD_REQUEST  no such role; protected against deletion
+ *          PN_CONFLICT     somebody else has just given it another role: the boundary was not asked about that one
  */
 bool pn_identity_make(struct pn_call *call, const struct pn_identity_in *in,
                       struct pn_identity *out, struct pn_err *err) PN_CHECKED;

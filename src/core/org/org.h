@@ -60,7 +60,10 @@ bool pn_org_members(struct pn_call *call, struct pn_uuid org_id, struct pn_list 
                     struct pn_err *err) PN_CHECKED;
 bool pn_org_member_get(struct pn_call *call, struct pn_uuid org_id, struct pn_uuid id,
                        struct pn_org_member *out, struct pn_err *err) PN_CHECKED;
-/* Role with ptr NULL and is_active < 0 stay. The last admin can be neither demoted nor removed. */
+/*
+ * Role with ptr NULL and is_active < 0 stay. The last admin can be neither demoted nor removed. PN_CONFLICT: somebody
+ * else has just given another role, which the boundary was not asked about.
+ */
 bool pn_org_member_change(struct pn_call *call, struct pn_uuid org_id, struct pn_uuid id,
                           struct pn_str role, int is_active, struct pn_org_member *out,
                           struct pn_err *err) PN_CHECKED;

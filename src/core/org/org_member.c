@@ -136,26 +136,39 @@ bool pn_org_join(struct pn_db_conn *tx, const struct pn_call *call, const struct
 struct change {
     const struct pn_call *call;
     const char *event;
-    const struct pn_org_member *member;
-    size_t count; /* of members that are deleted at once */
+    const struct pn_org_member *member; /* as it was read */
+    size_t count;                       /* of members that are deleted at once */
+    struct pn_str role;                 /* what is wanted; absent: as it is */
+    int is_active;                      /* -1: as it is */
 };
 
-static bool record(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
+/* As it is now. The boundary was asked about the role that was read: with another one it is somebody else's to touch. */
+static bool read_again(struct pn_db_conn *tx, const struct change *c, struct pn_org_member *out,
+                       struct pn_err *err)
+{
+    struct pn_call now = pn_call_within(c->call, tx);
+
+    return pn_org_member_find(&now, c->member->orgId, c->member->id, out, err) &&
+           (pn_str_eq(out->role, c->member->role) ||
+            pn_fail(err, PN_CONFLICT, "Somebody else has just changed this membership"));
+}
+
+static bool record(struct pn_db_conn *tx, const struct change *c, const struct pn_org_member *m,
+                   struct pn_err *err)
 {
     pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init(4096);
     struct pn_writer w = pn_writer_of(&json);
 
     pn_write_object(&w, NULL);
-    pn_write_uuid(&w, "membershipId", c->member->id);
-    pn_write_uuid(&w, "userId", c->member->userId);
-    pn_write_str(&w, "email", c->member->email);
-    pn_write_str(&w, "role", c->member->role);
-    pn_write_bool(&w, "isActive", c->member->isActive);
+    pn_write_uuid(&w, "membershipId", m->id);
+    pn_write_uuid(&w, "userId", m->userId);
+    pn_write_str(&w, "email", m->email);
+    pn_write_str(&w, "role", m->role);
+    pn_write_bool(&w, "isActive", m->isActive);
     pn_write_end(&w);
     return pn_audit_write(tx, c->call,
-                          &(struct pn_audit_event){ .type = c->event,
-                                                    .org_id = c->member->orgId,
-                                                    .metadata = pn_buf_str(&json) },
+                          &(struct pn_audit_event){
+                              .type = c->event, .org_id = m->orgId, .metadata = pn_buf_str(&json) },
                           err);
 }
 
@@ -177,45 +190,52 @@ static bool check_admin_is_left(struct pn_db_conn *tx, struct pn_uuid org_id, st
 }
 
 /* Whoever left, or was switched off, loses what is still open (an invitation has no user yet). */
-static bool close_sessions(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
+static bool close_sessions(struct pn_db_conn *tx, const struct change *c,
+                           const struct pn_org_member *m, struct pn_err *err)
 {
-    return pn_uuid_is_zero(c->member->userId) ||
-           pn_pam_session_close_owner(tx, c->call, c->member->userId,
+    return pn_uuid_is_zero(m->userId) ||
+           pn_pam_session_close_owner(tx, c->call, m->userId,
                                       PN_LIT("No longer a member of the organization"), err);
 }
 
 static bool update_member(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct change *c = context;
+    struct pn_org_member m;
     struct pn_query *q;
 
-    if (!pn_role_require(tx, "org", c->member->orgId, c->member->role, err))
+    if (!read_again(tx, c, &m, err))
+        return false;
+    m.role = c->role.ptr != NULL ? c->role : m.role;
+    m.isActive = c->is_active < 0 ? m.isActive : c->is_active != 0;
+    if (!pn_role_require(tx, "org", m.orgId, m.role, err))
         return false;
     q = pn_query(tx, "UPDATE org_members SET role = $role, is_active = $active, updated_ms = $now"
                      " WHERE id = $id AND org_id = $org");
-
-    pn_bind_str(q, "$role", c->member->role);
-    pn_bind_int(q, "$active", c->member->isActive);
+    pn_bind_str(q, "$role", m.role);
+    pn_bind_int(q, "$active", m.isActive);
     pn_bind_int(q, "$now", c->call->now_ms);
-    pn_bind_uuid(q, "$id", c->member->id);
-    pn_bind_uuid(q, "$org", c->member->orgId);
-    return pn_query_run(q, NULL, err) && check_admin_is_left(tx, c->member->orgId, err) &&
-           close_sessions(tx, c, err) && record(tx, c, err);
+    pn_bind_uuid(q, "$id", m.id);
+    pn_bind_uuid(q, "$org", m.orgId);
+    return pn_query_run(q, NULL, err) && check_admin_is_left(tx, m.orgId, err) &&
+           close_sessions(tx, c, &m, err) && record(tx, c, &m, err);
 }
 
 bool pn_org_member_change(struct pn_call *call, struct pn_uuid org_id, struct pn_uuid id,
                           struct pn_str role, int is_active, struct pn_org_member *out,
                           struct pn_err *err)
 {
-    struct change c = { .call = call, .event = "update-org-membership", .member = out };
+    struct change c = { .call = call,
+                        .event = "update-org-membership",
+                        .member = out,
+                        .role = role,
+                        .is_active = is_active };
 
     if (!enter(call, org_id, "edit", err) || !pn_org_member_find(call, org_id, id, out, err))
         return false;
     if (!pn_permit_grant_org(call, out->role, err) ||
         (role.ptr != NULL && !pn_permit_grant_org(call, role, err)))
         return false;
-    out->role = role.ptr != NULL ? role : out->role;
-    out->isActive = is_active < 0 ? out->isActive : is_active != 0;
     return pn_db_write(call->db, update_member, &c, err) &&
            pn_org_member_find(call, org_id, id, out, err);
 }
@@ -228,34 +248,46 @@ static const char *const leave_sql[] = {
 };
 
 /* An account that an invitation made, and nobody has claimed, goes with the last invitation. */
-static bool forget_unclaimed(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
+static bool forget_unclaimed(struct pn_db_conn *tx, struct pn_uuid user, struct pn_err *err)
 {
     struct pn_query *q =
         pn_query(tx, "DELETE FROM users WHERE id = $user AND password_hash IS NULL"
                      " AND NOT EXISTS (SELECT 1 FROM org_members WHERE user_id = $user)");
 
-    pn_bind_uuid(q, "$user", c->member->userId);
+    pn_bind_uuid(q, "$user", user);
     return pn_query_run(q, NULL, err);
 }
 
-static bool delete_one(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
+static bool delete_rows(struct pn_db_conn *tx, const struct pn_org_member *m, struct pn_err *err)
 {
     struct pn_query *q;
 
-    for (size_t i = 0; !pn_uuid_is_zero(c->member->userId) && i < PN_COUNT(leave_sql); i++) {
+    for (size_t i = 0; !pn_uuid_is_zero(m->userId) && i < PN_COUNT(leave_sql); i++) {
         q = pn_query(tx, leave_sql[i]);
-        pn_bind_uuid(q, "$user", c->member->userId);
-        pn_bind_uuid(q, "$org", c->member->orgId);
+        pn_bind_uuid(q, "$user", m->userId);
+        pn_bind_uuid(q, "$org", m->orgId);
         if (!pn_query_run(q, NULL, err))
             return false;
     }
     q = pn_query(
         tx,
         "DELETE FROM org_members WHERE id = $id AND org_id = $org"); /* invitations have no user */
-    pn_bind_uuid(q, "$id", c->member->id);
-    pn_bind_uuid(q, "$org", c->member->orgId);
-    return pn_query_run(q, NULL, err) && close_sessions(tx, c, err) &&
-           forget_unclaimed(tx, c, err) && record(tx, c, err);
+    pn_bind_uuid(q, "$id", m->id);
+    pn_bind_uuid(q, "$org", m->orgId);
+    return pn_query_run(q, NULL, err);
+}
+
+static bool delete_one(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
+{
+    struct pn_org_member m;
+    bool was_admin;
+
+    if (!read_again(tx, c, &m, err) || !delete_rows(tx, &m, err) ||
+        !close_sessions(tx, c, &m, err) || !forget_unclaimed(tx, m.userId, err) ||
+        !record(tx, c, &m, err))
+        return false;
+    was_admin = pn_str_is(m.role, "admin") && pn_str_is(m.status, "accepted") && m.isActive;
+    return !was_admin || check_admin_is_left(tx, m.orgId, err);
 }
 
 bool pn_org_member_erase(struct pn_db_conn *tx, const struct pn_call *call,
@@ -263,11 +295,9 @@ bool pn_org_member_erase(struct pn_db_conn *tx, const struct pn_call *call,
 {
     struct pn_call inside = *call; /* whoever takes it away, the records are the organisation's */
     const struct change c = { .call = &inside, .event = "delete-org-membership", .member = member };
-    bool was_admin = pn_str_is(member->role, "admin") && pn_str_is(member->status, "accepted") &&
-                     member->isActive;
 
     inside.actor.org_id = member->orgId;
-    return delete_one(tx, &c, err) && (!was_admin || check_admin_is_left(tx, member->orgId, err));
+    return delete_one(tx, &c, err);
 }
 
 static bool delete_members(struct pn_db_conn *tx, void *context, struct pn_err *err)
@@ -281,7 +311,7 @@ static bool delete_members(struct pn_db_conn *tx, void *context, struct pn_err *
         if (!delete_one(tx, &one, err))
             return false;
     }
-    return all->count == 0 || check_admin_is_left(tx, all->member->orgId, err);
+    return true;
 }
 
 bool pn_org_member_delete(struct pn_call *call, struct pn_uuid org_id, struct pn_uuid id,

@@ -67,6 +67,7 @@ struct change {
     const char *event;
     struct pn_project *project;
     struct pn_uuid member_id;
+    const struct pn_project_change *in; /* of a change: the rest stays */
 };
 
 static bool record(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
@@ -307,15 +308,37 @@ bool pn_project_list_all(struct pn_call *call, struct pn_str search, int64_t off
     return read_projects(call, q, out, err);
 }
 
+/* What is not given stays as it is now, not as the caller saw it. */
+static bool merge(struct pn_db_conn *tx, const struct change *c, struct pn_err *err)
+{
+    const struct pn_project_change *in = c->in;
+    struct pn_call now = pn_call_within(c->call, tx);
+    struct pn_project *p = c->project;
+
+    if (!find_project(&now, p->id, p, err))
+        return false;
+    p->name = in->name.ptr != NULL ? in->name : p->name;
+    p->description = in->description.ptr != NULL ? in->description : p->description;
+    p->slug = in->slug.ptr != NULL ? in->slug : p->slug;
+    p->hasDeleteProtection =
+        in->has_delete_protection < 0 ? p->hasDeleteProtection : in->has_delete_protection != 0;
+    p->autoCapitalization =
+        in->auto_capitalization < 0 ? p->autoCapitalization : in->auto_capitalization != 0;
+    p->updatedAt = c->call->now_ms;
+    return true;
+}
+
 static bool update_project(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
     const struct change *c = context;
     const struct pn_project *p = c->project;
-    struct pn_query *q =
-        pn_query(tx, "UPDATE projects SET name = $name, description = $description, slug = $slug,"
+    struct pn_query *q;
+
+    if (!merge(tx, c, err))
+        return false;
+    q = pn_query(tx, "UPDATE projects SET name = $name, description = $description, slug = $slug,"
                      " has_delete_protection = $protected, auto_capitalization = $capitals,"
                      " updated_ms = $now WHERE id = $id");
-
     pn_bind_str(q, "$name", p->name);
     pn_bind_str(q, "$description", p->description);
     pn_bind_str(q, "$slug", p->slug);
@@ -335,19 +358,10 @@ static bool update_project(struct pn_db_conn *tx, void *context, struct pn_err *
 bool pn_project_change(struct pn_call *call, struct pn_uuid id, const struct pn_project_change *in,
                        struct pn_project *out, struct pn_err *err)
 {
-    struct change c = { .call = call, .event = "update-project", .project = out };
+    struct change c = { .call = call, .event = "update-project", .project = out, .in = in };
 
-    if (!pn_permit_project(call, id, "settings", "edit", err) || !find_project(call, id, out, err))
-        return false;
-    out->name = in->name.ptr != NULL ? in->name : out->name;
-    out->description = in->description.ptr != NULL ? in->description : out->description;
-    out->slug = in->slug.ptr != NULL ? in->slug : out->slug;
-    out->hasDeleteProtection =
-        in->has_delete_protection < 0 ? out->hasDeleteProtection : in->has_delete_protection != 0;
-    out->autoCapitalization =
-        in->auto_capitalization < 0 ? out->autoCapitalization : in->auto_capitalization != 0;
-    out->updatedAt = call->now_ms;
-    return pn_db_write(call->db, update_project, &c, err);
+    return pn_permit_project(call, id, "settings", "edit", err) &&
+           find_project(call, id, out, err) && pn_db_write(call->db, update_project, &c, err);
 }
 
 static bool update_retention(struct pn_db_conn *tx, void *context, struct pn_err *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "home.h"
 
+#include "core/org/administration.h"
 #include "core/org/names.h"
 
 HOME_TEST(a_project_has_its_maker_as_admin_and_three_environments)
@@ -283,6 +284,131 @@ HOME_TEST(no_organization_that_is_gone_becomes_the_default)
     CHECK_EQ(home_count(h, "SELECT count(*) FROM instance WHERE default_org_id IS NULL"), 1);
 }
 
+static struct pn_org_member member_of(struct home *h, struct pn_call *call, const char *email)
+{
+    struct pn_org_member found = { 0 };
+    struct pn_err err = { 0 };
+    struct pn_list list;
+
+    CHECK_OK(pn_org_members(call, h->first.org.id, &list, &err), err);
+    for (size_t i = 0; i < list.count; i++) {
+        const struct pn_org_member *m = (const struct pn_org_member *)list.items + i;
+
+        if (pn_str_is(m->email, email))
+            found = *m;
+    }
+    CHECK(!pn_uuid_is_zero(found.id));
+    return found;
+}
+
+#define ANN "user_id IN (SELECT id FROM users WHERE email = 'ann@acme.test')"
+
+/* Who gives a role does not switch on again whom somebody else has just switched off. */
+HOME_TEST(two_changes_of_a_membership_at_once_both_hold)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_org_member ann, out;
+    struct pn_err err = { 0 };
+
+    (void)home_new_person(h, "ann@acme.test", "member");
+    ann = member_of(h, &admin, "ann@acme.test");
+    home_meanwhile(h, "UPDATE org_members SET is_active = 0 WHERE " ANN);
+    CHECK_OK(
+        pn_org_member_change(&admin, h->first.org.id, ann.id, PN_LIT("no-access"), -1, &out, &err),
+        err);
+    CHECK_STR(out.role, "no-access");
+    CHECK(!out.isActive);
+}
+
+/* The boundary was asked about the role that was read: one that was given since is not touched unasked. */
+HOME_TEST(a_membership_that_has_just_got_another_role_is_left_alone)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_org_member ann, out;
+    struct pn_err err = { 0 };
+
+    (void)home_new_person(h, "ann@acme.test", "member");
+    ann = member_of(h, &admin, "ann@acme.test");
+    home_meanwhile(h, "UPDATE org_members SET role = 'admin' WHERE " ANN);
+    CHECK_FAILS(pn_org_member_change(&admin, h->first.org.id, ann.id, PN_NONE, 0, &out, &err), err,
+                CONFLICT);
+    home_meanwhile(h, "UPDATE org_members SET role = 'member' WHERE " ANN);
+    CHECK_FAILS(pn_org_member_delete(&admin, h->first.org.id, ann.id, &out, &err), err, CONFLICT);
+    home_meanwhile(h, "DELETE FROM org_members WHERE " ANN);
+    CHECK_FAILS(pn_org_member_delete(&admin, h->first.org.id, ann.id, &out, &err), err, NOT_FOUND);
+    CHECK_EQ(home_events(h, "update-org-membership"), 0);
+    CHECK_EQ(home_events(h, "delete-org-membership"), 0);
+}
+
+HOME_TEST(the_last_administrator_stays_though_they_have_just_become_it)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_org_member ann, out;
+    struct pn_err err = { 0 };
+
+    (void)home_new_person(h, "ann@acme.test", "member");
+    ann = member_of(h, &admin, "ann@acme.test");
+    home_meanwhile(h, "UPDATE org_members SET role = CASE role WHEN 'admin' THEN 'member'"
+                      " ELSE 'admin' END");
+    CHECK_FAILS(pn_admin_member_delete(&admin, h->first.org.id, ann.id, &out, &err), err, CONFLICT);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM org_members WHERE role = 'admin'"), 1);
+}
+
+/* Nobody gives a role back that was just taken from an identity, nor deletes what was just protected. */
+HOME_TEST(two_changes_of_an_identity_at_once_both_hold)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    const struct pn_identity_in fresh = { .name = PN_LIT("robot"), .role = PN_LIT("admin") },
+                                named = { .name = PN_LIT("ours") };
+    struct pn_identity robot, out;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_identity_make(&admin, &fresh, &robot, &err), err);
+    home_meanwhile(h, "UPDATE identities SET role = 'no-access' WHERE name = 'robot'");
+    CHECK_FAILS(pn_identity_edit(&admin, robot.id, &named, &out, &err), err, CONFLICT);
+    home_meanwhile(h, "UPDATE identities SET has_delete_protection = 1 WHERE name = 'robot'");
+    CHECK_OK(pn_identity_edit(&admin, robot.id, &named, &out, &err), err);
+    CHECK_STR(out.name, "ours");
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM identities WHERE name = 'ours'"
+                           " AND role = 'no-access' AND has_delete_protection = 1"),
+             1);
+}
+
+HOME_TEST(an_identity_that_is_being_protected_is_not_deleted)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    const struct pn_identity_in fresh = { .name = PN_LIT("robot") };
+    struct pn_identity robot, out;
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_identity_make(&admin, &fresh, &robot, &err), err);
+    home_meanwhile(h, "UPDATE identities SET has_delete_protection = 1 WHERE name = 'robot'");
+    CHECK_FAILS(pn_identity_delete(&admin, robot.id, &out, &err), err, BAD_REQUEST);
+    home_meanwhile(h, "UPDATE identities SET has_delete_protection = 0, role = 'admin'"
+                      " WHERE name = 'robot'");
+    CHECK_FAILS(pn_identity_delete(&admin, robot.id, &out, &err), err, CONFLICT);
+    home_meanwhile(h, "DELETE FROM identities WHERE name = 'robot'");
+    CHECK_FAILS(pn_identity_delete(&admin, robot.id, &out, &err), err, NOT_FOUND);
+    CHECK_EQ(home_events(h, "delete-identity"), 0);
+}
+
+HOME_TEST(two_changes_of_a_project_at_once_both_hold)
+{
+    struct pn_call admin = home_person(h, "admin@acme.test");
+    struct pn_project project = home_project(h, &admin, "p"), out;
+    const struct pn_project_change named = { .name = PN_LIT("ours"),
+                                             .has_delete_protection = -1,
+                                             .auto_capitalization = -1 };
+    struct pn_err err = { 0 };
+
+    home_meanwhile(h, "UPDATE projects SET has_delete_protection = 1");
+    CHECK_OK(pn_project_change(&admin, project.id, &named, &out, &err), err);
+    CHECK(out.hasDeleteProtection);
+    CHECK_EQ(home_count(h, "SELECT count(*) FROM projects WHERE name = 'ours'"
+                           " AND has_delete_protection = 1"),
+             1);
+}
+
 /* Hashing the password takes its time: the invitation may have been renewed, or run out, since. */
 HOME_TEST(a_code_that_was_replaced_meanwhile_opens_nothing)
 {
@@ -335,5 +461,11 @@ PN_TEST_MAIN(T(a_project_has_its_maker_as_admin_and_three_environments),
              T(nobody_asks_all_for_what_they_have_no_more),
              T(two_changes_of_the_instance_at_once_both_hold),
              T(no_organization_that_is_gone_becomes_the_default),
+             T(two_changes_of_a_membership_at_once_both_hold),
+             T(a_membership_that_has_just_got_another_role_is_left_alone),
+             T(the_last_administrator_stays_though_they_have_just_become_it),
+             T(two_changes_of_an_identity_at_once_both_hold),
+             T(an_identity_that_is_being_protected_is_not_deleted),
+             T(two_changes_of_a_project_at_once_both_hold),
              T(a_code_that_was_replaced_meanwhile_opens_nothing),
              T(addresses_and_slugs_have_a_form))
