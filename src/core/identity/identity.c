@@ -256,11 +256,13 @@ bool pn_identity_permit(struct pn_call *call, struct pn_uuid id, const char *act
            (is_found || pn_fail(err, PN_NOT_FOUND, MISSING, pn_uuid_format(id).text));
 }
 
-bool pn_identity_require_of(const struct pn_identity *identity, struct pn_uuid project,
-                            struct pn_err *err)
+bool pn_identity_permit_in(struct pn_call *call, struct pn_uuid project, struct pn_uuid id,
+                           const char *action, struct pn_identity *out, struct pn_err *err)
 {
-    return pn_uuid_eq(identity->projectId, project) ||
-           pn_fail(err, PN_NOT_FOUND, MISSING, pn_uuid_format(identity->id).text);
+    return pn_permit_project(call, project, "identity", action, err) &&
+           pn_identity_find(call, id, out, err) &&
+           (pn_uuid_eq(out->projectId, project) ||
+            pn_fail(err, PN_NOT_FOUND, MISSING, pn_uuid_format(id).text));
 }
 
 /* Who may not grant what it has may not take it over by a change either, nor its protection from it. */

@@ -64,9 +64,10 @@ bool pn_identity_make_in(struct pn_call *call, struct pn_uuid project,
 /* The identity, where the actor may do `action` to it: by the organisation's right, or its project's. PN_NOT_FOUND. */
 bool pn_identity_permit(struct pn_call *call, struct pn_uuid id, const char *action,
                         struct pn_identity *out, struct pn_err *err) PN_CHECKED;
-/* PN_NOT_FOUND for one that is not this project's. For callers that have checked their permission. */
-bool pn_identity_require_of(const struct pn_identity *identity, struct pn_uuid project,
-                            struct pn_err *err) PN_CHECKED;
+/* The same for who names the project: one that is not its own is not there, whatever they may do elsewhere. */
+bool pn_identity_permit_in(struct pn_call *call, struct pn_uuid project, struct pn_uuid id,
+                           const char *action, struct pn_identity *out, struct pn_err *err)
+    PN_CHECKED;
 /* In the actor's organisation, for callers that have checked their permission. PN_NOT_FOUND. */
 bool pn_identity_find(struct pn_call *call, struct pn_uuid id, struct pn_identity *out,
                       struct pn_err *err) PN_CHECKED;

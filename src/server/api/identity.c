@@ -3,7 +3,6 @@
 #include "core/identity/identity.h"
 
 #include "core/org/org.h"
-#include "core/org/permission.h"
 #include "core/org/project_member.h"
 #include "core/pam/rules.h"
 #include "json/value.h"
@@ -530,25 +529,22 @@ static const struct pn_field own_in_fields[] = {
     PN_FIELD(own_in, identityId, UUID, .required = true),
 };
 
-static bool get_own(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
-{
-    const struct own_in *in = in_;
-    struct plain_out *out = out_;
-
-    return pn_permit_project(call, in->projectId, "identity", "read", err) &&
-           pn_identity_get(call, in->identityId, &out->identity.identity, err) &&
-           pn_identity_require_of(&out->identity.identity, in->projectId, err);
-}
-
 /* Whose it is is asked before anything is done to it. */
 static bool check_own(struct pn_call *call, struct pn_uuid project, struct pn_uuid id,
                       const char *action, struct pn_err *err)
 {
     struct pn_identity identity;
 
-    return pn_permit_project(call, project, "identity", action, err) &&
-           pn_identity_permit(call, id, action, &identity, err) &&
-           pn_identity_require_of(&identity, project, err);
+    return pn_identity_permit_in(call, project, id, action, &identity, err);
+}
+
+static bool get_own(struct pn_call *call, const void *in_, void *out_, struct pn_err *err)
+{
+    const struct own_in *in = in_;
+    struct plain_out *out = out_;
+
+    return check_own(call, in->projectId, in->identityId, "read", err) &&
+           pn_identity_get(call, in->identityId, &out->identity.identity, err);
 }
 
 struct own_change_in {
