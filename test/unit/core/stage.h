@@ -168,7 +168,8 @@ static inline void stage_close(struct stage *s)
     pn_db_close(s->db);
 }
 
-static inline void stage_start(struct stage *s)
+/* People with their ids, and where the database is to be. */
+static inline void stage_begin(struct stage *s)
 {
     struct pn_err err = { 0 };
     char dir[] = "/tmp/pn-core-XXXXXX";
@@ -189,6 +190,13 @@ static inline void stage_start(struct stage *s)
     pn_clock_freeze(STAGE_WALL_MS, 1000);
     s->arena = pn_arena_new((size_t)64 << 20);
     CHECK_OK(pn_keyring_new(PN_LIT("0123456789abcdef0123456789abcdef"), &s->keyring, &err), err);
+}
+
+static inline void stage_start(struct stage *s)
+{
+    struct pn_err err = { 0 };
+
+    stage_begin(s);
     stage_open(s, false);
     CHECK_OK(pn_db_write(s->db, stage_write, s, &err), err);
     stage_close(s);
