@@ -171,27 +171,28 @@ static struct pn_ability *find_remembered(struct pn_call *call, struct pn_uuid p
 
 /* ---- from the rows ---- */
 
-/* Ids of users and identities never meet, so one statement serves both. */
+/*
+ * Ids of users and identities never meet, so one statement serves both. After its roles, what an identity may do beside
+ * them: of all rules the last that speaks decides. In one statement, for all of them are of one moment.
+ */
 static const char ability_sql[] =
-    "SELECT m.id, r.role, c.packed, r.is_temporary, r.starts_ms, r.ends_ms FROM projects p"
+    "SELECT m.id, r.role, c.packed, r.is_temporary, r.starts_ms, r.ends_ms, NULL, 0 AS part,"
+    " r.position AS place, r.id AS tie FROM projects p"
     " LEFT JOIN project_members m ON m.project_id = p.id AND (m.user_id = $actor OR m.identity_id "
     "= $actor)"
     " LEFT JOIN project_member_roles r ON r.member_id = m.id"
     " AND (r.is_temporary = 0 OR $now < r.ends_ms)"
     " LEFT JOIN roles c ON c.scope_id = p.id AND c.slug = r.role"
-    " WHERE p.id = $project AND p.org_id = $org ORDER BY r.position, r.id";
-
-/* After its roles, what an identity may do beside them: of all rules the last that speaks decides. */
-static const char privileges_sql[] =
-    "SELECT m.id, '', v.packed, v.is_temporary, v.starts_ms, v.ends_ms, v.id FROM project_members m"
-    " JOIN projects p ON p.id = m.project_id AND p.org_id = $org"
+    " WHERE p.id = $project AND p.org_id = $org UNION ALL"
+    " SELECT m.id, '', v.packed, v.is_temporary, v.starts_ms, v.ends_ms, v.id, 1, v.created_ms,"
+    " v.id FROM project_members m JOIN projects p ON p.id = m.project_id AND p.org_id = $org"
     " JOIN project_privileges v ON v.member_id = m.id AND (v.is_temporary = 0 OR $now < v.ends_ms)"
-    " WHERE m.project_id = $project AND m.identity_id = $actor ORDER BY v.created_ms, v.id";
+    " WHERE m.project_id = $project AND m.identity_id = $actor ORDER BY part, place, tie";
 
 /* A service token is a member of its project with one role, which has no name. */
 static const char token_sql[] =
-    "SELECT t.id, CASE WHEN t.id IS NULL THEN NULL ELSE '' END, t.packed, 0, 0, 0 FROM projects p"
-    " LEFT JOIN service_tokens t ON t.project_id = p.id AND t.id = $actor"
+    "SELECT t.id, CASE WHEN t.id IS NULL THEN NULL ELSE '' END, t.packed, 0, 0, 0, NULL"
+    " FROM projects p LEFT JOIN service_tokens t ON t.project_id = p.id AND t.id = $actor"
     " WHERE p.id = $project AND p.org_id = $org";
 
 /* Whether the row's role holds now; when that changes, what is remembered has its end. */
@@ -209,7 +210,7 @@ static bool holds_now(struct pn_query *q, const struct pn_call *call, struct gat
 }
 
 static bool gather_role(struct pn_call *call, struct pn_uuid project_id, struct pn_query *q,
-                        struct pn_uuid privilege, struct gathered *g, struct pn_err *err)
+                        struct gathered *g, struct pn_err *err)
 {
     struct held held;
 
@@ -217,27 +218,9 @@ static bool gather_role(struct pn_call *call, struct pn_uuid project_id, struct 
         return true;
     held = (struct held){ .slug = pn_column_str(q, 1, call->arena),
                           .packed = pn_column_bytes(q, 2, call->arena),
-                          .privilege = privilege };
+                          .privilege = pn_column_uuid(q, 6) };
     keep_role(g, &held);
     return add_role(call, project_id, g->ability, &held, err);
-}
-
-static bool gather_privileges(struct pn_call *call, struct pn_uuid project_id, struct gathered *g,
-                              struct pn_err *err)
-{
-    struct pn_query *q;
-    bool is_read = true;
-
-    if (call->actor.kind != PN_ACTOR_IDENTITY)
-        return true;
-    q = pn_query(call->conn, privileges_sql);
-    pn_bind_uuid(q, "$actor", call->actor.id);
-    pn_bind_uuid(q, "$project", project_id);
-    pn_bind_uuid(q, "$org", call->actor.org_id);
-    pn_bind_int(q, "$now", call->now_ms);
-    while (is_read && pn_query_next(q))
-        is_read = gather_role(call, project_id, q, pn_column_uuid(q, 6), g, err);
-    return pn_query_end(q, is_read ? err : &(struct pn_err){ 0 }) && is_read;
 }
 
 static bool gather(struct pn_call *call, struct pn_uuid project_id, struct gathered *g,
@@ -255,7 +238,7 @@ static bool gather(struct pn_call *call, struct pn_uuid project_id, struct gathe
     while (is_read && pn_query_next(q)) {
         has_project = true;
         is_member = is_member || !pn_column_is_null(q, 0);
-        is_read = gather_role(call, project_id, q, (struct pn_uuid){ 0 }, g, err);
+        is_read = gather_role(call, project_id, q, g, err);
     }
     if (!pn_query_end(q, is_read ? err : &(struct pn_err){ 0 }) || !is_read)
         return false;
@@ -266,7 +249,7 @@ static bool gather(struct pn_call *call, struct pn_uuid project_id, struct gathe
         return pn_fail(err, PN_PERMISSION,
                        is_token ? "This service token is not of this project"
                                 : "You are not a member of this project");
-    return gather_privileges(call, project_id, g, err);
+    return true;
 }
 
 static void remember(struct pn_call *call, struct pn_uuid project_id, uint64_t version,

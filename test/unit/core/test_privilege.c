@@ -4,6 +4,7 @@
 #include "core/identity/boundary.h"
 #include "core/org/privilege.h"
 #include "core/org/role.h"
+#include "db/sqlite.h"
 
 /* Additional privileges (core/org/privilege.h): they count, they fall away, and nobody hands out more than they hold. */
 
@@ -234,6 +235,56 @@ HOME_TEST(packed_rules_of_another_format_are_parsed)
     pn_db_disconnect(s.nowhere);
 }
 
+/* ---- at the same moment ---- */
+
+struct tearing {
+    struct scene *scene;
+    struct pn_privilege privilege;
+    bool is_done;
+};
+
+/* Just before privileges are looked at, the role goes that they took from, and then they go. */
+static int take_both(unsigned what, void *tearing, void *statement, void *text)
+{
+    struct tearing *t = tearing;
+    const struct pn_project_role none = { .role = PN_LIT("no-access") };
+    struct pn_project_member member;
+    struct pn_err err = { 0 };
+
+    (void)what, (void)statement;
+    if (t->is_done || strstr(text, "project_privileges") == NULL)
+        return 0;
+    t->is_done = true;
+    CHECK_OK(pn_project_member_set_roles(&t->scene->admin, t->scene->project.id,
+                                         PN_MEMBER_IDENTITIES, t->scene->robot.actor.id, &none, 1,
+                                         &member, &err),
+             err);
+    CHECK_OK(pn_privilege_delete(&t->scene->admin, t->privilege.id, &t->privilege, &err), err);
+    return 0;
+}
+
+/* The role alone was never all that the identity had: rights are of one moment, not roles of one and privileges of another. */
+HOME_TEST(roles_and_privileges_are_of_one_moment)
+{
+    struct scene s = scene_of(h);
+    const struct pn_project_role roles[] = { { .role = PN_LIT("member") } };
+    struct tearing t = { .scene = &s };
+    struct pn_project_member member;
+    struct pn_err err = { 0 };
+
+    t.privilege =
+        give(&s, &s.admin, &(struct pn_privilege_in){ .permissions = PN_LIT(MAY_NOT("edit")) });
+    CHECK_OK(pn_project_member_set_roles(&s.admin, s.project.id, PN_MEMBER_IDENTITIES,
+                                         s.robot.actor.id, roles, 1, &member, &err),
+             err);
+    CHECK_OK(pn_db_connect(h->db, &s.robot.conn, &err), err);
+    CHECK_EQ(sqlite3_trace_v2(s.robot.conn->handle, SQLITE_TRACE_STMT, take_both, &t), SQLITE_OK);
+    CHECK(!ask(&s, &s.robot, "edit", &err));
+    CHECK(t.is_done);
+    pn_db_disconnect(s.robot.conn);
+    pn_db_disconnect(s.nowhere);
+}
+
 /* ---- the boundary ---- */
 
 /* May see and change identities and read secrets, and no more. */
@@ -379,6 +430,7 @@ HOME_TEST(slugs_terms_and_their_number_are_bounded)
 PN_TEST_MAIN(T(a_privilege_counts_beside_the_roles), T(one_that_forbids_is_asked_after_all_roles),
              T(a_temporary_one_comes_and_goes_though_it_is_known),
              T(it_ends_with_what_it_stands_on), T(packed_rules_of_another_format_are_parsed),
+             T(roles_and_privileges_are_of_one_moment),
              T(nobody_gives_or_takes_more_than_they_hold),
              T(what_is_forbidden_is_not_let_go_by_who_may_not_do_it),
              T(who_has_a_privilege_is_touched_by_who_may_do_what_it_allows),
