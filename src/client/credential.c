@@ -127,17 +127,6 @@ struct pn_str pn_credential_context(struct pn_arena *arena, struct pn_str accoun
     return name;
 }
 
-bool pn_credential_login(struct pn_rest *rest, const struct pn_access_wish *wish,
-                         struct pn_access *out, struct pn_err *err)
-{
-    if (!pn_access_open(rest, wish, out, err))
-        return false;
-    if (store(wish, out, err))
-        return true;
-    pn_access_drop(out);
-    return false;
-}
-
 /* Did the session simply run out? Only then may the next one be opened without being asked. */
 static bool may_reopen(struct pn_rest *rest, const struct stored *stored, struct pn_err *err)
 {
@@ -214,6 +203,57 @@ static bool get_locked(struct pn_str account_id, pn_credential_rest_fn *rest_of,
 static int lock(struct pn_arena *arena, struct pn_str account_id, struct pn_err *err)
 {
     return pn_file_lock(file_of(arena, account_id, ".lock"), LOCK_WAIT_MS, err);
+}
+
+/* The session of the login before, or nothing. */
+static struct pn_str stored_session(struct pn_arena *arena, struct pn_str account_id)
+{
+    struct stored stored = { 0 };
+    struct pn_err ignored = { 0 };
+    struct pn_str id;
+
+    if (!load(account_id, &stored, &ignored))
+        return PN_NONE;
+    id = pn_arena_copy(arena, stored.access.session_id);
+    pn_access_drop(&stored.access);
+    return id;
+}
+
+/* Under the lock: a plugin that renews may not come between. */
+static bool replace(struct pn_arena *arena, const struct pn_access_wish *wish,
+                    const struct pn_access *access, struct pn_str *before, struct pn_err *err)
+{
+    bool done;
+    int held;
+
+    if (!check_id(access->account_id, err) || !pn_dir_make(directory(arena), 0700, err))
+        return false;
+    held = lock(arena, access->account_id, err);
+    if (held < 0)
+        return false;
+    *before = stored_session(arena, access->account_id);
+    done = store(wish, access, err);
+    pn_file_unlock(held);
+    return done;
+}
+
+bool pn_credential_login(struct pn_rest *rest, const struct pn_access_wish *wish,
+                         struct pn_access *out, struct pn_err *err)
+{
+    pn_auto(pn_arena_freep) struct pn_arena *arena = pn_arena_new(MAX_FILE_BYTES);
+    struct pn_str before = PN_NONE;
+    struct pn_err ended = { 0 };
+
+    if (!pn_access_open(rest, wish, out, err))
+        return false;
+    if (!replace(arena, wish, out, &before, err)) {
+        pn_access_drop(out);
+        return false;
+    }
+    if (before.len > 0 && !pn_str_eq(before, out->session_id) &&
+        !pn_access_end(rest, before, &ended))
+        pn_err_clear(&ended); /* it ends by itself */
+    return true;
 }
 
 bool pn_credential_get(struct pn_str account_id, pn_credential_rest_fn *rest_of, void *context,

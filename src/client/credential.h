@@ -10,7 +10,7 @@
  * processes at once share it under a file lock, so that one of them opens the next session.
  */
 
-/* Opens a session as wished and stores both. */
+/* Opens a session as wished and stores both; that of an earlier login with the account ends, or `kube logout` would miss it. */
 bool pn_credential_login(struct pn_rest *rest, const struct pn_access_wish *wish,
                          struct pn_access *out, struct pn_err *err) PN_CHECKED;
 

@@ -245,6 +245,28 @@ PN_TEST(logging_out_ends_the_session_and_removes_the_files)
     down(&s);
 }
 
+/* The file knows one session: `kube logout` would leave the other. */
+PN_TEST(logging_in_again_ends_the_session_before)
+{
+    const struct pn_access_wish wish = { .path = PN_LIT("prod/viewer") };
+    struct pn_access access;
+    struct pn_err err = { 0 };
+    struct stage s;
+
+    up(&s, state);
+    log_in(&s, 3600000);
+    HOST_SAYS(&s.host, { 200, answer_of(&s, OTHER_ID, ACCOUNT_ID, 3600000) },
+              { 503, "{\"message\":\"Away\"}" });
+    CHECK_OK(pn_credential_login(s.rest, &wish, &access, &err), err);
+    CHECK_STR(pn_str_from(s.host.last), "POST /api/v1/pam/sessions/" SESSION_ID "/end");
+    CHECK_EQ(host_calls(&s.host), 2);
+    pn_access_drop(&access);
+    CHECK_OK(get(&s, &access, &err), err);
+    CHECK_STR(access.session_id, OTHER_ID);
+    pn_access_drop(&access);
+    down(&s);
+}
+
 PN_TEST(logging_out_while_the_server_is_away_still_removes_them)
 {
     struct pn_err err = { 0 };
@@ -341,5 +363,6 @@ PN_TEST_MAIN(H(a_fresh_one_needs_no_server), H(one_that_ran_out_is_renewed),
              H(another_account_of_that_name_is_refused), H(without_a_login_it_says_so),
              H(an_id_is_no_path), H(a_damaged_file_asks_for_a_login),
              H(logging_out_ends_the_session_and_removes_the_files),
+             H(logging_in_again_ends_the_session_before),
              H(logging_out_while_the_server_is_away_still_removes_them),
              H(other_files_are_not_logins), H(many_at_once_open_one_session))
