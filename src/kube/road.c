@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define MAX_CA 262144
+#define MAX_SENTENCE_BYTES 256 /* what readers of every version take */
 #define MAX_BASE64 ((int64_t)PN_ROAD_MAX_BODY * 2)
 
 /* ---- the request ---- */
@@ -193,12 +194,17 @@ static const struct pn_field wire_answer_fields[] = {
     PN_FIELD(wire_answer, body, STRING, .max = MAX_BASE64),
     PN_FIELD(wire_answer, time, TIME),
     PN_FIELD(wire_answer, fault, STRING, .max = 32),
-    PN_FIELD(wire_answer, message, STRING, .max = 256),
+    PN_FIELD(wire_answer, message, STRING, .max = MAX_SENTENCE_BYTES),
 };
 
+/* Cut between characters: half of one is no JSON. */
 static struct pn_str at_most(struct pn_str text, size_t bytes)
 {
-    return pn_str_slice(text, 0, text.len < bytes ? text.len : bytes);
+    if (text.len <= bytes)
+        return text;
+    while (bytes > 0 && ((uint8_t)text.ptr[bytes] & 0xc0) == 0x80)
+        bytes--;
+    return pn_str_slice(text, 0, bytes);
 }
 
 void pn_road_print_answer(const struct pn_reach_answer *answer, struct pn_buf *out)
@@ -227,7 +233,7 @@ void pn_road_print_fault(enum pn_reach_fault fault, struct pn_str message, int64
             name = faults[i].name;
     pn_write_object(&w, NULL);
     pn_write_text(&w, "fault", name);
-    pn_write_str(&w, "message", at_most(message, 128));
+    pn_write_str(&w, "message", at_most(message, MAX_SENTENCE_BYTES));
     pn_write_time(&w, "time", now_ms);
     pn_write_end(&w);
 }

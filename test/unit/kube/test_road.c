@@ -175,6 +175,21 @@ PN_TEST(a_fault_comes_back_with_its_sentence)
     }
 }
 
+/* "it does not run as a pod of the cluster" was once cut before what mattered. */
+PN_TEST(a_long_sentence_is_cut_between_characters)
+{
+    pn_auto(pn_buf_drop) struct pn_buf wire = pn_buf_init(4096), said = pn_buf_init(512);
+
+    for (int i = 0; i < 255; i++)
+        pn_buf_add_byte(&said, 'a');
+    pn_buf_add_text(&said, "é and more");
+    pn_road_print_fault(PN_REACH_GATEWAY_FAULT, pn_buf_str(&said), 0, &wire);
+    CHECK(!pn_road_parse_answer(arena, pn_buf_str(&wire), &answer, &fault, &err));
+    CHECK_EQ(fault, PN_REACH_GATEWAY_FAULT);
+    CHECK(pn_str_eq(pn_str_from(err.message), pn_str_slice(pn_buf_str(&said), 0, 255)));
+    pn_err_clear(&err);
+}
+
 PN_TEST(what_is_no_answer_is_a_fault)
 {
     static const char *const bad[] = { "",
@@ -197,4 +212,5 @@ PN_TEST(what_is_no_answer_is_a_fault)
 PN_TEST_MAIN(R(a_request_with_a_bearer_comes_back_the_same),
              R(a_request_as_the_gateway_takes_nothing_else_along), R(what_is_no_request_is_refused),
              R(an_answer_comes_back_the_same), R(an_answer_may_be_a_status_alone),
-             R(a_fault_comes_back_with_its_sentence), R(what_is_no_answer_is_a_fault))
+             R(a_fault_comes_back_with_its_sentence), R(a_long_sentence_is_cut_between_characters),
+             R(what_is_no_answer_is_a_fault))
