@@ -96,8 +96,10 @@ bool pn_client_config_read_ca(struct pn_arena *arena, struct pn_client_config *c
     const char *name = pn_cstr(arena, path);
     char absolute[PATH_MAX];
 
-    if (name == NULL || !pn_file_read(name, MAX_CA_BYTES, &text, err))
-        return pn_recast(err, PN_USAGE, "cannot read the CA file %.*s", PN_ARG(path));
+    if (name == NULL)
+        return pn_fail(err, PN_USAGE, "the name of the CA file has a zero byte in it");
+    if (!pn_file_read(name, MAX_CA_BYTES, &text, err))
+        return pn_recast(err, PN_USAGE, "the CA file: %s", err->message);
     config->ca_pem = pn_arena_copy(arena, pn_buf_str(&text));
     config->ca_file = realpath(name, absolute) != NULL ? pn_arena_copy(arena, pn_str_from(absolute))
                                                        : pn_arena_copy(arena, path);

@@ -57,9 +57,14 @@ bool pn_rest_new(const struct pn_client_config *config, struct pn_rest **out, st
     rest->arena = pn_arena_new(2 * MAX_DOMAIN_BYTES);
     rest->details = pn_buf_init(MAX_DETAILS_BYTES);
     rest->timeout_ms = PN_REST_TIMEOUT_MS;
-    if (!read_domain(rest, config->domain, &fetcher.url, err) ||
-        !pn_fetcher_new(&fetcher, &rest->fetcher, err) ||
-        !pn_rest_set_token(rest, config->token, err))
+    if (!read_domain(rest, config->domain, &fetcher.url, err))
+        return false;
+    if (!pn_fetcher_new(&fetcher, &rest->fetcher, err)) {
+        if (config->ca_file.len > 0)
+            pn_recast(err, PN_USAGE, "the CA file %.*s: %s", PN_ARG(config->ca_file), err->message);
+        return false;
+    }
+    if (!pn_rest_set_token(rest, config->token, err))
         return false;
     rest->token_name = config->token_name;
     *out = pn_take(&rest);
@@ -148,12 +153,15 @@ static struct pn_str sentence(const struct pn_value *reply, struct pn_buf *text)
 static bool unauthenticated(const struct pn_rest *rest, struct pn_str text, struct pn_err *err)
 {
     if (rest->token == NULL && (text.len == 0 || pn_str_is(text, "Token missing")))
-        return pn_fail(err, PN_UNAUTHENTICATED, "not logged in: run `postern login`");
+        return pn_fail(err, PN_UNAUTHENTICATED, "not logged in to %.*s: run `postern login`",
+                       PN_ARG(rest->domain));
     if (rest->token == NULL) /* a login that was refused says why itself */
         return pn_fail(err, PN_UNAUTHENTICATED, "%.*s", PN_ARG(text));
     if (rest->token_name != NULL)
         return pn_fail(err, PN_UNAUTHENTICATED, "the token in %s is not accepted: %.*s",
                        rest->token_name, PN_ARG(text));
+    if (pn_str_ends(text, PN_LIT("."))) /* we go on with it */
+        text.len--;
     return pn_fail(err, PN_UNAUTHENTICATED, "%.*s: run `postern login`", PN_ARG(text));
 }
 

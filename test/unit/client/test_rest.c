@@ -134,6 +134,19 @@ PN_TEST(details_are_kept)
     down(&s);
 }
 
+/* The server's address, which is new in each run, is called SERVER. */
+static struct pn_str without_address(struct stage *s, char *message)
+{
+    char *at = strstr(message, s->host.url);
+    size_t len = strlen(s->host.url);
+
+    if (at != NULL) {
+        memcpy(at, "SERVER", strlen("SERVER"));
+        memmove(at + strlen("SERVER"), at + len, strlen(at + len) + 1);
+    }
+    return pn_str_from(message);
+}
+
 /* What to do depends on where the token came from. */
 PN_TEST(a_refused_token_says_what_next)
 {
@@ -143,8 +156,10 @@ PN_TEST(a_refused_token_says_what_next)
         const char *body, *message;
     } cases[] = {
         { NULL, NULL, 401, "{\"message\":\"Token missing\"}",
-          "not logged in: run `postern login`" },
+          "not logged in to SERVER: run `postern login`" },
         { "t", NULL, 401, "{\"message\":\"Expired\"}", "Expired: run `postern login`" },
+        { "t", NULL, 401, "{\"message\":\"Expired. Again, please.\"}",
+          "Expired. Again, please: run `postern login`" },
         { "t", NULL, 403, "{\"error\":\"TokenError\",\"message\":\"Bad\"}",
           "Bad: run `postern login`" },
         { "t", "POSTERN_TOKEN", 401, "{\"message\":\"Expired\"}",
@@ -158,10 +173,23 @@ PN_TEST(a_refused_token_says_what_next)
         up(&s, cases[i].token, cases[i].name);
         HOST_SAYS(&s.host, { cases[i].status, cases[i].body });
         CHECK(!get(&s, &err));
-        CHECK_STR(pn_str_from(err.message), cases[i].message);
+        CHECK_STR(without_address(&s, err.message), cases[i].message);
         CHECK_EQ(err.code, PN_UNAUTHENTICATED);
         down(&s);
     }
+}
+
+PN_TEST(a_file_that_is_no_ca_is_named)
+{
+    struct pn_client_config config = { .domain = PN_LIT("https://127.0.0.1:1"),
+                                       .ca_pem = PN_LIT("root:x:0:0\n"),
+                                       .ca_file = PN_LIT("/etc/passwd") };
+    struct pn_rest *rest;
+    struct pn_err err = { 0 };
+
+    CHECK(!pn_rest_new(&config, &rest, &err));
+    CHECK_EQ(err.code, PN_USAGE);
+    CHECK(strstr(err.message, "/etc/passwd") != NULL);
 }
 
 PN_TEST(another_server_is_noticed)
@@ -263,7 +291,8 @@ PN_TEST(query_parameters_are_escaped)
 
 PN_TEST_MAIN(T(a_call_and_its_answer), T(an_empty_answer_is_no_value),
              T(refusals_keep_code_name_and_sentence), T(all_issues_of_a_422_are_told),
-             T(details_are_kept), T(a_refused_token_says_what_next), T(another_server_is_noticed),
+             T(details_are_kept), T(a_refused_token_says_what_next),
+             T(a_file_that_is_no_ca_is_named), T(another_server_is_noticed),
              T(a_server_that_is_away_is_named), T(no_call_waits_for_ever),
              T(not_every_url_is_a_server), T(http_is_for_this_machine_only),
              T(query_parameters_are_escaped))
