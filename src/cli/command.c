@@ -365,6 +365,11 @@ static bool wants_help(const char *word)
 /* Says what there is instead: the commands that share its first word. */
 static int no_such_command(const struct pn_program *program, int argc, char **argv)
 {
+    if (argv[0][0] == '-') {
+        fprintf(stderr, "%s: options come after the command: %s COMMAND %s …\n", program->name,
+                program->name, argv[0]);
+        return pn_code_exit(PN_USAGE);
+    }
     fprintf(stderr, "%s: there is no command \"%s%s%s\": see `%s help`\n", program->name, argv[0],
             argc > 1 ? " " : "", argc > 1 ? argv[1] : "", program->name);
     print_overview(stderr, program, 1, argv);
@@ -402,6 +407,10 @@ static int not_found(const struct pn_program *program, int argc, char **argv)
         return help(program, argc > 0 ? argc - 1 : 0, argc > 0 ? argv + 1 : argv);
     if (wants_help(argv[argc - 1]))
         return help(program, argc - 1, argv);
+    if (argc == 1 && (strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "-v") == 0)) {
+        printf("postern " PN_VERSION "\n"); /* whatever the program is called */
+        return 0;
+    }
     if (print_overview(stderr, program, argc, argv) > 0)
         return pn_code_exit(PN_USAGE); /* the beginning of several */
     return no_such_command(program, argc, argv);

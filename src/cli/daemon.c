@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/daemon.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -90,6 +91,13 @@ bool pn_daemon_prepare(struct pn_cli *cli, const char *role, struct pn_daemon *o
 void pn_daemon_drop(struct pn_daemon *daemon)
 {
     pn_secret_freep(&daemon->token);
+}
+
+bool pn_daemon_taken(const char *option, struct pn_err *err)
+{
+    if (err->code == PN_CONFLICT && err->cause == EADDRINUSE)
+        (void)pn_recast(err, PN_IO, "%s: choose another with --%s", err->message, option);
+    return false;
 }
 
 void pn_daemon_wait(void)

@@ -28,6 +28,8 @@ struct pn_daemon {
 bool pn_daemon_prepare(struct pn_cli *cli, const char *role, struct pn_daemon *out,
                        struct pn_err *err) PN_CHECKED;
 void pn_daemon_drop(struct pn_daemon *daemon);
+/* Always false: an address that somebody holds has a way out, which the error then names. */
+bool pn_daemon_taken(const char *option, struct pn_err *err) PN_CHECKED;
 /* Blocks until the process is asked to end. */
 void pn_daemon_wait(void);
 /* The same for at most `patience`: was it asked to end? pn_daemon_wait then returns at once. */

@@ -104,7 +104,7 @@ static bool gateway_start(struct pn_cli *cli, int *exit_code, struct pn_err *err
                                          .pod_directory = pn_cli_option_text(cli, "pod-identity"),
                                          .is_recording_strict = pn_cli_has(cli, "strict") };
     if (!pn_gateway_start(&config, &gateway, err))
-        return false;
+        return pn_daemon_taken("listen", err);
     pn_daemon_wait();
     pn_gateway_stop(gateway);
     return true;

@@ -60,7 +60,7 @@ static bool relay_start(struct pn_cli *cli, int *exit_code, struct pn_err *err)
                                   .listen = pn_cli_has(cli, "listen") ? pn_cli_option(cli, "listen")
                                                                       : PN_LIT(DEFAULT_LISTEN) };
     if (!pn_relay_start(&config, &relay, err))
-        return false;
+        return pn_daemon_taken("listen", err);
     pn_daemon_wait();
     pn_relay_stop(relay);
     return true;

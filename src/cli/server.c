@@ -76,7 +76,7 @@ static bool load_settings(struct pn_cli *cli, struct pn_settings **out, struct p
 
     if (given != NULL || pn_file_exists(file)) {
         if (!pn_file_read(file, MAX_CONFIG_BYTES, &text, err))
-            return pn_within(err, "reading %s", file);
+            return pn_recast(err, PN_USAGE, "%s", err->message);
         source.file_text = pn_buf_str(&text);
     }
     return pn_settings_load(&source, out, err);
@@ -159,9 +159,12 @@ static void say_path(struct pn_cli *cli)
 static void say_where(struct pn_cli *cli, const struct pn_settings *settings,
                       const struct pn_server *server)
 {
-    fprintf(stderr, "Postern %s answers at %s\n", PN_VERSION, pn_server_url(server));
-    if (!settings->dev)
+    if (!settings->dev) {
+        fprintf(stderr, "Postern %s answers at %s\n", PN_VERSION,
+                settings->public_url[0] != '\0' ? settings->public_url : pn_server_url(server));
         return;
+    }
+    fprintf(stderr, "Postern %s answers at %s\n", PN_VERSION, pn_server_url(server));
     fprintf(stderr, "\nIn another terminal:\n");
     say_path(cli);
     fprintf(stderr,
@@ -197,14 +200,6 @@ static bool read_ca(struct pn_cli *cli, struct inside *in, struct pn_err *err)
         return false;
     in->ca_pem = pn_arena_copy(pn_cli_arena(cli), pn_buf_str(&pem));
     return true;
-}
-
-/* Always false: an address that somebody holds has a way out, which the error then names. */
-static bool taken(struct pn_err *err, const char *option)
-{
-    if (err->code == PN_CONFLICT && err->cause == EADDRINUSE)
-        (void)pn_recast(err, PN_CONFLICT, "%s: choose another with --%s", err->message, option);
-    return false;
 }
 
 static const char *state_dir(struct pn_cli *cli, const struct pn_settings *settings,
@@ -246,7 +241,7 @@ static bool start_relay(struct pn_cli *cli, struct inside *in, const struct pn_s
     if (!pn_dev_relay_token(in->server, &in->dev, &token, err))
         return false;
     config.enrol_token = token;
-    return pn_relay_start(&config, &in->relay, err) || taken(err, "relay-listen") ||
+    return pn_relay_start(&config, &in->relay, err) || pn_daemon_taken("relay-listen", err) ||
            pn_within(err, "starting the relay");
 }
 
@@ -340,7 +335,7 @@ static bool server_run(struct pn_cli *cli, int *exit_code, struct pn_err *err)
         return false;
     config = (struct pn_server_config){ .settings = settings };
     if (!pn_server_start(&config, &server, err))
-        return taken(err, "listen");
+        return pn_daemon_taken("listen", err);
     done = serve(cli, settings, server, err);
     pn_server_stop(server);
     return done;

@@ -144,7 +144,7 @@ static bool listen_at(struct pn_loop *loop, const struct pn_endpoint *at, bool i
     if (strcmp(at->host, "localhost") == 0)
         memcpy(local.host, "127.0.0.1", sizeof("127.0.0.1"));
     if (!pn_resolve_literal(&local, &addresses))
-        return pn_fail(err, PN_BAD_REQUEST,
+        return pn_fail(err, PN_USAGE,
                        "an address to listen on is an IP address, not a name: \"%s\"", at->host);
 
     int fd = bind_to(&addresses, is_shared, err);

@@ -202,8 +202,10 @@ static bool open_state(struct pn_server *server, struct pn_err *err)
         return pn_within(err, "making the data directory");
     server->lock_fd =
         pn_file_lock(pn_arena_printf(server->arena, "%s/lock", settings->data).ptr, 0, err);
+    if (server->lock_fd < 0 && err->code == PN_BUSY)
+        return pn_recast(err, PN_IO, "%s is in use by another server", settings->data);
     if (server->lock_fd < 0)
-        return pn_recast(err, err->code, "%s is in use by another server", settings->data);
+        return false;
     if (!pn_trust_keyring(server->arena, settings, &server->keyring, err) ||
         !pn_db_open(&config, &server->db, err) || !pn_db_connect(server->db, &conn, err))
         return false;

@@ -165,6 +165,31 @@ def test_of_several_accounts_all_are_opened_or_none(postern_dev, tmp_path):
     assert [each["status"] for each in admin.json("pam", "session", "list") if each not in before] == ["ended"]
 
 
+def test_a_server_that_cannot_start_says_why(postern_dev, tmp_path):
+    """What is this machine's is 1 and what was typed wrong 64, not a refusal by a server, of which there is none yet."""
+    taken = postern_dev.url.removeprefix("https://")
+    no_lock = tmp_path / "no-lock"
+    (no_lock / "lock").mkdir(parents=True)
+    for options, code, sentence in [
+            (["--data", tmp_path / "a", "--listen", taken], 1, "Address already in use: choose another with --listen"),
+            (["--data", postern_dev.data, "--listen", ANY_PORT], 1, f"{postern_dev.data} is in use by another server"),
+            (["--data", no_lock, "--listen", ANY_PORT], 1, f"cannot lock {no_lock}/lock: Is a directory"),
+            (["--data", tmp_path / "b", "--listen", "somewhere:1"], 64, "an address to listen on is an IP address"),
+            (["--config", tmp_path / "none.yaml"], 64, f"cannot read {tmp_path}/none.yaml: No such file")]:
+        done = subprocess.run([BINARY, "server", *options], env=clean_env(HOME=str(tmp_path)), capture_output=True, text=True, timeout=60,
+                              check=False)
+        assert sentence in done.stderr and done.returncode == code, (options, done)
+
+
+def test_a_relay_on_a_taken_port_says_how_to_go_on(postern_dev, tmp_path):
+    token = tmp_path / "token"
+    token.write_text(postern_dev.admin.json("relay", "create", "crowded", "--host", "127.0.0.1:1")["token"])
+    done = postern_dev.admin("relay", "start", "crowded", "--token-file", token, "--state", tmp_path / "state", "--listen",
+                             postern_dev.relay, exit_code=1)
+    assert "Address already in use: choose another with --listen" in done.stderr
+    postern_dev.admin("relay", "delete", "crowded")
+
+
 def test_at_a_terminal_the_log_does_not_bury_what_one_is_told(tmp_path):
     master, slave = pty.openpty()
     data = tmp_path / "data"

@@ -142,7 +142,8 @@ PN_TEST(what_is_wrong_is_64_and_said_on_stderr)
         { "try nothing", "there is no command \"try nothing\"" },
         { "try", "try show more" },
         { "tr show", "there is no command \"tr show\"" },
-        { "--flag alone", "there is no command \"--flag alone\"" },
+        { "--flag alone", "options come after the command: postern COMMAND --flag …" },
+        { "--version alone", "options come after the command" },
         { "help nothing", "there is no command \"nothing\"" },
     };
 
@@ -161,6 +162,19 @@ PN_TEST(a_slip_inside_a_group_shows_the_group)
 
     CHECK_SAYS(r->err, "try show more");
     CHECK(strstr(r->err, "alone") == NULL);
+}
+
+PN_TEST(its_version_is_said_as_everywhere)
+{
+    static const char *const words[] = { "--version", "-v" };
+
+    for (size_t i = 0; i < PN_COUNT(words); i++) {
+        const struct ran *r = ran(words[i]);
+
+        CHECK_RAN(r, 0);
+        CHECK_STR(pn_str_from(r->out), "postern " PN_VERSION "\n");
+        CHECK_STR(pn_str_from(r->err), "");
+    }
 }
 
 PN_TEST(help_is_success_and_on_stdout)
@@ -340,8 +354,8 @@ PN_TEST(output_that_cannot_be_written_is_a_failure)
 }
 
 PN_TEST_MAIN(T(words_become_arguments_and_options), T(what_is_wrong_is_64_and_said_on_stderr),
-             T(a_slip_inside_a_group_shows_the_group), T(help_is_success_and_on_stdout),
-             T(help_of_a_wrapped_command_is_its_own), T(exit_codes),
-             T(errors_are_a_sentence_or_json), T(errors_of_usage_are_json_too), T(forms_of_output),
-             H(options_from_a_file), H(a_secret_ends_before_its_newline),
+             T(a_slip_inside_a_group_shows_the_group), T(its_version_is_said_as_everywhere),
+             T(help_is_success_and_on_stdout), T(help_of_a_wrapped_command_is_its_own),
+             T(exit_codes), T(errors_are_a_sentence_or_json), T(errors_of_usage_are_json_too),
+             T(forms_of_output), H(options_from_a_file), H(a_secret_ends_before_its_newline),
              T(output_that_cannot_be_written_is_a_failure))
