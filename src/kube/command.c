@@ -484,10 +484,19 @@ static bool claim_says_what(const struct pn_kube_call *call)
            (pn_str_starts(call->resource, what) || pn_str_eq(call->subresource, what));
 }
 
+/* "auth whoami", "auth can-i": nobody typed the resource that answers. */
+static bool claim_asks_for_rights(const struct pn_kube_call *call)
+{
+    return is_question_of_rights(call) && pn_str_is(call->verb, "create") &&
+           pn_str_starts(words_of_claim(call->claim), PN_LIT("auth "));
+}
+
 static void add_objects(struct pn_buf *out, const struct matter *m)
 {
     const struct pn_kube_call *first = m->first;
 
+    if (claim_asks_for_rights(first))
+        return;
     if (first->resource.len == 0) {
         pn_buf_add_text(out, " --raw");
         add_word(out, first->url);

@@ -93,10 +93,15 @@ PN_TEST(commands_read_as_they_were_typed)
     IS("kubectl wait pods web-1 -n shop", "kubectl wait",
        POD("list", "?fieldSelector=metadata.name%3Dweb-1", .name = L("web-1")),
        POD("watch", "?fieldSelector=metadata.name%3Dweb-1&watch=true", .name = L("web-1")));
-    IS("kubectl auth can-i selfsubjectaccessreviews", "kubectl auth can-i",
+    IS("kubectl auth can-i", "kubectl auth can-i",
        { .verb = L("create"),
          .url = L("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
          .resource = L("selfsubjectaccessreviews"),
+         .status = 201 });
+    IS("kubectl auth whoami", "kubectl auth whoami",
+       { .verb = L("create"),
+         .url = L("/apis/authentication.k8s.io/v1/selfsubjectreviews"),
+         .resource = L("selfsubjectreviews"),
          .status = 201 });
     IS("kubectl delete pods web-1 -n shop", "kubectl delete",
        POD("delete", "/web-1", .name = L("web-1")),
@@ -141,6 +146,12 @@ PN_TEST(what_is_made_is_said_once)
     IS("kubectl create namespace pods -n shop", "kubectl create namespace", POD("create", ""));
     IS("kubectl create pod pods a -n shop", "kubectl create pod",
        POD("delete", "/a", .name = L("a")));
+    IS("kubectl auth whoami pods -n shop", "kubectl auth whoami", POD("create", ""));
+    IS("kubectl get selfsubjectreviews", "kubectl get",
+       { .verb = L("create"),
+         .url = L("/apis/authentication.k8s.io/v1/selfsubjectreviews"),
+         .resource = L("selfsubjectreviews"),
+         .status = 201 });
 }
 
 PN_TEST(the_worst_of_what_matters_is_its_status)
