@@ -8,6 +8,7 @@
 #include "sys/sys.h"
 
 #define MAX_KUBECONFIG_BYTES ((size_t)256 * 1024)
+/* What is printed for somebody to keep is theirs, and does not say so. */
 #define OURS "# Written by postern and removed by it: changes here are lost.\n"
 
 /* What a lead byte leaves of the code point, by the length of its sequence. */
@@ -123,7 +124,7 @@ void pn_kubeconfig_print_part(const struct pn_kubeconfig *config, enum pn_kubeco
 
 void pn_kubeconfig_print(const struct pn_kubeconfig *config, struct pn_buf *yaml)
 {
-    pn_buf_add_text(yaml, OURS "apiVersion: v1\nkind: Config\nclusters:\n");
+    pn_buf_add_text(yaml, "apiVersion: v1\nkind: Config\nclusters:\n");
     add_line(yaml, "- name: ", config->name);
     pn_buf_add_text(yaml, "  cluster:\n");
     add_line(yaml, "    server: ", config->server);
@@ -170,6 +171,7 @@ bool pn_kubeconfig_write(const struct pn_kubeconfig *config, const char *path,
     if (pn_file_exists(path) && !is_ours(path))
         return pn_fail(err, PN_USAGE, "%s exists and was not written by postern: name another file",
                        path);
+    pn_buf_add_text(&yaml, OURS);
     pn_kubeconfig_print(config, &yaml);
     pn_assert(!yaml.is_full);
     if (!pn_file_write(path, pn_buf_str(&yaml), 0600, err))
