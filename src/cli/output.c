@@ -40,21 +40,38 @@ static void add_plain(struct pn_buf *out, struct pn_str text)
 
 /* Everything here may be a secret that was asked for: buffers are wiped, arenas wipe themselves. */
 
-/* What a person reads in a cell: text without control characters; nothing is '-'. */
+static void add_scalar(struct pn_buf *text, const struct pn_value *value)
+{
+    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init_wiped(MAX_CELL_BYTES);
+
+    if (pn_value_is_string(value)) {
+        add_plain(text, pn_str_slice(pn_value_str(value), 0, MAX_CELL_BYTES));
+    } else {
+        pn_value_print(value, false, &json);
+        add_plain(text, pn_buf_str(&json));
+    }
+}
+
+static void add_list(struct pn_buf *text, const struct pn_value *list)
+{
+    for (size_t i = 0; i < pn_value_count(list) && !text->is_full; i++) {
+        pn_buf_add_text(text, i > 0 ? ", " : "");
+        add_scalar(text, pn_value_item(list, i));
+    }
+}
+
+/* What a person reads in a cell: text without control characters, "a, b" of a list; nothing is '-'. */
 static struct pn_str cell(struct pn_arena *arena, const struct pn_value *row, const char *path)
 {
     const struct pn_value *value = pn_value_at(row, path);
     pn_auto(pn_buf_drop) struct pn_buf text = pn_buf_init_wiped(2 * MAX_CELL_BYTES);
-    pn_auto(pn_buf_drop) struct pn_buf json = pn_buf_init_wiped(MAX_CELL_BYTES);
 
     if (value == NULL || pn_value_is_null(value))
         return PN_LIT("-");
-    if (pn_value_is_string(value)) {
-        add_plain(&text, pn_str_slice(pn_value_str(value), 0, MAX_CELL_BYTES));
-    } else {
-        pn_value_print(value, false, &json);
-        add_plain(&text, pn_buf_str(&json));
-    }
+    if (pn_value_is_array(value))
+        add_list(&text, value);
+    else
+        add_scalar(&text, value);
     return text.len > 0 ? pn_arena_copy(arena, pn_buf_str(&text)) : PN_LIT("-");
 }
 
