@@ -232,7 +232,8 @@ bool pn_pam_probe(struct pn_call *call, const struct pn_pam_probe *probe,
     if (try_it(&t, out, err))
         return true;
     if (err->code == PN_BAD_REQUEST)
-        return pn_recast(err, PN_BAD_REQUEST, "%s (skipConnectionTest stores it untried)",
+        return pn_recast(err, PN_BAD_REQUEST,
+                         "%s (skipConnectionTest, or --no-test, stores it untried)",
                          pn_arena_copy(call->arena, pn_str_from(err->message)).ptr);
     return false;
 }
