@@ -290,8 +290,10 @@ static bool wait_for_end(struct tour *tour, struct pn_err *err)
     size_t warned = due_warnings(first);
 
     for (;;) {
-        if (pn_hold_wait(next_look_ms(first, warned)) != 0)
+        if (pn_hold_wait(next_look_ms(first, warned)) != 0) {
+            pn_cli_say("\nEnding the session%s …", tour->count > 1 ? "s" : "");
             return true;
+        }
         pn_renewal_tend(tour->renewal, tour->rest);
         if (!look_around(tour, err))
             return false;
