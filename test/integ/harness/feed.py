@@ -6,6 +6,7 @@ import threading
 
 from harness.poll import until
 
+PATIENCE = 60  # of a machine that is busy with other tests
 ALL = [{"event": f"secret:{kind}"} for kind in ("create", "update", "delete", "import-mutation")]
 
 
@@ -29,7 +30,7 @@ class Feed:
         self.events, self.text, self.pings = queue.Queue(), "", 0
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        lines = until(lambda: head.exists() and (text := head.read_bytes().decode()).endswith("\r\n\r\n") and text, "an answer").splitlines()
+        lines = until(lambda: head.exists() and (text := head.read_bytes().decode()).endswith("\r\n\r\n") and text, "an answer", PATIENCE).splitlines()
         head.unlink()
         self.version, self.status = lines[0].split()[0], int(lines[0].split()[1])
         self.headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)}
@@ -49,12 +50,12 @@ class Feed:
             event = {}
         self.events.put(None)
 
-    def next(self, timeout=20):
+    def next(self, timeout=PATIENCE):
         """The next event that is no ping, its data parsed; None at the end."""
         event = self.events.get(timeout=timeout)
         return event and event | {"data": json.loads(event["data"])}
 
-    def payloads(self, count, timeout=60):
+    def payloads(self, count, timeout=PATIENCE):
         """(event, item) of as many changes, whatever events they come in."""
         found = []
         while len(found) < count:
@@ -63,7 +64,7 @@ class Feed:
             found += [(event["event"], item) for item in event["data"]["data"]["payload"]]
         return found
 
-    def end(self, timeout=20):
+    def end(self, timeout=PATIENCE):
         """What came last, and how curl found the end: 0 is a clean one."""
         code = self.curl.wait(timeout)
         self.reader.join(timeout)
