@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "base/clock.h"
+#include "sys/sys.h"
 
 #define LEASES_KEPT 16
 
@@ -419,6 +420,16 @@ static void empty(struct pool *pool)
         pn_heap_free(pool->blocks[--pool->count]);
 }
 
+/* libuv's own, which it closes with the loop. */
+static void forget_descriptors(const uv_loop_t *uv)
+{
+    const int fds[] = { uv_backend_fd(uv), uv->async_io_watcher.fd, uv->signal_pipefd[0],
+                        uv->signal_pipefd[1] };
+
+    for (size_t i = 0; i < PN_COUNT(fds); i++)
+        pn_fd_closes_unseen(fds[i]);
+}
+
 void pn_loop_free(struct pn_loop *loop)
 {
     if (loop == NULL)
@@ -438,6 +449,7 @@ void pn_loop_free(struct pn_loop *loop)
     close_own((uv_handle_t *)&loop->alarm);
     turn(loop);
     running = outer;
+    forget_descriptors(&loop->uv);
     pn_assert(uv_loop_close(&loop->uv) == 0); /* somebody forgot a descriptor */
 
     for (struct signal_watch *watch = loop->signals; watch != NULL;) {

@@ -253,3 +253,20 @@ bool pn_file_is_private(const char *path)
     return stat(path, &info) == 0 && (info.st_mode & (S_IRWXG | S_IRWXO)) == 0 &&
            (info.st_uid == geteuid() || info.st_uid == 0);
 }
+
+#ifdef __has_feature
+#    if __has_feature(thread_sanitizer)
+#        define IS_WATCHED 1
+void __sanitizer_syscall_pre_impl_close(long fd); /* of its <sanitizer/linux_syscall_hooks.h> */
+#    endif
+#endif
+
+void pn_fd_closes_unseen(int fd)
+{
+#ifdef IS_WATCHED
+    if (fd >= 0)
+        __sanitizer_syscall_pre_impl_close(fd);
+#else
+    (void)fd;
+#endif
+}

@@ -37,6 +37,12 @@ bool pn_file_claim(const char *path, int64_t wait_ms, struct pn_err *err) PN_CHE
 bool pn_file_is_private(const char *path);
 
 /*
+ * A library closes this descriptor by a system call of its own. For the thread sanitizer, which did not see it: else
+ * whoever is given the number next would race with what was done to its last bearer. Nothing in other builds.
+ */
+void pn_fd_closes_unseen(int fd);
+
+/*
  * Descriptors from one process to another, by a name in a directory that only they may use (0700). Datagrams: there
  * is no connection, and of a receiver that died nothing is left but the name, which its successor removes.
  * pn_handover_open: to receive, non-blocking, or -1 and err. pn_handover_take: the next descriptor, or -1.

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -403,6 +406,36 @@ PN_TEST(the_clock_is_fresh_after_the_poll)
     pn_loop_free(w.loop);
 }
 
+/* Its numbers are soon another thread's, which knows nothing of it: no race, though the library closes them unseen. */
+static void *open_some(void *is_gone)
+{
+    int fds[8];
+
+    while (!__atomic_load_n((bool *)is_gone, __ATOMIC_RELAXED))
+        sched_yield();
+    for (size_t i = 0; i < PN_COUNT(fds); i++)
+        fds[i] =
+            (int)syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDONLY); /* unseen too, as mkostemp */
+    for (size_t i = 0; i < PN_COUNT(fds); i++)
+        close(fds[i]);
+    return NULL;
+}
+
+PN_TEST(a_loops_descriptors_are_anybodys_when_it_is_gone)
+{
+    struct world w = world_new();
+    struct named_task a = { .task.run = on_task, .world = &w, .name = 'a', .is_last = true };
+    bool is_gone = false;
+    pthread_t thread;
+
+    CHECK_EQ(pthread_create(&thread, NULL, open_some, &is_gone), 0);
+    pn_loop_post(w.loop, &a.task);
+    pn_loop_run(w.loop);
+    pn_loop_free(w.loop);
+    __atomic_store_n(&is_gone, true, __ATOMIC_RELAXED);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
 PN_TEST_MAIN(T(timers_fire_in_order_of_their_due_time),
              T(a_timer_that_restarts_itself_at_once_does_not_starve_the_loop),
              T(the_heap_survives_many_starts_and_stops), T(a_frozen_clock_moves_timers),
@@ -412,4 +445,5 @@ PN_TEST_MAIN(T(timers_fire_in_order_of_their_due_time),
              T(readiness_is_level_triggered_and_closing_inside_the_call_works),
              T(unwanted_events_stay_silent_until_wanted_again),
              T(a_vanished_peer_wakes_both_directions), T(signals_arrive_on_the_loop),
-             T(leases_are_reused), T(the_clock_is_fresh_after_the_poll))
+             T(leases_are_reused), T(the_clock_is_fresh_after_the_poll),
+             T(a_loops_descriptors_are_anybodys_when_it_is_gone))
