@@ -276,8 +276,8 @@ static bool read_range(struct glob *g, int64_t *first, int64_t *last, bool *is_l
                  (from.ptr[0] | 0x20) <= 'z' && (to.ptr[0] | 0x20) >= 'a' &&
                  (to.ptr[0] | 0x20) <= 'z';
     if (*is_letter) {
-        *first = from.ptr[0];
-        *last = to.ptr[0];
+        *first = (unsigned char)from.ptr[0];
+        *last = (unsigned char)to.ptr[0];
     } else if (from.len > 6 || to.len > 6 || !pn_str_i64(from, first) || !pn_str_i64(to, last)) {
         return false;
     }
