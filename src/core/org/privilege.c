@@ -320,18 +320,37 @@ static bool pack(struct change *c, const char *what, struct pn_err *err)
     return true;
 }
 
+/* What has a term may be given another range or beginning alone; the rest of it stays. */
+static struct pn_privilege_in term_of(const struct pn_privilege_in *in,
+                                      const struct pn_privilege *now)
+{
+    struct pn_privilege_in term = *in;
+
+    if (in->has_term || !now->isTemporary)
+        return term;
+    term.has_term = in->temporaryRange.len > 0 || in->temporaryAccessStartTime != 0;
+    term.isTemporary = true;
+    if (in->temporaryRange.len == 0)
+        term.temporaryRange = now->temporaryRange;
+    if (in->temporaryAccessStartTime == 0)
+        term.temporaryAccessStartTime = now->temporaryAccessStartTime;
+    return term;
+}
+
 static bool take_term(struct pn_call *call, const struct pn_privilege_in *in,
                       struct pn_privilege *out, struct pn_err *err)
 {
-    if (!in->has_term)
+    const struct pn_privilege_in term = term_of(in, out);
+
+    if (!term.has_term)
         return true;
-    out->isTemporary = in->isTemporary;
-    out->temporaryMode = in->isTemporary ? PN_LIT("relative") : PN_NONE;
-    out->temporaryRange = in->isTemporary ? in->temporaryRange : PN_NONE;
-    out->temporaryAccessStartTime = in->isTemporary ? in->temporaryAccessStartTime : 0;
+    out->isTemporary = term.isTemporary;
+    out->temporaryMode = term.isTemporary ? PN_LIT("relative") : PN_NONE;
+    out->temporaryRange = term.isTemporary ? term.temporaryRange : PN_NONE;
+    out->temporaryAccessStartTime = term.isTemporary ? term.temporaryAccessStartTime : 0;
     out->temporaryAccessEndTime = 0;
-    return !in->isTemporary ||
-           pn_project_member_term(call, in->temporaryRange, &out->temporaryAccessStartTime,
+    return !term.isTemporary ||
+           pn_project_member_term(call, out->temporaryRange, &out->temporaryAccessStartTime,
                                   &out->temporaryAccessEndTime, err);
 }
 

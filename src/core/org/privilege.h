@@ -25,10 +25,11 @@ struct pn_privilege {
 /* What a request says. Absent texts: a slug that is made up, no change later. */
 struct pn_privilege_in {
     struct pn_str slug, permissions;
-    bool has_term; /* the rest says something */
+    bool
+        has_term; /* isTemporary says something; else the rest is a change of a term that is there */
     bool isTemporary;
     struct pn_str temporaryRange;
-    int64_t temporaryAccessStartTime; /* 0: now */
+    int64_t temporaryAccessStartTime; /* 0: now, or as it is */
 };
 
 bool pn_privilege_list(struct pn_call *call, struct pn_uuid project, struct pn_uuid identity,

@@ -181,7 +181,7 @@ static bool read_content(struct pn_call *call, const struct privilege_in *in,
     if (in->has_privilegePermission &&
         !expand_rule(call, &in->privilegePermission, &out->permissions, err))
         return false;
-    if (!term->isTemporary || term->temporaryAccessStartTime.len == 0)
+    if ((term->has_isTemporary && !term->isTemporary) || term->temporaryAccessStartTime.len == 0)
         return true;
     return pn_clock_parse_iso(term->temporaryAccessStartTime, &out->temporaryAccessStartTime) ||
            pn_fail(err, PN_BAD_REQUEST, "temporaryAccessStartTime must be an ISO 8601 time");

@@ -164,6 +164,34 @@ HOME_TEST(a_temporary_one_comes_and_goes_though_it_is_known)
     pn_db_disconnect(s.nowhere);
 }
 
+/* The older form may name the range alone: it makes shorter what has a term, from its beginning on, and nothing else. */
+HOME_TEST(a_range_alone_is_taken_where_there_is_a_term)
+{
+    struct scene s = scene_of(h);
+    const int64_t starts_ms = HOME_WALL_MS - 1000;
+    const struct pn_privilege_in hour = { .permissions = PN_LIT(RULE("readValue")),
+                                          .has_term = true,
+                                          .isTemporary = true,
+                                          .temporaryRange = PN_LIT("1h"),
+                                          .temporaryAccessStartTime = starts_ms },
+                                 shorter = { .temporaryRange = PN_LIT("30m") },
+                                 later = { .temporaryAccessStartTime = starts_ms + 5000 },
+                                 lasting = { .has_term = true };
+    struct pn_privilege p = give(&s, &s.admin, &hour);
+    struct pn_err err = { 0 };
+
+    CHECK_OK(pn_privilege_change(&s.admin, p.id, &shorter, &p, &err), err);
+    CHECK_EQ(p.temporaryAccessStartTime, starts_ms);
+    CHECK_EQ(p.temporaryAccessEndTime, starts_ms + 1800000);
+    CHECK_OK(pn_privilege_change(&s.admin, p.id, &later, &p, &err), err);
+    CHECK_STR(p.temporaryRange, "30m");
+    CHECK_EQ(p.temporaryAccessEndTime, starts_ms + 1805000);
+    CHECK_OK(pn_privilege_change(&s.admin, p.id, &lasting, &p, &err), err);
+    CHECK_OK(pn_privilege_change(&s.admin, p.id, &shorter, &p, &err), err);
+    CHECK(!p.isTemporary && p.temporaryRange.ptr == NULL);
+    pn_db_disconnect(s.nowhere);
+}
+
 static void leave(struct scene *s)
 {
     struct pn_project_member member;
@@ -429,7 +457,8 @@ HOME_TEST(slugs_terms_and_their_number_are_bounded)
 
 PN_TEST_MAIN(T(a_privilege_counts_beside_the_roles), T(one_that_forbids_is_asked_after_all_roles),
              T(a_temporary_one_comes_and_goes_though_it_is_known),
-             T(it_ends_with_what_it_stands_on), T(packed_rules_of_another_format_are_parsed),
+             T(a_range_alone_is_taken_where_there_is_a_term), T(it_ends_with_what_it_stands_on),
+             T(packed_rules_of_another_format_are_parsed),
              T(roles_and_privileges_are_of_one_moment),
              T(nobody_gives_or_takes_more_than_they_hold),
              T(what_is_forbidden_is_not_let_go_by_who_may_not_do_it),
