@@ -31,7 +31,7 @@ func newSigner(mux *http.ServeMux, hides bool) *signer {
 	key := s.key
 	mux.HandleFunc("GET /openid/v1/jwks", func(w http.ResponseWriter, r *http.Request) {
 		if hides {
-			status(w, 403, "forbidden")
+			status(w, r, 403, "forbidden")
 			return
 		}
 		jsonOut(w, 200, map[string]any{"keys": []any{map[string]any{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "stub",

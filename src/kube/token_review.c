@@ -119,19 +119,40 @@ struct pn_str pn_kube_answer_text(struct pn_arena *arena, struct pn_str content_
     return text;
 }
 
+struct details {
+    struct pn_str name;
+};
+static const struct pn_field details_fields[] = {
+    PN_FIELD(details, name, STRING, .max = MAX_TEXT, .is_nullable = true),
+};
 struct api_object {
     struct pn_str kind;
+    struct details details;
 };
 static const struct pn_field api_object_fields[] = {
     PN_FIELD(api_object, kind, STRING, .min = 1, .max = MAX_TEXT),
+    PN_FIELD(api_object, details, OBJECT, .shape = PN_SHAPE(details), .is_nullable = true),
 };
 
-struct pn_str pn_kube_answer_kind(struct pn_arena *arena, struct pn_str body)
+static bool read_object(struct pn_arena *arena, struct pn_str body, struct api_object *out)
 {
     struct pn_err ignored = { 0 };
+
+    *out = (struct api_object){ 0 };
+    return body.len > 0 && pn_shape_parse(PN_SHAPE(api_object), arena, body, out, &ignored);
+}
+
+bool pn_kube_answer_is_object(struct pn_arena *arena, struct pn_str body)
+{
     struct api_object object;
 
-    return body.len > 0 && pn_shape_parse(PN_SHAPE(api_object), arena, body, &object, &ignored)
-               ? object.kind
-               : PN_NONE;
+    return read_object(arena, body, &object) && object.kind.len > 0;
+}
+
+bool pn_kube_answer_is_about(struct pn_arena *arena, struct pn_str body, struct pn_str name)
+{
+    struct api_object object;
+
+    return read_object(arena, body, &object) && pn_str_is(object.kind, "Status") &&
+           pn_str_eq(object.details.name, name);
 }

@@ -36,7 +36,13 @@ bool pn_kube_token_review_parse(struct pn_arena *arena, struct pn_str body,
 struct pn_str pn_kube_answer_text(struct pn_arena *arena, struct pn_str content_type,
                                   struct pn_str body);
 
-/* Of the object that an answer is: "Status", mostly. PN_NONE: it is none, so no API server said it. */
-struct pn_str pn_kube_answer_kind(struct pn_arena *arena, struct pn_str body);
+/* An answer is an object of Kubernetes: otherwise no API server said it. */
+bool pn_kube_answer_is_object(struct pn_arena *arena, struct pn_str body) PN_CHECKED;
+/*
+ * It is a metav1.Status about the object of that name, as API servers say it of what they looked for. What stands before
+ * them may speak in Statuses too: of a cluster, a path or a session that it does not know.
+ */
+bool pn_kube_answer_is_about(struct pn_arena *arena, struct pn_str body, struct pn_str name)
+    PN_CHECKED;
 
 #endif

@@ -342,11 +342,15 @@ static enum pn_provider_fault worse(enum pn_provider_fault a, enum pn_provider_f
     return a > b ? a : b;
 }
 
-/* What stands before a cluster, and has lost the way to it, says 404 too: what is gone is gone by an API server's word. */
-static bool is_missing(const struct making *m, const struct pn_lease_asked *asked)
+/*
+ * What stands before a cluster, and has lost the way to it, says 404 too, some of it as a Status: what is gone is gone by an
+ * API server's word about the object itself.
+ */
+static bool is_missing(const struct making *m, const struct pn_lease_object *object,
+                       const struct pn_lease_asked *asked)
 {
     return asked->status == 404 &&
-           pn_str_is(pn_kube_answer_kind(m->call->arena, asked->body), "Status");
+           pn_kube_answer_is_about(m->call->arena, asked->body, object->name);
 }
 
 /* False and err when it cannot be said; *uid PN_NONE: it is there, and may not be looked at. */
@@ -363,7 +367,7 @@ static bool look(const struct making *m, struct pn_lease_object *object, struct 
     bool may_look = pn_lease_ask(m->call, m->config, &request, &asked, m->fault, err);
 
     *uid = PN_NONE;
-    if (!may_look && (is_missing(m, &asked) || asked.status == 403)) {
+    if (!may_look && (is_missing(m, object, &asked) || asked.status == 403)) {
         object->is_gone = asked.status == 404;
         pn_err_clear(err);
         return true;
@@ -381,9 +385,12 @@ static bool look(const struct making *m, struct pn_lease_object *object, struct 
 }
 
 /* Another object of that name: ours is gone. Other conflicts are tried again. */
-static bool is_other_uid(int status, const struct pn_err *err)
+static bool is_other_uid(const struct making *m, const struct pn_lease_object *object,
+                         const struct pn_lease_asked *asked, const struct pn_err *err)
 {
-    return status == 409 && pn_str_search(pn_str_from(err->message), PN_LIT("UID")) >= 0;
+    return asked->status == 409 &&
+           pn_kube_answer_is_about(m->call->arena, asked->body, object->name) &&
+           pn_str_search(pn_str_from(err->message), PN_LIT("UID")) >= 0;
 }
 
 static bool remove_object(const struct making *m, struct pn_lease_object *object,
@@ -403,10 +410,10 @@ static bool remove_object(const struct making *m, struct pn_lease_object *object
     pn_kube_delete_print(uid, &body);
     request.body = pn_buf_str(&body);
     if (!pn_lease_ask(m->call, m->config, &request, &asked, m->fault, err)) {
-        if (!is_missing(m, &asked) && !is_other_uid(asked.status, err))
+        if (!is_missing(m, object, &asked) && !is_other_uid(m, object, &asked, err))
             return false;
         pn_err_clear(err);
-    } else if (pn_kube_answer_kind(m->call->arena, asked.body).len == 0) {
+    } else if (!pn_kube_answer_is_object(m->call->arena, asked.body)) {
         *m->fault = PN_PROVIDER_IN_DOUBT;
         return pn_fail(err, PN_BAD_REQUEST, "What answered is no Kubernetes API server");
     }

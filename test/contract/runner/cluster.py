@@ -31,6 +31,9 @@ class Handler(BaseHTTPRequestHandler):
             own = DEFAULT.get(key) or self.server.objects_of(name).answer(self.command, f"/{path}", query, body)
             answer = (own or {"status": 404, "json": {"message": "not found"}}) | (answer or {})
         time.sleep(answer.get("after", 0))
+        said = answer.get("json")
+        if isinstance(said, dict) and said.get("kind") == "Status":  # an API server says what it looked for
+            answer = answer | {"json": {"details": {"name": path.rsplit("/", 1)[-1]}} | said}
         text = json.dumps(answer["json"]) if "json" in answer else answer.get("text", "") * answer.get("repeated", 1)
         self.send_response(answer.get("status", 200))
         self.send_header("Content-Type", answer.get("type", "application/json" if "json" in answer else "text/plain"))

@@ -53,6 +53,17 @@ static struct pn_str name_in(struct pn_str body)
     return name;
 }
 
+/* What API servers say of what a path ends with. */
+static struct pn_str status_about(struct pn_call *call, struct pn_str path)
+{
+    struct pn_str name;
+
+    while (pn_str_cut(&path, '/', &name))
+        continue;
+    return pn_arena_printf(call->arena, "{\"kind\":\"Status\",\"details\":{\"name\":\"%.*s\"}}",
+                           PN_ARG(name));
+}
+
 static char *find_kept(struct scene *s, struct pn_str path)
 {
     for (size_t i = 0; i < s->kept_count; i++)
@@ -112,7 +123,7 @@ static bool send(const struct pn_reach_port *port, struct pn_call *call,
     }
     kept = find_kept(s, request->path);
     *out = (struct pn_reach_answer){ .status = kept != NULL ? 200 : 404,
-                                     .body = PN_LIT("{\"kind\":\"Status\"}") };
+                                     .body = status_about(call, request->path) };
     if (kept != NULL && strcmp(request->method, "GET") == 0)
         out->status = 403; /* it is there, and may not be looked at */
     if (kept != NULL && strcmp(request->method, "DELETE") == 0)

@@ -103,6 +103,18 @@ static void says(const char *method, const char *path, int status, const char *b
     cluster_says(&cluster, (struct cluster_answer){ method, path, status, .body = body });
 }
 
+/* An API server's word about the object itself. */
+static void says_of(const char *method, const char *path, int status,
+                    const struct pn_lease_object *object, const char *text)
+{
+    struct pn_str body = pn_arena_printf(call.arena,
+                                         "{\"kind\":\"Status\",\"message\":\"%s\","
+                                         "\"details\":{\"name\":\"%.*s\",\"uid\":\"u\"}}",
+                                         text, PN_ARG(object->name));
+
+    says(method, path, status, pn_cstr(call.arena, body));
+}
+
 static bool has(const char *text, const char *part)
 {
     return strstr(text, part) != NULL;
@@ -403,9 +415,9 @@ PN_TEST(what_kills_the_token_goes_first)
 PN_TEST(what_is_not_there_is_gone) /* DS-69, 70, 79 */
 {
     plan_made();
-    says("DELETE", SA_PATH, 404, SAYS("not found"));
-    says("DELETE", RB_PATH, 409,
-         SAYS("the UID in the precondition (u-2) does not match the UID in record (u-3)"));
+    says_of("DELETE", SA_PATH, 404, &plan.objects[0], "not found");
+    says_of("DELETE", RB_PATH, 409, &plan.objects[1],
+            "the UID in the precondition (u-2) does not match the UID in record (u-3)");
     CHECK_OK(pn_provider_revoke(&call, &config, &plan, &fault, &err), err);
     CHECK_EQ(cluster.asked_count, 2);
 }
@@ -428,9 +440,19 @@ PN_TEST(what_somebody_else_says_ends_nothing)
     CHECK(!plan.objects[0].is_gone && !plan.objects[1].is_gone);
     CHECK_FAILS(false, err, BAD_REQUEST);
 
+    cluster.answer_count = 0; /* proxies of many clusters speak as API servers do */
+    says("DELETE", SA_PATH, 404, SAYS("kubernetes cluster \\\"prod\\\" not found"));
+    says("DELETE", RB_PATH, 409,
+         "{\"kind\":\"Status\",\"message\":\"the UID of clusters.proxy \\\"prod\\\"\",\"details\":"
+         "{\"name\":\"prod\"}}");
+    CHECK(!pn_provider_revoke(&call, &config, &plan, &fault, &err));
+    CHECK(!plan.objects[0].is_gone && !plan.objects[1].is_gone);
+    CHECK_FAILS(false, err, BAD_REQUEST);
+
     cluster.answer_count = 0;
     plan_for(3600000); /* without UIDs they are looked at first */
-    says("GET", NULL, 404, "404 page not found");
+    says("GET", SA_PATH, 404, SAYS("the server could not find the requested resource"));
+    says("GET", RB_PATH, 404, "404 page not found");
     CHECK(!pn_provider_revoke(&call, &config, &plan, &fault, &err));
     CHECK(!plan.objects[0].is_gone && !plan.objects[1].is_gone);
     CHECK_FAILS(false, err, BAD_REQUEST);
@@ -485,7 +507,7 @@ PN_TEST(without_a_uid_the_label_decides)
     cluster.answer_count = cluster.asked_count = 0;
     plan_for(3600000);
     says("GET", SA_PATH, 403, SAYS("may not look"));
-    says("GET", RB_PATH, 404, SAYS("not found"));
+    says_of("GET", RB_PATH, 404, &plan.objects[1], "not found");
     says("DELETE", SA_PATH, 200, DONE);
     CHECK_OK(pn_provider_revoke(&call, &config, &plan, &fault, &err), err);
     CHECK_EQ(cluster.asked_count, 3);
