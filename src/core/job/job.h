@@ -92,8 +92,9 @@ bool pn_job_find(struct pn_db_conn *conn, struct pn_arena *arena, enum pn_job_ki
                  struct pn_uuid id, struct pn_job_row *out, bool *is_there, struct pn_err *err)
     PN_CHECKED;
 /*
- * Where something is due and not held, at most `limit`: of each organisation in turn, its longest waiting place first. A
- * list of struct pn_job_where. What is due is read first: grouped in one step, all that wait would be, in their order.
+ * Where something is due and not held, at most `limit`: first what needs rows alone, which no number of dead clusters
+ * pushes out; then of each organisation in turn, its longest waiting place first. A list of struct pn_job_where. What is
+ * due is read first: grouped in one step, all that wait would be, in their order.
  */
 #define PN_JOB_QUOTED(id, name) ", '" name "'"
 #define PN_JOB_KNOWN "kind IN (''" PN_JOB_KINDS(PN_JOB_QUOTED) ")"
@@ -103,7 +104,7 @@ bool pn_job_find(struct pn_db_conn *conn, struct pn_arena *arena, enum pn_job_ki
     " SELECT org_id, place FROM (SELECT org_id, place, min(due_ms) AS oldest_ms,"    \
     " row_number() OVER (PARTITION BY org_id ORDER BY min(due_ms)) AS turn FROM due" \
     " WHERE " PN_JOB_KNOWN " GROUP BY org_id, place) AS places"                      \
-    " ORDER BY turn, oldest_ms LIMIT $limit"
+    " ORDER BY place <> '', turn, oldest_ms LIMIT $limit"
 bool pn_job_due_where(struct pn_db_conn *conn, struct pn_arena *arena, int64_t now_ms,
                       int64_t limit, struct pn_list *out, struct pn_err *err) PN_CHECKED;
 /* At most `limit` rows that are due there and not held, oldest first: a list of struct pn_job_row. */

@@ -207,10 +207,22 @@ PN_TEST(organisations_come_in_turn)
     (void)add_of(1, "b", 2);
     (void)add_of(2, "a", 8);
     (void)add_of(2, "", 7);
-    CHECK_STR(pn_str_from(where_due(10)), "1a 2 1b 2a 1c");
-    CHECK_STR(pn_str_from(where_due(2)), "1a 2");
+    CHECK_STR(pn_str_from(where_due(10)), "2 1a 1b 2a 1c");
+    CHECK_STR(pn_str_from(where_due(2)), "2 1a");
     CHECK_EQ(due("a", 1), 1);
     CHECK_EQ(due("a", 10), 2);
+}
+
+/* Sessions end on time whatever clusters do, their own organisation's too: what needs rows alone is before them. */
+PN_TEST(places_that_are_far_push_out_no_session)
+{
+    (void)add_of(1, "a", 1);
+    (void)add_of(1, "b", 2);
+    (void)add_of(2, "c", 3);
+    (void)add_of(1, "", 9);
+    CHECK_STR(pn_str_from(where_due(1)), "1");
+    CHECK_STR(pn_str_from(where_due(2)), "1 1a");
+    CHECK_STR(pn_str_from(where_due(10)), "1 1a 2c 1b");
 }
 
 /* Also of ten thousand places where something waits, only those are looked at where it is time. */
@@ -395,9 +407,10 @@ PN_TEST_MAIN(S(only_what_is_due_is_claimed_and_once),
              S(a_run_that_was_overtaken_changes_nothing),
              S(what_was_taken_by_hand_is_due_after_a_crash),
              S(moving_overtakes_and_forgets_failures), S(the_first_failure_is_remembered),
-             S(organisations_come_in_turn), S(what_is_not_due_or_held_is_nowhere),
-             S(what_is_not_due_is_not_read), S(a_start_releases_what_a_crash_held),
-             S(what_a_newer_program_left_is_passed_by), S(what_recurs_has_one_row_for_good),
+             S(organisations_come_in_turn), S(places_that_are_far_push_out_no_session),
+             S(what_is_not_due_or_held_is_nowhere), S(what_is_not_due_is_not_read),
+             S(a_start_releases_what_a_crash_held), S(what_a_newer_program_left_is_passed_by),
+             S(what_recurs_has_one_row_for_good),
              S(an_operator_sees_how_much_waits_and_for_how_long),
              S(the_clock_goes_on_after_a_restart_while_something_waits),
              S(without_anything_that_waits_the_clock_is_the_walls))

@@ -136,6 +136,73 @@ PN_TEST(rows_of_a_newer_program_hold_nothing_up)
              300);
 }
 
+/* ---- a database of before ---- */
+
+#define BEFORE_JOB_KINDS 25 /* migrations of a program that looked for sessions itself */
+
+/* A session of each state that ends an hour from now, what a chore failed with, a lease and a sweep that wait. */
+static const char *const rows_of_before[] = {
+    "INSERT INTO orgs (id, name, slug, created_ms, updated_ms)"
+    " VALUES (x'aa000000000000000000000000000000', 'old', 'old', 1, 1)",
+    "INSERT INTO projects (id, org_id, name, slug, type, has_delete_protection, created_ms,"
+    " updated_ms) VALUES (x'bb000000000000000000000000000000',"
+    " x'aa000000000000000000000000000000', 'old', 'old', 'pam', 0, 1, 1)",
+    "INSERT INTO pam_sessions (id, org_id, project_id, resource_name, account_name, gateway_name,"
+    " actor_name, access_method, status, created_ms, expires_ms, updated_ms)"
+    " SELECT randomblob(16), x'aa000000000000000000000000000000',"
+    " x'bb000000000000000000000000000000', 'prod', 'ro', 'edge', 'jane', 'cli', column1, 1,"
+    " 1790003600123, 1 FROM (VALUES ('starting'), ('active'), ('ended'), ('terminated'))",
+    "INSERT INTO jobs (kind, id, org_id, place, due_ms, claim, claimed_until_ms, attempts,"
+    " failing_since_ms, last_error, created_ms) VALUES"
+    " ('sweep-logins', x'01000000000000000000000000000000', NULL, '', 1, 0, 0, 7, 1, 'no', 1),"
+    " ('lease', x'02000000000000000000000000000000', x'aa000000000000000000000000000000', 'far',"
+    " 9000000000000, 3, 9000000000000, 2, 1, 'no', 1),"
+    " ('lease-sweep', x'03000000000000000000000000000000', x'aa000000000000000000000000000000',"
+    " 'far', 9000000000000, 1, 0, 0, NULL, NULL, 1)",
+};
+
+static void be_of_before(struct scene *s)
+{
+    const struct pn_db_config config = { .path = s->stage.path,
+                                         .migrations = pn_core_migrations,
+                                         .migration_count = BEFORE_JOB_KINDS };
+    struct pn_err err = { 0 };
+
+    stage_close(&s->stage);
+    CHECK_EQ(unlink(s->stage.path), 0);
+    CHECK_OK(pn_db_open(&config, &s->stage.db, &err), err);
+    for (size_t i = 0; i < PN_COUNT(rows_of_before); i++)
+        change(s, rows_of_before[i]);
+    pn_db_close(s->stage.db);
+    stage_open(&s->stage, false);
+}
+
+#define SESSIONS "SELECT count(*) FROM pam_sessions WHERE status = "
+
+/* Killed while it served, and started as today's program. */
+PN_TEST(what_a_program_of_before_left_ends_on_its_time)
+{
+    struct scene *s = *state;
+
+    be_of_before(s);
+    CHECK_EQ(stage_count(&s->stage, "SELECT count(*) FROM jobs"), 4);
+    start(s);
+    await(s, LOGINS " AND attempts = 0 AND last_error IS NULL AND due_ms > created_ms");
+    CHECK_EQ(stage_count(&s->stage, "SELECT count(*) FROM jobs WHERE kind = 'sweep-logins'"), 1);
+    CHECK_EQ(stage_count(&s->stage, SESSIONS "'starting' OR status = 'active'"), 2);
+    pn_clock_advance(3600000);
+    await(s, "SELECT count(*) = 3 FROM pam_sessions WHERE status = 'ended'");
+    CHECK_EQ(stage_count(&s->stage, SESSIONS "'terminated'"), 1);
+    CHECK_EQ(stage_count(&s->stage, "SELECT count(*) FROM pam_sessions WHERE end_reason IS NOT NULL"
+                                    " AND ended_ms IS NOT NULL"),
+             2);
+    CHECK_EQ(stage_count(&s->stage, "SELECT count(*) FROM jobs WHERE kind = 'pam-session'"), 0);
+    CHECK_EQ(stage_count(&s->stage, "SELECT count(*) FROM jobs WHERE place = 'far'"), 2);
+    CHECK_EQ(stage_count(&s->stage, "SELECT claim FROM jobs WHERE kind = 'lease' AND attempts = 2"
+                                    " AND claimed_until_ms = 0"),
+             3);
+}
+
 static int set_up(void **state)
 {
     const struct pn_settings_source source = { .file_name = "none" };
@@ -163,4 +230,5 @@ static int tear_down(void **state)
 
 PN_TEST_MAIN(S(what_recurs_says_what_it_fails_with_and_recovers),
              S(what_recurs_is_due_at_a_start_whatever_the_clock_was), S(a_session_ends_on_its_time),
-             S(rows_of_a_newer_program_hold_nothing_up))
+             S(rows_of_a_newer_program_hold_nothing_up),
+             S(what_a_program_of_before_left_ends_on_its_time))
