@@ -60,11 +60,12 @@ static unsigned what_of(const struct pn_lease_config *config)
            (config->roleType == PN_LEASE_ROLE ? FOR_ROLE : FOR_CLUSTER_ROLE);
 }
 
-/* A JSON string is a YAML one. */
-static void add_quoted(struct pn_buf *out, struct pn_str text)
+/* A JSON string is a YAML one, also where the plain word would be a number, a boolean or nothing: null, 1234, true. */
+static void add_quoted(struct pn_buf *out, const char *before, struct pn_str text)
 {
     struct pn_writer w = pn_writer_of(out);
 
+    pn_buf_add_text(out, before);
     pn_write_str(&w, NULL, text);
 }
 
@@ -80,8 +81,7 @@ static void add_rules(struct writing *w, unsigned of)
         pn_buf_addf(w->out, "- {apiGroups: [\"%s\"], resources: [\"%s\"], ", rule->group,
                     rule->resource);
         if (rule->limit != OF_ALL) {
-            pn_buf_add_text(w->out, "resourceNames: [");
-            add_quoted(w->out,
+            add_quoted(w->out, "resourceNames: [",
                        rule->limit == OF_ACCOUNT ? w->config->serviceAccountName : w->config->role);
             pn_buf_add_text(w->out, "], ");
         }
@@ -93,8 +93,10 @@ static void add_head(struct writing *w, const char *kind, struct pn_str namespac
 {
     pn_buf_addf(w->out, "---\napiVersion: " RBAC "/v1\nkind: %s\nmetadata:\n  name: %s\n", kind,
                 w->name);
-    if (namespace.len > 0)
-        pn_buf_addf(w->out, "  namespace: %.*s\n", PN_ARG(namespace));
+    if (namespace.len == 0)
+        return;
+    add_quoted(w->out, "  namespace: ", namespace);
+    pn_buf_add_text(w->out, "\n");
 }
 
 static void add_subject(struct writing *w)
@@ -108,12 +110,12 @@ static void add_subject(struct writing *w)
         return;
     }
     if (pn_kube_service_account_split(w->username, &namespace, &name)) {
-        pn_buf_addf(w->out, "{kind: ServiceAccount, name: %.*s, namespace: %.*s}\n", PN_ARG(name),
-                    PN_ARG(namespace));
+        add_quoted(w->out, "{kind: ServiceAccount, name: ", name);
+        add_quoted(w->out, ", namespace: ", namespace);
+        pn_buf_add_text(w->out, "}\n");
         return;
     }
-    pn_buf_add_text(w->out, "{kind: User, apiGroup: " RBAC ", name: ");
-    add_quoted(w->out, w->username);
+    add_quoted(w->out, "{kind: User, apiGroup: " RBAC ", name: ", w->username);
     pn_buf_add_text(w->out, "}\n");
 }
 

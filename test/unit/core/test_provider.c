@@ -560,8 +560,8 @@ PN_TEST(what_is_missing_is_told_with_what_mends_it)
                      "\"secrets\" in API group \"\" in the namespace a");
     CHECK(pn_str_search(err.details, PN_LIT("resources: [\\\"secrets\\\"], verbs: [create, "
                                             "delete]}")) > 0);
-    CHECK(pn_str_search(err.details, PN_LIT("{kind: ServiceAccount, name: postern, namespace: "
-                                            "ops}")) > 0);
+    CHECK(pn_str_search(err.details, PN_LIT("{kind: ServiceAccount, name: \\\"postern\\\", "
+                                            "namespace: \\\"ops\\\"}")) > 0);
     CHECK_FAILS(false, err, BAD_REQUEST);
 }
 
@@ -641,6 +641,28 @@ PN_TEST(manifests_take_nothing_from_each_other)
                      role_of(pn_lease_manifest_sweep(call.arena, &config, PN_NONE))));
 }
 
+/* Names that YAML reads as something else: kubectl would take the first for none, and bind in the caller's namespace. */
+PN_TEST(names_in_manifests_are_texts)
+{
+    static const char *const names[] = { "null", "1234", "true", "1e3", "0x1f" };
+
+    for (size_t i = 0; i < PN_COUNT(names); i++) {
+        struct pn_str name = pn_str_from(names[i]), yaml;
+        const struct pn_str user = pn_arena_printf(call.arena, "system:serviceaccount:%s:%s",
+                                                   names[i], names[i]),
+                            head = pn_arena_printf(call.arena, "\n  namespace: \"%s\"\n", names[i]),
+                            subject = pn_arena_printf(
+                                call.arena,
+                                "{kind: ServiceAccount, name: \"%s\", namespace: \"%s\"}", names[i],
+                                names[i]);
+
+        config.namespaces = (struct pn_strs){ &name, 1 };
+        yaml = pn_lease_manifest_sweep(call.arena, &config, user);
+        CHECK(pn_str_search(yaml, head) > 0);
+        CHECK(pn_str_search(yaml, subject) > 0);
+    }
+}
+
 PN_TEST(manifests)
 {
     struct pn_str yaml;
@@ -653,7 +675,7 @@ PN_TEST(manifests)
     CHECK(pn_str_search(yaml, PN_LIT("{kind: User, apiGroup: rbac.authorization.k8s.io, name: "
                                      "\"jane\"}")) > 0);
     CHECK(pn_str_search(yaml, PN_LIT("\"rolebindings\"")) < 0);
-    CHECK(pn_str_search(yaml, PN_LIT("  namespace: b\n")) > 0);
+    CHECK(pn_str_search(yaml, PN_LIT("  namespace: \"b\"\n")) > 0);
     config.bindingScope = PN_LEASE_SCOPE_NAMESPACE;
     yaml = pn_lease_manifest(call.arena, &config, PN_NONE);
     CHECK(pn_str_search(yaml, PN_LIT("ClusterRoleBinding")) < 0);
@@ -675,4 +697,5 @@ PN_TEST_MAIN(P(a_plan_for_each_kind_of_credential), P(namespaces_that_are_allowe
              P(a_static_account_is_looked_at_and_bound_where_that_is_allowed),
              P(what_is_missing_is_told_with_what_mends_it), P(an_account_that_is_not_there),
              P(a_dynamic_test_leaves_nothing), P(a_binding_that_would_give_away_too_much),
-             P(manifests), P(manifests_take_nothing_from_each_other))
+             P(names_in_manifests_are_texts), P(manifests),
+             P(manifests_take_nothing_from_each_other))
