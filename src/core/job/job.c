@@ -5,6 +5,7 @@
 #include "core/rows.h"
 
 #define MAX_ERROR_BYTES 255
+#define MAX_LAG_MS 1000 /* of the clock that is written down */
 #define COLUMNS                                                                              \
     "kind, id, org_id, place, due_ms, claim, claimed_until_ms, attempts, failing_since_ms, " \
     "last_error, "                                                                           \
@@ -69,6 +70,18 @@ static void bind_key(struct pn_query *q, enum pn_job_kind kind, struct pn_uuid i
 
 /* ---- writing ---- */
 
+/* What waits and the clock it waits by are one commit: whenever a crash comes, and whatever the wall clock is then. */
+static bool note_clock(struct pn_db_conn *tx, struct pn_err *err)
+{
+    struct pn_query *q = pn_query(tx, "INSERT INTO lease_clock (id, latest_ms) VALUES (1, $now)"
+                                      " ON CONFLICT (id) DO UPDATE SET latest_ms = $now"
+                                      " WHERE latest_ms NOT BETWEEN $now - $most AND $now");
+
+    pn_bind_int(q, "$now", pn_clock_lease_ms());
+    pn_bind_int(q, "$most", MAX_LAG_MS);
+    return pn_query_run(q, NULL, err);
+}
+
 bool pn_job_put(struct pn_db_conn *tx, enum pn_job_kind kind, struct pn_uuid id,
                 const struct pn_job_where *where, int64_t due_ms, int64_t now_ms,
                 struct pn_err *err)
@@ -83,7 +96,7 @@ bool pn_job_put(struct pn_db_conn *tx, enum pn_job_kind kind, struct pn_uuid id,
     pn_bind_str(q, "$place", where->place);
     pn_bind_int(q, "$due", due_ms);
     pn_bind_int(q, "$now", now_ms);
-    return pn_query_run(q, NULL, err);
+    return pn_query_run(q, NULL, err) && note_clock(tx, err);
 }
 
 bool pn_job_move(struct pn_db_conn *tx, enum pn_job_kind kind, struct pn_uuid id, int64_t due_ms,
@@ -95,7 +108,7 @@ bool pn_job_move(struct pn_db_conn *tx, enum pn_job_kind kind, struct pn_uuid id
 
     bind_key(q, kind, id);
     pn_bind_int(q, "$due", due_ms);
-    return pn_query_run(q, NULL, err);
+    return pn_query_run(q, NULL, err) && note_clock(tx, err);
 }
 
 bool pn_job_drop(struct pn_db_conn *tx, enum pn_job_kind kind, struct pn_uuid id,
@@ -226,12 +239,8 @@ static bool is_waited_for(struct pn_db_conn *conn, bool *is, struct pn_err *err)
 
 static bool write_clock(struct pn_db_conn *tx, void *context, struct pn_err *err)
 {
-    struct pn_query *q = pn_query(tx, "INSERT INTO lease_clock (id, latest_ms) VALUES (1, $now)"
-                                      " ON CONFLICT (id) DO UPDATE SET latest_ms = $now");
-
     (void)context;
-    pn_bind_int(q, "$now", pn_clock_lease_ms());
-    return pn_query_run(q, NULL, err);
+    return note_clock(tx, err);
 }
 
 bool pn_job_keep_clock(struct pn_call *call, struct pn_err *err)

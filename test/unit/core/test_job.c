@@ -386,6 +386,47 @@ PN_TEST(without_anything_that_waits_the_clock_is_the_walls)
     CHECK_EQ(pn_clock_lease_ms(), now_ms - 3600000);
 }
 
+/* Killed in the first minute of what waits, and started an hour back: what is due is due no later. */
+PN_TEST(what_waits_is_written_with_the_clock_it_waits_by)
+{
+    const int64_t now_ms = pn_clock_lease_ms();
+    struct pn_err err = { 0 };
+    struct pn_uuid id = add("a", now_ms + 1000);
+
+    pn_clock_release();
+    pn_clock_freeze(now_ms - 3600000, 5);
+    CHECK_OK(pn_job_load_clock(stage.conn, &err), err);
+    CHECK_EQ(pn_clock_lease_ms(), now_ms);
+    pn_clock_advance(7200000);
+    (void)done((struct step){ .what = MOVE, .id = id, .due_ms = now_ms + 7300000 });
+    pn_clock_release();
+    pn_clock_freeze(now_ms - 3600000, 5);
+    CHECK_OK(pn_job_load_clock(stage.conn, &err), err);
+    CHECK_EQ(pn_clock_lease_ms(), now_ms + 7200000);
+}
+
+/* Where the clock had come when it was wrong ends nothing that was begun when it was right. */
+PN_TEST(a_clock_that_nobody_waited_for_is_not_taken_up)
+{
+    struct pn_call call = stage_call(&stage, stage.admin);
+    const int64_t now_ms = pn_clock_lease_ms();
+    struct pn_err err = { 0 };
+    struct pn_uuid id;
+
+    pn_clock_freeze(now_ms + 3600000, 1000);
+    id = add("a", pn_clock_lease_ms() + 1000);
+    CHECK_OK(pn_job_keep_clock(&call, &err), err);
+    (void)done((struct step){ .what = DROP, .id = id });
+    pn_clock_release();
+    pn_clock_freeze(now_ms, 5);
+    CHECK_OK(pn_job_load_clock(stage.conn, &err), err);
+    (void)add("a", now_ms + 60000);
+    pn_clock_release();
+    pn_clock_freeze(now_ms + 10, 5);
+    CHECK_OK(pn_job_load_clock(stage.conn, &err), err);
+    CHECK_EQ(pn_clock_lease_ms(), now_ms + 10);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -413,4 +454,6 @@ PN_TEST_MAIN(S(only_what_is_due_is_claimed_and_once),
              S(what_recurs_has_one_row_for_good),
              S(an_operator_sees_how_much_waits_and_for_how_long),
              S(the_clock_goes_on_after_a_restart_while_something_waits),
-             S(without_anything_that_waits_the_clock_is_the_walls))
+             S(without_anything_that_waits_the_clock_is_the_walls),
+             S(what_waits_is_written_with_the_clock_it_waits_by),
+             S(a_clock_that_nobody_waited_for_is_not_taken_up))
