@@ -122,16 +122,21 @@ bool pn_lane_submit(struct pn_lane *lane, struct pn_job *job)
     return is_taken;
 }
 
-void pn_lane_free(struct pn_lane *lane)
+void pn_lane_stop(struct pn_lane *lane)
 {
-    if (lane == NULL)
-        return;
     pthread_mutex_lock(&lane->mutex);
     lane->is_stopping = true;
     pthread_cond_broadcast(&lane->more);
     pthread_mutex_unlock(&lane->mutex);
-    for (unsigned i = 0; i < lane->started; i++)
-        pthread_join(lane->threads[i], NULL);
+    while (lane->started > 0)
+        pthread_join(lane->threads[--lane->started], NULL);
+}
+
+void pn_lane_free(struct pn_lane *lane)
+{
+    if (lane == NULL)
+        return;
+    pn_lane_stop(lane);
     pthread_cond_destroy(&lane->more);
     pthread_mutex_destroy(&lane->mutex);
     pn_heap_free(lane);

@@ -30,8 +30,9 @@ bool pn_lane_new(const struct pn_lane_config *config, struct pn_lane **out, stru
     PN_CHECKED;
 /* False when the queue is full or the lane is stopping: answer 503 with Retry-After at once. */
 bool pn_lane_submit(struct pn_lane *lane, struct pn_job *job) PN_CHECKED;
-/* Runs what is queued, then ends the threads. */
-void pn_lane_free(struct pn_lane *lane);
+/* Runs what is queued, then ends the threads; nothing more is taken. A second time does nothing. */
+void pn_lane_stop(struct pn_lane *lane);
+void pn_lane_free(struct pn_lane *lane); /* stops it first */
 size_t pn_lane_queued(struct pn_lane *lane);
 
 #endif

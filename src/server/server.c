@@ -395,6 +395,17 @@ void pn_server_hang_up(struct pn_server *server)
     pn_gateway_road_hang_up(server->road);
 }
 
+/* What outlasted the drain ends, and comes back to its requests while they are there; no other is begun. */
+static void stop_lanes(struct pn_server *server)
+{
+    if (server->slow != NULL)
+        pn_lane_stop(server->slow);
+    if (server->fast != NULL)
+        pn_lane_stop(server->fast);
+    if (server->loop != NULL)
+        pn_loop_drain(server->loop);
+}
+
 /* The reverse of starting; takes a server that started half. */
 void pn_server_stop(struct pn_server *server)
 {
@@ -406,8 +417,7 @@ void pn_server_stop(struct pn_server *server)
     }
     pn_jobs_stop(server->jobs);
     pn_feeds_stop(server->feeds);
-    pn_lane_free(server->slow); /* what still runs ends; its answers find no loop */
-    pn_lane_free(server->fast);
+    stop_lanes(server);
     pn_listener_close(server->listener);
     while (server->arrivals != NULL) {
         pn_stream_close(server->arrivals->tls);
@@ -418,6 +428,8 @@ void pn_server_stop(struct pn_server *server)
     pn_clusters_free(server->clusters);
     pn_dispatcher_free(server->dispatcher);
     pn_http_server_free(server->http);
+    pn_lane_free(server->slow);
+    pn_lane_free(server->fast);
     pn_tls_context_free(server->tls);
     pn_trust_drop(&server->trust);
     pn_loop_free(server->loop);
