@@ -48,11 +48,7 @@ static bool check_projects(struct pn_call *call, struct pn_uuid identity, struct
     for (size_t i = 0; i < all.count; i++) {
         if (pn_permit_grant(call, held[i].project, held[i].role, err))
             continue;
-        return err->code == PN_PERMISSION /* no member of it */
-                   ? pn_recast(err, PN_BOUNDARY,
-                               "This identity may do what you may not, in a project that you are"
-                               " not a member of")
-                   : false;
+        return pn_permit_elsewhere(err);
     }
     return true;
 }

@@ -220,6 +220,15 @@ bool pn_permit_grant(struct pn_call *call, struct pn_uuid project_id, struct pn_
     return permit_role(call, "project", project_id, role, err);
 }
 
+bool pn_permit_elsewhere(struct pn_err *err)
+{
+    if (err->code == PN_PERMISSION)
+        (void)pn_recast(err, PN_BOUNDARY,
+                        "This identity may do what you may not, in a project that you are not a"
+                        " member of");
+    return false;
+}
+
 bool pn_permit_grant_org(struct pn_call *call, struct pn_str role, struct pn_err *err)
 {
     return permit_role(call, "org", (struct pn_uuid){ 0 }, role, err);

@@ -76,6 +76,8 @@ bool pn_ability_permit(struct pn_call *call, const struct pn_ability *ability,
 bool pn_permit_grant(struct pn_call *call, struct pn_uuid project_id, struct pn_str role,
                      struct pn_err *err) PN_CHECKED;
 bool pn_permit_grant_org(struct pn_call *call, struct pn_str role, struct pn_err *err) PN_CHECKED;
+/* Of a refusal about one of an identity's projects; always false. Where the actor is no member, it is PN_BOUNDARY. */
+bool pn_permit_elsewhere(struct pn_err *err) PN_CHECKED;
 /* The same for rules that are no role yet; `what` as in "create the role". */
 struct pn_rules;
 bool pn_permit_rules(struct pn_call *call, struct pn_uuid project_id, const struct pn_rules *rules,

@@ -152,11 +152,7 @@ bool pn_privilege_permit_held(struct pn_call *call, struct pn_uuid project, stru
         if (pn_rules_parse(call->arena, "project", p->permissions, &rules, err) &&
             pn_permit_rules(call, p->projectId, &rules, "grant the privilege", p->slug, err))
             continue;
-        return err->code == PN_PERMISSION /* no member of it */
-                   ? pn_recast(err, PN_BOUNDARY,
-                               "This identity may do what you may not, in a project that you are"
-                               " not a member of")
-                   : false;
+        return pn_permit_elsewhere(err);
     }
     return true;
 }
